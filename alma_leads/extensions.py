@@ -1,0 +1,31 @@
+"""The Flask extensions, unbound. A leaf: it imports no feature, and every feature may import it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_mail import Mail
+from flask_migrate import Migrate
+from flask_security import Security
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+
+from alma_leads.database import Base
+
+if TYPE_CHECKING:
+    from config import Settings
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate()
+mail = Mail()
+csrf = CSRFProtect()
+security = Security()
+limiter = Limiter(key_func=get_remote_address, headers_enabled=False)
+
+
+def settings() -> Settings:
+    """Return the settings that the running application was made with."""
+    return cast("Settings", current_app.config["SETTINGS"])

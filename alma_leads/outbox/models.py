@@ -1,0 +1,55 @@
+"""The outbox table: every e-mail that was promised, until a server has taken it. It knows no lead."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import Enum, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from alma_leads.database import Base, UtcDateTime
+
+
+class MessageState(enum.StrEnum):
+    """`queued` waits (for its first try, or for the next); `sent` was accepted by a server; `dead` was given up."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+class OutboxMessage(Base):
+    """One e-mail to one address.
+
+    A worker claims a message by moving `due_at` into the future and writing its `lease`; whoever's lease it is
+    settles it. A worker that dies leaves a message that comes due again by itself. `correlation` is the sender's own
+    key ("lead:412"). The bodies are emptied once a server has taken the message.
+    """
+
+    __tablename__ = "outbox_messages"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[str] = mapped_column(String(255), unique=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    correlation: Mapped[str] = mapped_column(String(40), index=True)
+    recipient: Mapped[str] = mapped_column(String(320))
+    sender_name: Mapped[str] = mapped_column(String(100))
+    reply_to: Mapped[str | None] = mapped_column(String(320))
+    subject: Mapped[str] = mapped_column(String(500))
+    text_body: Mapped[str] = mapped_column(Text)
+    html_body: Mapped[str] = mapped_column(Text)
+    state: Mapped[MessageState] = mapped_column(
+        Enum(MessageState, name="state", native_enum=False, create_constraint=True, length=10, values_callable=lambda e: [m.value for m in e])
+    )
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lease: Mapped[str | None] = mapped_column(String(64))
+    last_error: Mapped[str | None] = mapped_column(String(1000))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    __table_args__ = (
+        Index("ix_outbox_messages_due", "due_at", "id", postgresql_where=text("state = 'queued'"), sqlite_where=text("state = 'queued'")),
+        Index("ix_outbox_messages_state_id", "state", "id"),
+    )

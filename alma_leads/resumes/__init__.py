@@ -1,0 +1,1 @@
+"""Files from strangers: what is accepted, and where it is kept."""

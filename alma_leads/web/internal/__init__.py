@@ -1,0 +1,1 @@
+"""What only the firm may use: the desk and its JSON API."""

@@ -1,0 +1,1 @@
+"""What anyone may use: the form and `POST /public/leads`."""
