@@ -40,7 +40,14 @@ class Lead(Base):
     email: Mapped[str] = mapped_column(String(254))
     resume_url: Mapped[str | None] = mapped_column(String(2048))
     status: Mapped[LeadStatus] = mapped_column(
-        Enum(LeadStatus, name="status", native_enum=False, create_constraint=True, length=20, values_callable=lambda e: [m.value for m in e])
+        Enum(
+            LeadStatus,
+            name="status",
+            native_enum=False,
+            create_constraint=True,
+            length=20,
+            values_callable=lambda e: [m.value for m in e],
+        )
     )
     attorney_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     content_hash: Mapped[str] = mapped_column(String(64))

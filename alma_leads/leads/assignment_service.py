@@ -1,0 +1,203 @@
+"""Use cases of assignments: which attorney has which prospect. Each is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from alma_leads.actor import Actor
+from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
+from alma_leads.email_address import BadEmailAddress, normalise_email
+from alma_leads.extensions import db
+from alma_leads.leads.errors import AssignmentNotFound, BadAssignments, NotAnActiveAttorney
+from alma_leads.leads.events import EventKind, record_for_prospect
+
+EXPORT_BATCH = 1000
+
+_ATTORNEY = Sql("""
+    SELECT id, email, name FROM users WHERE email = :email AND active AND role IN ('administrator', 'attorney')
+""")
+_ACTIVE_ATTORNEYS = Sql("""
+    SELECT id, email, name FROM users WHERE active AND role IN ('administrator', 'attorney') ORDER BY name, id
+""")
+_TAKE_PROSPECT = Sql("""
+    INSERT INTO prospects (email, lead_count) VALUES (:email, 0)
+    ON CONFLICT (email) DO UPDATE SET lead_count = prospects.lead_count
+    RETURNING id, attorney_id
+""")
+_HOLD_PROSPECT = Sql("""
+    UPDATE prospects SET lead_count = lead_count WHERE email = :email AND attorney_id IS NOT NULL
+    RETURNING id, attorney_id
+""")
+_EMAIL_OF = Sql("SELECT email FROM users WHERE id = :id")
+_SET_PROSPECT = Sql("UPDATE prospects SET attorney_id = :attorney_id, assigned_at = :assigned_at WHERE id = :id")
+_SET_LEADS = Sql("UPDATE leads SET attorney_id = :attorney_id, updated_at = :now WHERE prospect_id = :id")
+_ONE = Sql("""
+    SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
+    FROM prospects p JOIN users u ON u.id = p.attorney_id WHERE p.email = :email
+""")
+_PAGE = Sql("""
+    SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
+    FROM prospects p JOIN users u ON u.id = p.attorney_id
+    WHERE p.email > :after ORDER BY p.email, p.id LIMIT :limit
+""")
+_SEARCH = Sql(
+    sqlite="""
+    SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
+    FROM prospects p JOIN users u ON u.id = p.attorney_id
+    WHERE p.email > :after AND instr(p.email, :query) > 0 ORDER BY p.email, p.id LIMIT :limit
+    """,
+    postgresql="""
+    SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
+    FROM prospects p JOIN users u ON u.id = p.attorney_id
+    WHERE p.email > :after AND position(:query in p.email) > 0 ORDER BY p.email, p.id LIMIT :limit
+    """,
+)
+
+
+class Attorney(NamedTuple):
+    """Someone who can have prospects."""
+
+    id: int
+    email: str
+    name: str
+
+
+class Assignment(NamedTuple):
+    """A prospect's address and who has it."""
+
+    prospect_id: int
+    email: str
+    attorney_email: str
+    attorney_name: str
+    assigned_at: str
+    lead_count: int
+
+
+def active_attorneys() -> list[Attorney]:
+    """Return the people who can be given prospects, by name."""
+    with reading(db.engine) as connection:
+        return [Attorney(*row) for row in _ACTIVE_ATTORNEYS.rows(connection)]
+
+
+def find_assignment(email: str) -> Assignment:
+    """Return who has the prospect with this address.
+
+    Raises:
+        BadEmailAddress: the address cannot be one.
+        AssignmentNotFound: nobody has it.
+    """
+    normalised = normalise_email(email)
+    with reading(db.engine) as connection:
+        row = _ONE.row(connection, email=normalised)
+    if row is None:
+        raise AssignmentNotFound(normalised)
+    return Assignment(*row)
+
+
+def list_assignments(*, after: str = "", query: str = "", limit: int = 50) -> list[Assignment]:
+    """Return assignments by the prospect's address: the `limit` first after `after` that contain `query`."""
+    with reading(db.engine) as connection:
+        if query:
+            rows = _SEARCH.rows(connection, after=after, query=query.strip().casefold(), limit=limit)
+        else:
+            rows = _PAGE.rows(connection, after=after, limit=limit)
+        return [Assignment(*row) for row in rows]
+
+
+def all_assignments() -> Iterator[Assignment]:
+    """Return every assignment by the prospect's address, read in batches."""
+    after = ""
+    while batch := list_assignments(after=after, limit=EXPORT_BATCH):
+        yield from batch
+        after = batch[-1].email
+
+
+def assign(email: str, *, attorney_email: str, actor: Actor) -> Assignment:
+    """Give a prospect, known or not yet, to an attorney. Leads that exist get an event each.
+
+    Raises:
+        BadEmailAddress: the prospect's address cannot be one.
+        NotAnActiveAttorney: the other address is not an active attorney's.
+    """
+    normalised = normalise_email(email)
+    with transaction(db.engine) as connection:
+        attorney = _find_attorney(connection, attorney_email)
+        _assign(connection, normalised, attorney, actor)
+    return find_assignment(normalised)
+
+
+def unassign(email: str, *, actor: Actor) -> None:
+    """Take a prospect from its attorney: later leads go to the helpdesk.
+
+    Raises:
+        BadEmailAddress: the address cannot be one.
+        AssignmentNotFound: nobody had it.
+    """
+    normalised = normalise_email(email)
+    with transaction(db.engine) as connection:
+        held = _HOLD_PROSPECT.row(connection, email=normalised)
+        if held is None:
+            raise AssignmentNotFound(normalised)
+        _change(connection, *held, attorney=None, actor=actor)
+
+
+def import_assignments(pairs: Iterable[tuple[int, str, str]], *, actor: Actor) -> int:
+    """Assign many at once, all or none, and return how many pairs there were.
+
+    Args:
+        pairs: (line number, prospect's address, attorney's address).
+        actor: who imports.
+
+    Raises:
+        BadAssignments: lines that cannot be used, each with a sentence.
+    """
+    problems: list[tuple[int, str]] = []
+    attorneys: dict[str, Attorney] = {}
+    count = 0
+    with transaction(db.engine) as connection:
+        for line, email, attorney_email in pairs:
+            count += 1
+            try:
+                if attorney_email not in attorneys:
+                    attorneys[attorney_email] = _find_attorney(connection, attorney_email)
+                _assign(connection, normalise_email(email), attorneys[attorney_email], actor)
+            except BadEmailAddress:
+                problems.append((line, f"{email!r} is not an email address"))
+            except NotAnActiveAttorney as error:
+                problems.append((line, str(error)))
+        if problems:
+            raise BadAssignments(problems)
+    return count
+
+
+def _find_attorney(connection: Connection, email: str) -> Attorney:
+    try:
+        row = _ATTORNEY.row(connection, email=normalise_email(email.strip()))
+    except BadEmailAddress:
+        row = None
+    if row is None:
+        raise NotAnActiveAttorney(email)
+    return Attorney(*row)
+
+
+def _assign(connection: Connection, normalised: str, attorney: Attorney, actor: Actor) -> None:
+    row = _TAKE_PROSPECT.row(connection, email=normalised)
+    assert row is not None
+    if row[1] != attorney.id:
+        _change(connection, row[0], row[1], attorney=attorney, actor=actor)
+
+
+def _change(
+    connection: Connection, prospect_id: int, old_id: int | None, *, attorney: Attorney | None, actor: Actor
+) -> None:
+    now = to_stamp(utc_now())
+    old = _EMAIL_OF.row(connection, id=old_id) if old_id else None
+    new_id = attorney.id if attorney else None
+    _SET_PROSPECT.run(connection, id=prospect_id, attorney_id=new_id, assigned_at=now if attorney else None)
+    _SET_LEADS.run(connection, id=prospect_id, attorney_id=new_id, now=now)
+    change = {"attorney": {"old": old[0] if old else None, "new": attorney.email if attorney else None}}
+    kind = EventKind.ASSIGNED if attorney else EventKind.UNASSIGNED
+    record_for_prospect(connection, prospect_id, kind=kind, actor=actor, at=now, data=change)

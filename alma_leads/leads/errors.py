@@ -1,0 +1,70 @@
+"""What can go wrong with a lead, named for what happened. Knows no HTTP."""
+
+from __future__ import annotations
+
+from alma_leads.leads.state import LeadStatus
+
+
+class LeadError(Exception):
+    """Something about a lead that the caller must know."""
+
+
+class LeadNotFound(LeadError):
+    """There is no such lead."""
+
+    def __init__(self, lead_id: int) -> None:
+        super().__init__(f"There is no lead {lead_id}.")
+        self.lead_id = lead_id
+
+
+class TransitionRefused(LeadError):
+    """A lead in `current` cannot become `wanted`."""
+
+    def __init__(self, current: LeadStatus, wanted: LeadStatus) -> None:
+        super().__init__(f"A lead that is {current} cannot become {wanted}.")
+        self.current = current
+        self.wanted = wanted
+
+
+class LeadChanged(LeadError):
+    """The lead is no longer as the caller saw it."""
+
+    def __init__(self, lead_id: int) -> None:
+        super().__init__(f"Lead {lead_id} has changed since you read it. Read it again.")
+        self.lead_id = lead_id
+
+
+class NotAnActiveAttorney(LeadError):
+    """The address does not belong to someone who can have prospects."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"No active attorney has the address {email}.")
+        self.email = email
+
+
+class AssignmentNotFound(LeadError):
+    """No attorney has this prospect."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"No attorney has the prospect {email}.")
+        self.email = email
+
+
+class IdempotencyConflict(LeadError):
+    """The idempotency key was used with another body."""
+
+
+class IdempotencyRunning(LeadError):
+    """The first request with this idempotency key still runs."""
+
+
+class ResumeGone(LeadError):
+    """The kept file is no longer there: it was discarded, or another lead has it."""
+
+
+class BadAssignments(LeadError):
+    """Lines of an import that cannot be used: `problems` is a list of (line number, sentence)."""
+
+    def __init__(self, problems: list[tuple[int, str]]) -> None:
+        super().__init__(f"{len(problems)} lines cannot be used.")
+        self.problems = problems

@@ -1,0 +1,58 @@
+"""Writing the event log. Only ever added to, always in the transaction of what happened."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from alma_leads.actor import Actor
+from alma_leads.database import Sql
+
+
+class EventKind(enum.StrEnum):
+    """What can happen to a lead."""
+
+    SUBMITTED = "submitted"
+    CONFIRMATION_SUPPRESSED = "confirmation_suppressed"
+    REACHED_OUT = "reached_out"
+    ASSIGNED = "assigned"
+    UNASSIGNED = "unassigned"
+    NOTE = "note"
+
+
+_COLUMNS = "lead_id, kind, actor_kind, actor_id, actor_name, actor_address, data, at"
+_ACTOR = ":kind, :actor_kind, :actor_id, :actor_name, :actor_address, :data, :at"
+_ONE = Sql(f"INSERT INTO lead_events ({_COLUMNS}) VALUES (:lead_id, {_ACTOR})")
+_OF_PROSPECT = Sql(
+    f"INSERT INTO lead_events ({_COLUMNS}) SELECT id, {_ACTOR} FROM leads WHERE prospect_id = :prospect_id ORDER BY id"
+)
+
+
+def record(
+    connection: Connection, lead_id: int, *, kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]
+) -> None:
+    """Add one event to a lead. `at` is a stamp, `data` JSON with old and new."""
+    _ONE.run(connection, lead_id=lead_id, **_params(kind, actor, at, data))
+
+
+def record_for_prospect(
+    connection: Connection, prospect_id: int, *, kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]
+) -> None:
+    """Add the same event to every lead of a prospect."""
+    _OF_PROSPECT.run(connection, prospect_id=prospect_id, **_params(kind, actor, at, data))
+
+
+def _params(kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": kind.value,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+        "actor_address": actor.address,
+        "data": orjson.dumps(data).decode(),
+        "at": at,
+    }

@@ -1,0 +1,155 @@
+"""What is read of leads: one function for each question. Hand-written statements; nothing is changed here."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection
+
+from alma_leads.database import Sql
+from alma_leads.leads.filters import Cursor, LeadFilter
+from alma_leads.leads.selection import SORT_COLUMNS, Selection, select
+
+COUNT_CAP = 1000
+
+
+class LeadRow(NamedTuple):
+    """A lead as it is shown. Moments are RFC 3339 text; `lead_count` counts all leads of the prospect."""
+
+    id: int
+    first_name: str
+    last_name: str
+    email: str
+    resume_url: str
+    status: str
+    created_at: str
+    updated_at: str
+    reached_out_at: str | None
+    attorney_email: str | None
+    attorney_name: str | None
+    reached_out_by: str | None
+    lead_count: int
+    prospect_id: int
+
+
+class LeadPage(NamedTuple):
+    """A page of a list, and the cursors of its neighbours where there are any."""
+
+    rows: list[LeadRow]
+    next_cursor: str | None
+    previous_cursor: str | None
+
+
+class EventRow(NamedTuple):
+    """Something that happened to a lead. `data` holds old and new."""
+
+    id: int
+    lead_id: int
+    kind: str
+    actor_kind: str
+    actor_id: int | None
+    actor_name: str
+    at: str
+    data: dict[str, Any]
+
+
+class LeadCounts(NamedTuple):
+    """How many leads wait; each at most `COUNT_CAP`, so that counting costs the same at any size."""
+
+    pending: int
+    mine: int
+    unassigned: int
+    waiting: int
+
+
+_COLUMNS = """
+    l.id, l.first_name, l.last_name, l.email,
+    coalesce(l.resume_url, :files || l.id || '/resume'),
+    l.status, l.created_at, l.updated_at, l.reached_out_at,
+    u.email, u.name, l.reached_out_by, p.lead_count, l.prospect_id"""
+_JOINS = "JOIN prospects p ON p.id = l.prospect_id LEFT JOIN users u ON u.id = l.attorney_id"
+
+_ONE = Sql(f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id = :id")
+_OF_PROSPECT = Sql(
+    f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.prospect_id = :prospect_id ORDER BY l.id DESC LIMIT 100"
+)
+_EVENTS = Sql("""
+    SELECT id, lead_id, kind, actor_kind, actor_id, actor_name, at, data
+    FROM lead_events WHERE lead_id = :lead_id ORDER BY id DESC
+""")
+_ATTORNEY_ID = Sql("SELECT id FROM users WHERE email = :email AND role IN ('administrator', 'attorney')")
+_COUNTS = Sql(f"""
+    SELECT
+      (SELECT count(*) FROM (SELECT 1 FROM leads WHERE status = 'PENDING' LIMIT {COUNT_CAP}) a),
+      (SELECT count(*) FROM (
+        SELECT 1 FROM leads WHERE status = 'PENDING' AND attorney_id = :user_id LIMIT {COUNT_CAP}) b),
+      (SELECT count(*) FROM (
+        SELECT 1 FROM leads WHERE status = 'PENDING' AND attorney_id IS NULL LIMIT {COUNT_CAP}) c),
+      (SELECT count(*) FROM (
+        SELECT 1 FROM leads WHERE status = 'PENDING' AND created_at <= :late LIMIT {COUNT_CAP}) d)
+""")
+
+
+def protected_address(public_url: str) -> str:
+    """Return what the address of an uploaded file starts with; the lead's number and `/resume` follow."""
+    return f"{public_url}/internal/leads/"
+
+
+def get_lead(connection: Connection, lead_id: int, *, public_url: str) -> LeadRow | None:
+    """Return one lead, or None when there is none."""
+    row = _ONE.row(connection, id=lead_id, files=protected_address(public_url))
+    return None if row is None else LeadRow(*row)
+
+
+def leads_of_prospect(connection: Connection, prospect_id: int, *, public_url: str) -> list[LeadRow]:
+    """Return the leads of a prospect, newest first, at most 100."""
+    rows = _OF_PROSPECT.rows(connection, prospect_id=prospect_id, files=protected_address(public_url))
+    return [LeadRow(*row) for row in rows]
+
+
+def events_of(connection: Connection, lead_id: int) -> list[EventRow]:
+    """Return what happened to a lead, newest first."""
+    return [EventRow(*row[:7], orjson.loads(row[7])) for row in _EVENTS.rows(connection, lead_id=lead_id)]
+
+
+def find_attorney_id(connection: Connection, email: str) -> int | None:
+    """Return the id of the person who has or had prospects under a normalised address, active or not."""
+    row = _ATTORNEY_ID.row(connection, email=email)
+    return None if row is None else row[0]
+
+
+def count_leads(connection: Connection, *, user_id: int, late: str) -> LeadCounts:
+    """Return how many leads are pending: all, those of `user_id`, those of nobody, those received up to `late`."""
+    row = _COUNTS.row(connection, user_id=user_id, late=late)
+    assert row is not None
+    return LeadCounts(*row)
+
+
+def list_leads(connection: Connection, lead_filter: LeadFilter, *, public_url: str) -> LeadPage:
+    """Return the page of leads that `lead_filter` describes."""
+    cursor = lead_filter.cursor
+    selection, params = select(connection, lead_filter)
+    statement = _page(selection, lead_filter.sort)
+    rows = statement.rows(connection, **params, files=protected_address(public_url), fetch=lead_filter.limit + 1)
+    more = len(rows) > lead_filter.limit
+    rows = rows[: lead_filter.limit]
+    if cursor is not None and cursor.backwards:
+        rows = rows[::-1]
+        has_next, has_previous = True, more
+    else:
+        has_next, has_previous = more, cursor is not None
+    leads = [LeadRow._make(row[:-1]) for row in rows]
+    if not rows:
+        return LeadPage([], None, None)
+    return LeadPage(
+        leads,
+        Cursor(lead_filter.sort, rows[-1][-1], leads[-1].id, False).encode() if has_next else None,
+        Cursor(lead_filter.sort, rows[0][-1], leads[0].id, True).encode() if has_previous else None,
+    )
+
+
+@lru_cache(maxsize=512)
+def _page(selection: Selection, sort: str) -> Sql:
+    return Sql(selection.text(f"{_COLUMNS}, {SORT_COLUMNS[sort.lstrip('-')]}", joins=_JOINS) + " LIMIT :fetch")

@@ -1,0 +1,225 @@
+"""Storing a submission: prospect, twin, lead, event, e-mails. Runs in the transaction of `leads.service`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
+
+from alma_leads.actor import Actor
+from alma_leads.database import Sql, to_stamp
+from alma_leads.extensions import settings
+from alma_leads.leads import emails
+from alma_leads.leads.errors import LeadNotFound, ResumeGone
+from alma_leads.leads.events import EventKind, record
+from alma_leads.leads.folding import fold, search_text
+from alma_leads.leads.queries import protected_address
+from alma_leads.leads.schemas import LeadIn
+from alma_leads.leads.state import LeadStatus
+from alma_leads.outbox.queue import enqueue
+from alma_leads.resumes.service import KeptFile, attach
+
+TWIN_WINDOW = timedelta(minutes=10)
+CONFIRMATIONS_PER_DAY = 5
+
+# Takes the row of the prospect, and holds it: submissions by one prospect stand in line here, so that of 20 identical
+# ones at the same instant 19 see the first. On PostgreSQL the look for a twin must be a statement of its own, since a
+# statement sees only what was committed before it began.
+_TAKE_PROSPECT = Sql("""
+    INSERT INTO prospects (email, lead_count) VALUES (:email, 1)
+    ON CONFLICT (email) DO UPDATE SET lead_count = prospects.lead_count + 1
+    RETURNING id, lead_count, attorney_id
+""")
+_GIVE_BACK = Sql("UPDATE prospects SET lead_count = lead_count - 1 WHERE id = :prospect_id")
+_HISTORY = Sql("""
+    SELECT
+      (SELECT min(id) FROM leads
+        WHERE prospect_id = :prospect_id AND content_hash = :content_hash AND created_at > :twin_since),
+      (SELECT count(*) FROM leads
+        WHERE prospect_id = :prospect_id AND created_at > :day_ago AND confirmation_queued)
+""")
+_EARLIER = Sql("SELECT id, status FROM leads WHERE prospect_id = :prospect_id ORDER BY id DESC LIMIT 3")
+_ACTIVE_ATTORNEY = Sql("""
+    SELECT email FROM users WHERE id = :id AND active AND role IN ('administrator', 'attorney')
+""")
+_INSERT_LEAD = Sql("""
+    INSERT INTO leads (prospect_id, first_name, last_name, email, resume_url, status, attorney_id, content_hash,
+                       confirmation_queued, search_text, last_name_key, created_at, updated_at)
+    VALUES (:prospect_id, :first_name, :last_name, :email, :resume_url, 'PENDING', :attorney_id, :content_hash,
+            :confirmation_queued, :search_text, :last_name_key, :now, :now)
+    RETURNING id
+""")
+_STORED = Sql("""
+    SELECT id, first_name, last_name, email, coalesce(resume_url, :files || id || '/resume') FROM leads WHERE id = :id
+""")
+
+
+class Prospect(NamedTuple):
+    """The prospect of a submission. `lead_count` counts this submission too."""
+
+    id: int
+    lead_count: int
+    attorney_id: int | None
+
+
+class History(NamedTuple):
+    """What the prospect did before: the first lead with the same content, and confirmations in the last day."""
+
+    twin_id: int | None
+    confirmations: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLead:
+    """The record that the public side answers with."""
+
+    id: int
+    first_name: str
+    last_name: str
+    email: str
+    resume_url: str
+    # What it was answered with first, also when it is answered again after the firm has acted.
+    status: str = LeadStatus.PENDING.value
+
+
+def content_hash(lead: LeadIn, *, file_sha256: str | None) -> str:
+    """Return a hash that is the same for the same content from the same address (files by hash)."""
+    parts = (lead.first_name, lead.last_name, lead.normalised_email, lead.resume_url or "", file_sha256 or "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def take_prospect(connection: Connection, normalised_email: str) -> Prospect:
+    """Find or make the prospect, counting one lead more, and hold its row until the transaction ends."""
+    row = _TAKE_PROSPECT.row(connection, email=normalised_email)
+    assert row is not None
+    return Prospect(*row)
+
+
+def give_back(connection: Connection, prospect: Prospect) -> None:
+    """Undo the counting of `take_prospect` for a submission that turned out to be a twin."""
+    _GIVE_BACK.run(connection, prospect_id=prospect.id)
+
+
+def history(connection: Connection, prospect: Prospect, *, content: str, now: datetime) -> History:
+    """Return what the prospect has sent lately."""
+    row = _HISTORY.row(
+        connection,
+        prospect_id=prospect.id,
+        content_hash=content,
+        twin_since=to_stamp(now - TWIN_WINDOW),
+        day_ago=to_stamp(now - timedelta(days=1)),
+    )
+    assert row is not None
+    return History(*row)
+
+
+def _earlier_leads(connection: Connection, prospect: Prospect) -> list[tuple[int, str]]:
+    """Return (number, status) of the newest earlier leads of the prospect, at most three."""
+    return [(row[0], row[1]) for row in _EARLIER.rows(connection, prospect_id=prospect.id)]
+
+
+def _active_attorney(connection: Connection, user_id: int) -> str | None:
+    """Return the address of the attorney, or None when that person is no longer active."""
+    row = _ACTIVE_ATTORNEY.row(connection, id=user_id)
+    return None if row is None else row[0]
+
+
+def _insert_lead(
+    connection: Connection,
+    lead: LeadIn,
+    *,
+    prospect: Prospect,
+    content: str,
+    by_file: bool,
+    confirmation_queued: bool,
+    now: str,
+) -> int:
+    """Store the lead and return its number. With a file the link is left out: the file's own address stands for it."""
+    row = _INSERT_LEAD.row(
+        connection,
+        prospect_id=prospect.id,
+        first_name=lead.first_name,
+        last_name=lead.last_name,
+        email=lead.email,
+        resume_url=None if by_file else lead.resume_url,
+        attorney_id=prospect.attorney_id,
+        content_hash=content,
+        confirmation_queued=confirmation_queued,
+        search_text=search_text(first_name=lead.first_name, last_name=lead.last_name, email=lead.email),
+        last_name_key=fold(lead.last_name),
+        now=now,
+    )
+    assert row is not None
+    lead_id: int = row[0]
+    return lead_id
+
+
+def store(
+    connection: Connection,
+    lead: LeadIn,
+    resume: KeptFile | None,
+    prospect: Prospect,
+    past: History,
+    content: str,
+    actor: Actor,
+    now: datetime,
+) -> StoredLead:
+    """Store a new lead of `prospect` with its event and its e-mails, and attach its file.
+
+    Raises:
+        ResumeGone: the kept file was discarded or taken meanwhile.
+    """
+    stamp = to_stamp(now)
+    confirm = past.confirmations < CONFIRMATIONS_PER_DAY
+    earlier = _earlier_leads(connection, prospect) if prospect.lead_count > 1 else []
+    lead_id = _insert_lead(
+        connection,
+        lead,
+        prospect=prospect,
+        content=content,
+        by_file=resume is not None,
+        confirmation_queued=confirm,
+        now=stamp,
+    )
+    if resume is not None and not attach(connection, resume.storage_name, lead_id=lead_id):
+        raise ResumeGone("The file is no longer kept. Choose it again.")
+    detail = {"file": resume.file_name} if resume else {}
+    if resume and lead.resume_url:
+        detail["link"] = lead.resume_url
+    record(connection, lead_id, kind=EventKind.SUBMITTED, actor=actor, at=stamp, data=detail)
+    public_url = settings().PUBLIC_URL
+    attorney = _active_attorney(connection, prospect.attorney_id) if prospect.attorney_id else None
+    messages = [
+        emails.notification(
+            lead,
+            lead_id=lead_id,
+            attorney_email=attorney,
+            file_name=resume.file_name if resume else None,
+            earlier=earlier,
+            public_url=public_url,
+        )
+    ]
+    if confirm:
+        messages.insert(0, emails.confirmation(lead, lead_id=lead_id))
+    else:
+        reason = {"limit": CONFIRMATIONS_PER_DAY, "hours": 24}
+        record(connection, lead_id, kind=EventKind.CONFIRMATION_SUPPRESSED, actor=actor, at=stamp, data=reason)
+    enqueue(connection, messages, now=stamp, message_id_domain=urlsplit(public_url).hostname or "localhost")
+    link = f"{protected_address(public_url)}{lead_id}/resume" if resume else lead.resume_url or ""
+    return StoredLead(lead_id, lead.first_name, lead.last_name, lead.email, link)
+
+
+def stored(connection: Connection, lead_id: int) -> StoredLead:
+    """Return the record of a lead that is there already.
+
+    Raises:
+        LeadNotFound: there is none.
+    """
+    row = _STORED.row(connection, id=lead_id, files=protected_address(settings().PUBLIC_URL))
+    if row is None:
+        raise LeadNotFound(lead_id)
+    return StoredLead(*row)
