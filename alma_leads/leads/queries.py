@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -72,6 +73,10 @@ _COLUMNS = """
 _JOINS = "JOIN prospects p ON p.id = l.prospect_id LEFT JOIN users u ON u.id = l.attorney_id"
 
 _ONE = Sql(f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id = :id")
+_SEVERAL = Sql(
+    sqlite=f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id IN (SELECT value FROM json_each(:ids))",
+    postgresql=f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id = ANY(:ids)",
+)
 _OF_PROSPECT = Sql(
     f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.prospect_id = :prospect_id ORDER BY l.id DESC LIMIT 100"
 )
@@ -101,6 +106,14 @@ def get_lead(connection: Connection, lead_id: int, *, public_url: str) -> LeadRo
     """Return one lead, or None when there is none."""
     row = _ONE.row(connection, id=lead_id, files=protected_address(public_url))
     return None if row is None else LeadRow(*row)
+
+
+def get_leads(connection: Connection, lead_ids: Sequence[int], *, public_url: str) -> list[LeadRow]:
+    """Return the leads with these numbers, in this order; those that do not exist are left out."""
+    ids = orjson.dumps(lead_ids).decode() if connection.dialect.name == "sqlite" else list(lead_ids)
+    rows = _SEVERAL.rows(connection, ids=ids, files=protected_address(public_url))
+    found = {row[0]: LeadRow(*row) for row in rows}
+    return [found[lead_id] for lead_id in lead_ids if lead_id in found]
 
 
 def leads_of_prospect(connection: Connection, prospect_id: int, *, public_url: str) -> list[LeadRow]:
