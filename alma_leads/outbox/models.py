@@ -19,28 +19,40 @@ class MessageState(enum.StrEnum):
     DEAD = "dead"
 
 
+def _where(name: str, *columns: str, condition: str) -> Index:
+    return Index(name, *columns, postgresql_where=text(condition), sqlite_where=text(condition))
+
+
 class OutboxMessage(Base):
     """One e-mail to one address.
 
     A worker claims a message by moving `due_at` into the future and writing its `lease`; whoever's lease it is
     settles it. A worker that dies leaves a message that comes due again by itself. `correlation` is the sender's own
-    key ("lead:412"). The bodies are emptied once a server has taken the message.
+    key ("lead:412"). Without a `recipient` it goes to the default recipient as set when it is sent. The bodies are
+    emptied once a server has taken the message. `message_id` needs no unique index: it holds 128 random bits.
     """
 
     __tablename__ = "outbox_messages"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    message_id: Mapped[str] = mapped_column(String(255), unique=True)
+    message_id: Mapped[str] = mapped_column(String(320))
     kind: Mapped[str] = mapped_column(String(40))
     correlation: Mapped[str] = mapped_column(String(40), index=True)
-    recipient: Mapped[str] = mapped_column(String(320))
+    recipient: Mapped[str | None] = mapped_column(String(320))
     sender_name: Mapped[str] = mapped_column(String(100))
     reply_to: Mapped[str | None] = mapped_column(String(320))
     subject: Mapped[str] = mapped_column(String(500))
     text_body: Mapped[str] = mapped_column(Text)
     html_body: Mapped[str] = mapped_column(Text)
     state: Mapped[MessageState] = mapped_column(
-        Enum(MessageState, name="state", native_enum=False, create_constraint=True, length=10, values_callable=lambda e: [m.value for m in e])
+        Enum(
+            MessageState,
+            name="state",
+            native_enum=False,
+            create_constraint=True,
+            length=10,
+            values_callable=lambda states: [state.value for state in states],
+        )
     )
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -49,7 +61,12 @@ class OutboxMessage(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
+    # What the worker takes next, and what the outbox page counts and lists: each an index of its own, so that no state
+    # is slow to read because another one holds a million rows.
     __table_args__ = (
-        Index("ix_outbox_messages_due", "due_at", "id", postgresql_where=text("state = 'queued'"), sqlite_where=text("state = 'queued'")),
-        Index("ix_outbox_messages_state_id", "state", "id"),
+        _where("ix_outbox_messages_due", "due_at", "id", condition="state = 'queued'"),
+        _where("ix_outbox_messages_waiting", "id", condition="state = 'queued' AND attempts = 0"),
+        _where("ix_outbox_messages_retrying", "id", condition="state = 'queued' AND attempts > 0"),
+        _where("ix_outbox_messages_dead", "id", condition="state = 'dead'"),
+        _where("ix_outbox_messages_sent", "id", condition="state = 'sent'"),
     )
