@@ -12,7 +12,20 @@ from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
+from alma_leads.leads.errors import (
+    AssignmentNotFound,
+    IdempotencyConflict,
+    IdempotencyRunning,
+    LeadChanged,
+    LeadNotFound,
+    NotAnActiveAttorney,
+    ResumeGone,
+    TransitionRefused,
+)
+from alma_leads.leads.filters import BadFilter
+from alma_leads.resumes.errors import FileTooLarge, RefusedFile
 from alma_leads.web.error_words import words_for
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 
@@ -24,6 +37,15 @@ class FieldError(TypedDict):
 
     field: str
     message: str
+
+
+class InputRefused(Exception):
+    """The input is well-formed but cannot be used: (field, sentence) for each thing that is wrong. Answered with 422."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]], *, detail: str = "") -> None:
+        super().__init__(detail or "; ".join(f"{field}: {message}" for field, message in errors))
+        self.errors = [FieldError(field=field, message=message) for field, message in errors]
+        self.detail = detail or "Some fields cannot be used. Each is named in errors, with what to do."
 
 
 def problem(
@@ -66,10 +88,56 @@ def _page(status: int, detail: str, headers: Mapping[str, str]) -> str:
     )
 
 
+# What a failure of the business means over HTTP. A domain error that is not here is a fault of ours: 500.
+STATUS_OF: dict[type[Exception], int] = {
+    LeadNotFound: 404,
+    AssignmentNotFound: 404,
+    TransitionRefused: 409,
+    IdempotencyRunning: 409,
+    LeadChanged: 412,
+}
+# Those that are about one field of the input.
+FIELD_OF: dict[type[Exception], str] = {
+    IdempotencyConflict: "Idempotency-Key",
+    NotAnActiveAttorney: "attorney",
+    BadEmailAddress: "email",
+    RefusedFile: "resume",
+    ResumeGone: "resume",
+}
+
+
 def register_error_handlers(app: Flask) -> None:
     """Make `app` answer every failure through `problem`."""
     app.register_error_handler(HTTPException, _on_http_exception)
     app.register_error_handler(Exception, _on_exception)
+    app.register_error_handler(InputRefused, _refused)
+    app.register_error_handler(BadFilter, lambda error: _refused(InputRefused(error.errors)))
+    app.register_error_handler(FileTooLarge, lambda error: problem(413, too_large_sentence(error.limit_bytes)))
+    for kind in STATUS_OF:
+        app.register_error_handler(kind, _on_domain_error)
+    for kind, field in FIELD_OF.items():
+        app.register_error_handler(kind, lambda error, field=field: _refused(InputRefused([(field, str(error))])))
+
+
+def too_large_sentence(limit_bytes: int) -> str:
+    """Return what to tell someone whose file has more than `limit_bytes`."""
+    return f"The file is larger than {size_text(limit_bytes)}. Choose a smaller one, or give a link"
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a size as people write it: 214 kB, 10 MB."""
+    if size_bytes < 1024 * 1024:
+        return f"{max(1, round(size_bytes / 1024))} kB"
+    return f"{size_bytes / (1024 * 1024):.1f}".removesuffix(".0") + " MB"
+
+
+def _refused(error: InputRefused) -> Response:
+    return problem(422, error.detail, errors=error.errors)
+
+
+def _on_domain_error(error: Exception) -> Response:
+    headers = {"Retry-After": "5"} if isinstance(error, IdempotencyRunning) else {}
+    return problem(STATUS_OF[type(error)], str(error), headers=headers)
 
 
 def _on_http_exception(error: HTTPException) -> Response:

@@ -33,7 +33,7 @@ def _ask(limit: RateLimitItem, names: tuple[str, ...], *, count: bool) -> int | 
         if free:
             return None
         reset = limiter.limiter.get_window_stats(limit, *names).reset_time
-    except Exception:  # noqa: BLE001 - each storage has its own exceptions; see the docstring
+    except Exception:
         log.warning("rate limit storage does not answer", exc_info=True)
         return None
     return max(1, math.ceil(reset - time.time()))

@@ -1,0 +1,233 @@
+"""The internal JSON API. The same addresses serve the desk's pages, which are made in the modules beside this one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import Response, make_response, redirect, request, stream_with_context
+
+from alma_leads.accounts.permissions import Permission
+from alma_leads.database import reading
+from alma_leads.email_address import BadEmailAddress, normalise_email
+from alma_leads.extensions import db, settings
+from alma_leads.leads import assignment_service, export, queries, service
+from alma_leads.leads.errors import LeadChanged, LeadNotFound
+from alma_leads.leads.filters import LeadFilter, parse_filter
+from alma_leads.leads.queries import EventRow, LeadRow
+from alma_leads.leads.schemas import AssignmentIn, LeadPatch
+from alma_leads.resumes.service import of_lead, read
+from alma_leads.web.auth import access, actor, needs
+from alma_leads.web.bodies import read_json
+from alma_leads.web.internal import desk
+from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.negotiation import vary_on_accept, wants_html
+
+LEAD_ID = "<int(max=9223372036854775807):lead_id>"
+
+
+@internal.get("/leads")
+@access(needs(Permission.READ_LEADS))
+def leads() -> Response:
+    """List leads: a page for people, an array for programs."""
+    if wants_html():
+        return vary_on_accept(desk.leads_page())
+    lead_filter = _filter()
+    with reading(db.engine) as connection:
+        page = queries.list_leads(connection, lead_filter, public_url=settings().PUBLIC_URL)
+    response = _json([full_lead(row) for row in page.rows])
+    if page.next_cursor:
+        response.headers["Link"] = f'<{_address_with(page.next_cursor)}>; rel="next"'
+    return response
+
+
+@internal.get("/leads.csv")
+@access(needs(Permission.EXPORT_LEADS))
+def leads_csv() -> Response:
+    """Send all leads of a filter as CSV, for a spreadsheet."""
+    return _download(export.stream_csv, "text/csv; charset=utf-8", "leads.csv")
+
+
+@internal.get("/leads.ndjson")
+@access(needs(Permission.EXPORT_LEADS))
+def leads_ndjson() -> Response:
+    """Send all leads of a filter, one JSON object a line."""
+    return _download(export.stream_ndjson, "application/x-ndjson", "leads.ndjson")
+
+
+@internal.get(f"/leads/{LEAD_ID}")
+@access(needs(Permission.READ_LEADS))
+def lead(lead_id: int) -> Response:
+    """Show one lead in full."""
+    if wants_html():
+        return vary_on_accept(desk.lead_page(lead_id))
+    response = _lead_answer(_get(lead_id))
+    return response.make_conditional(request)
+
+
+@internal.patch(f"/leads/{LEAD_ID}")
+@access(needs(Permission.UPDATE_LEADS))
+def update_lead(lead_id: int) -> Response:
+    """Change a lead's status, if it is still as the client saw it."""
+    wanted = read_json(LeadPatch).status
+    seen = None
+    if request.if_match:
+        current = _get(lead_id)
+        if not request.if_match.contains(_etag(_body(current))):
+            raise LeadChanged(lead_id)
+        seen = current.updated_at
+    service.change_status(lead_id, wanted, actor=actor(), seen_updated_at=seen)
+    return _lead_answer(_get(lead_id))
+
+
+@internal.get(f"/leads/{LEAD_ID}/events")
+@access(needs(Permission.READ_LEADS))
+def lead_events(lead_id: int) -> Response:
+    """List what happened to a lead, newest first."""
+    with reading(db.engine) as connection:
+        if queries.get_lead(connection, lead_id, public_url="") is None:
+            raise LeadNotFound(lead_id)
+        events = queries.events_of(connection, lead_id)
+    return _json([_event(event) for event in events])
+
+
+@internal.get(f"/leads/{LEAD_ID}/resume")
+@access(needs(Permission.READ_LEADS))
+def lead_resume(lead_id: int) -> Response:
+    """Send the uploaded file as a download, or go to the prospect's link."""
+    with reading(db.engine) as connection:
+        kept = of_lead(connection, lead_id)
+        row = queries.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
+    if row is None:
+        raise LeadNotFound(lead_id)
+    if kept is None:
+        response = make_response(redirect(row.resume_url, 303))
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+    response = Response(read(kept), content_type=kept.media_type)
+    response.headers.set("Content-Disposition", "attachment", filename=kept.file_name)
+    response.headers["Content-Length"] = str(kept.size_bytes)
+    # A stranger's file: it is only ever downloaded, and could do nothing if a browser showed it all the same.
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@internal.get("/assignments/<path:email>")
+@access(needs(Permission.READ_LEADS))
+def assignment(email: str) -> Response:
+    """Say which attorney has a prospect."""
+    return _assignment(assignment_service.find_assignment(email))
+
+
+@internal.put("/assignments/<path:email>")
+@access(needs(Permission.MANAGE_ASSIGNMENTS))
+def put_assignment(email: str) -> Response:
+    """Give a prospect to an attorney."""
+    wanted = read_json(AssignmentIn)
+    return _assignment(assignment_service.assign(email, attorney_email=wanted.attorney, actor=actor()))
+
+
+@internal.delete("/assignments/<path:email>")
+@access(needs(Permission.MANAGE_ASSIGNMENTS))
+def delete_assignment(email: str) -> Response:
+    """Take a prospect from its attorney."""
+    assignment_service.unassign(email, actor=actor())
+    return Response(status=204)
+
+
+def full_lead(row: LeadRow) -> dict[str, Any]:
+    """Return a lead as programs see it."""
+    return {
+        "id": row.id,
+        "first_name": row.first_name,
+        "last_name": row.last_name,
+        "email": row.email,
+        "resume_url": row.resume_url,
+        "status": row.status,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "reached_out_at": row.reached_out_at,
+        "assigned_to": row.attorney_email,
+    }
+
+
+def _event(event: EventRow) -> dict[str, Any]:
+    who = {"type": event.actor_kind, "id": event.actor_id, "name": event.actor_name}
+    return {
+        "id": event.id,
+        "lead_id": event.lead_id,
+        "type": event.kind,
+        "at": event.at,
+        "actor": who,
+        "data": event.data,
+    }
+
+
+def _filter() -> LeadFilter:
+    with reading(db.engine) as connection:
+
+        def find_attorney(text: str) -> int | None:
+            try:
+                return queries.find_attorney_id(connection, normalise_email(text))
+            except BadEmailAddress:
+                return None
+
+        return parse_filter(request.args.items(multi=True), find_attorney=find_attorney)
+
+
+def _address_with(cursor: str) -> str:
+    pairs = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
+    return f"{request.base_url}?{urlencode([*pairs, ('cursor', cursor)])}"
+
+
+def _get(lead_id: int) -> LeadRow:
+    with reading(db.engine) as connection:
+        row = queries.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
+    if row is None:
+        raise LeadNotFound(lead_id)
+    return row
+
+
+def _body(row: LeadRow) -> bytes:
+    return orjson.dumps(full_lead(row))
+
+
+def _etag(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+def _lead_answer(row: LeadRow) -> Response:
+    body = _body(row)
+    response = _json_bytes(body)
+    response.set_etag(_etag(body))
+    return response
+
+
+def _assignment(found: assignment_service.Assignment) -> Response:
+    return _json(
+        {"email": found.email, "attorney": found.attorney_email, "attorney_name": found.attorney_name}
+        | {"assigned_at": found.assigned_at}
+    )
+
+
+def _json(value: Any) -> Response:
+    return _json_bytes(orjson.dumps(value))
+
+
+def _json_bytes(body: bytes) -> Response:
+    response = Response(body, content_type="application/json")
+    response.headers["Cache-Control"] = "private, no-cache"
+    return vary_on_accept(response)
+
+
+def _download(stream: Callable[..., Iterator[bytes]], content_type: str, file_name: str) -> Response:
+    lead_filter = _filter()
+    chunks = stream(db.engine, lead_filter, public_url=settings().PUBLIC_URL)
+    response = Response(stream_with_context(chunks), content_type=content_type)
+    response.headers.set("Content-Disposition", "attachment", filename=file_name)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response

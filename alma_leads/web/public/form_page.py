@@ -1,0 +1,157 @@
+"""The public form: `GET /`, `POST /`, `GET /thanks`. Works without a script and loses nothing that was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from flask import Response, current_app, make_response, redirect, render_template, request
+from flask_wtf.csrf import generate_csrf
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from alma_leads.extensions import settings
+from alma_leads.leads.errors import ResumeGone
+from alma_leads.resumes.errors import FileTooLarge, RefusedFile
+from alma_leads.resumes.service import KeptFile, discard, find_unattached
+from alma_leads.web.auth import PUBLIC, PUBLIC_API, access
+from alma_leads.web.bodies import allow_upload
+from alma_leads.web.problems import size_text, too_large_sentence
+from alma_leads.web.public.blueprint import public
+from alma_leads.web.public.forms import LeadForm
+from alma_leads.web.public.intake import keep_upload, seconds_to_wait, send, spend_one, uploaded_file
+
+log = structlog.get_logger(__name__)
+KEPT_FOR_SECONDS = 12 * 3600
+NEITHER = "Choose a file, or give a link to your resume"
+GONE = "The file is no longer kept. Choose it again"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptView:
+    """A file that is kept from an earlier try, as the form shows it."""
+
+    file_name: str
+    size_text: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """What the form's template shows."""
+
+    values: Mapping[str, str]
+    errors: Mapping[str, str]
+    kept: KeptView | None
+    max_size_text: str
+    csrf_token: str
+    wait_seconds: int | None
+
+
+@public.get("/")
+@access(PUBLIC)
+def form() -> Response:
+    """Show the form."""
+    return _page({}, {})
+
+
+@public.get("/thanks")
+@access(PUBLIC)
+def thanks() -> str:
+    """Say that the details have arrived."""
+    return render_template("public/thanks.html")
+
+
+# The form checks its CSRF token itself, so that a page that was open too long comes back with what was typed.
+@public.post("/")
+@access(PUBLIC_API)
+def submit_form() -> Response:
+    """Take a submission: 303 to the thanks, or the form again with a message at each field."""
+    allow_upload()
+    try:
+        submitted = LeadForm()
+    except RequestEntityTooLarge:
+        return _page({}, {"resume": too_large_sentence(settings().RESUME_MAX_BYTES)}, status=413)
+    typed = submitted.typed
+    if submitted.website.data:
+        log.info("honeypot was filled in")
+        return _to_thanks()
+    kept = _kept_before()
+    if "resume_drop" in request.form:
+        if kept is not None:
+            discard(kept.storage_name)
+        return _page(typed, {})
+    wait = seconds_to_wait()
+    if wait is not None:
+        return _page(typed, {}, kept=kept, wait_seconds=wait, status=429)
+    submitted.validate()
+    errors = submitted.messages
+    upload = uploaded_file()
+    if upload is None and kept is None and not typed["resume_url"].strip():
+        errors.setdefault("resume_url", GONE if "resume_kept" in request.form else NEITHER)
+    if upload is not None or not errors:
+        wait = spend_one()
+        if wait is not None:
+            return _page(typed, {}, kept=kept, wait_seconds=wait, status=429)
+    status = 422
+    if upload is not None:
+        try:
+            former, kept = kept, keep_upload(upload)
+            if former is not None:
+                discard(former.storage_name)
+        except RefusedFile as refused:
+            errors["resume"] = str(refused)
+        except FileTooLarge as too_large:
+            errors["resume"] = too_large_sentence(too_large.limit_bytes)
+            status = 413
+    if errors or submitted.lead is None:
+        return _page(typed, errors, kept=kept, status=400 if "" in errors else status)
+    try:
+        send(submitted.lead, resume=kept)
+    except ResumeGone:
+        return _page(typed, {"resume": GONE}, status=422)
+    return _to_thanks()
+
+
+def _to_thanks() -> Response:
+    return make_response(redirect("/thanks", 303))
+
+
+def _page(
+    values: Mapping[str, str],
+    errors: Mapping[str, str],
+    *,
+    kept: KeptFile | None = None,
+    wait_seconds: int | None = None,
+    status: int = 200,
+) -> Response:
+    view = FormView(
+        values=values,
+        errors=errors,
+        kept=kept and KeptView(kept.file_name, size_text(kept.size_bytes), _signer().dumps(kept.storage_name)),
+        max_size_text=size_text(settings().RESUME_MAX_BYTES),
+        csrf_token=generate_csrf(),
+        wait_seconds=wait_seconds,
+    )
+    response = make_response(render_template("public/form.html", form=view), status)
+    # The page holds a token of this browser, and after an error what a person typed.
+    response.headers["Cache-Control"] = "no-store"
+    if wait_seconds is not None:
+        response.headers["Retry-After"] = str(wait_seconds)
+    return response
+
+
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.secret_key or "", salt="resume-kept")
+
+
+def _kept_before() -> KeptFile | None:
+    """Return the file that an earlier try of this form left, if its token is ours and it is still unattached."""
+    token = request.form.get("resume_kept", "")
+    if not token:
+        return None
+    try:
+        return find_unattached(_signer().loads(token, max_age=KEPT_FOR_SECONDS))
+    except BadSignature:
+        return None

@@ -1,0 +1,72 @@
+"""What the form and the API share on the way into `submit_lead`: the rate limit, the upload, the wake-up."""
+
+from __future__ import annotations
+
+import hashlib
+
+from flask import request
+from limits import RateLimitItem, parse
+from werkzeug.datastructures import FileStorage
+
+from alma_leads.actor import PROSPECT
+from alma_leads.extensions import settings
+from alma_leads.leads.idempotency import Reservation
+from alma_leads.leads.schemas import LeadIn
+from alma_leads.leads.service import Submission, submit_lead
+from alma_leads.resumes.service import KeptFile, discard, keep_file
+from alma_leads.tasks import wake
+from alma_leads.web.throttle import exhausted, spend
+
+
+def _limit() -> RateLimitItem:
+    return parse(settings().RATE_LIMIT_LEADS)
+
+
+def seconds_to_wait() -> int | None:
+    """Return how long this address has to wait before it can send a lead, or None when it need not."""
+    return exhausted(_limit(), "leads", request.remote_addr or "")
+
+
+def spend_one() -> int | None:
+    """Count one lead for this address; return the seconds to wait when there were too many."""
+    return spend(_limit(), "leads", request.remote_addr or "")
+
+
+def uploaded_file() -> FileStorage | None:
+    """Return the file that came in the field `resume`, or None. Browsers send an empty one when none was chosen."""
+    file = request.files.get("resume")
+    return file if file is not None and file.filename else None
+
+
+def file_sha256(file: FileStorage) -> str:
+    """Return the SHA-256 of an upload in hexadecimal, and go back to its start."""
+    digest = hashlib.sha256()
+    while chunk := file.stream.read(65_536):
+        digest.update(chunk)
+    file.stream.seek(0)
+    return digest.hexdigest()
+
+
+def keep_upload(file: FileStorage) -> KeptFile:
+    """Inspect an upload and keep it, belonging to nobody yet.
+
+    Raises:
+        RefusedFile: it is not what it should be; nothing is kept.
+        FileTooLarge: it is larger than RESUME_MAX_BYTES; nothing is kept.
+    """
+    return keep_file(file.stream, file_name=file.filename or "")
+
+
+def send(lead: LeadIn, *, resume: KeptFile | None, reservation: Reservation | None = None) -> Submission:
+    """Submit a lead, leave no file behind that it does not use, and wake the mail worker."""
+    try:
+        submission = submit_lead(lead, resume=resume, reservation=reservation, actor=PROSPECT)
+    except BaseException:
+        if resume is not None:
+            discard(resume.storage_name)
+        raise
+    if resume is not None and not submission.created:
+        discard(resume.storage_name)
+    if submission.created:
+        wake()
+    return submission

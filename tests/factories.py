@@ -1,0 +1,59 @@
+"""Making what tests need: one place that knows what a good submission looks like."""
+
+from __future__ import annotations
+
+import io
+from itertools import count
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import pikepdf
+
+_numbers = count(1)
+
+GOOD_LEAD = {
+    "first_name": "Sai",
+    "last_name": "Maryada",
+    "email": "example@gmail.com",
+    "resume_url": "https://drive.google.com/x",
+}
+
+
+def lead_body(**changes: Any) -> dict[str, Any]:
+    """Return a JSON body for a lead that can be accepted, from a prospect nobody else has."""
+    return {**GOOD_LEAD, "email": f"prospect-{next(_numbers)}@example.com", **changes}
+
+
+def pdf_bytes(text: str = "Resume") -> bytes:
+    """Return a small PDF."""
+    document = pikepdf.new()
+    document.add_blank_page(page_size=(200, 200))
+    document.docinfo["/Title"] = text
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+def docx_bytes(text: str = "Resume") -> bytes:
+    """Return a small DOCX."""
+    types = (
+        '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.'
+        'wordprocessingml.document.main+xml"/></Types>'
+    )
+    relations = (
+        '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
+        'officeDocument" Target="word/document.xml"/></Relationships>'
+    )
+    body = (
+        '<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        f"<w:body><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:body></w:document>"
+    )
+    buffer = io.BytesIO()
+    with ZipFile(buffer, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", types)
+        archive.writestr("_rels/.rels", relations)
+        archive.writestr("word/document.xml", body)
+    return buffer.getvalue()

@@ -1,0 +1,43 @@
+"""The rate limit of leads: per address, form and API together, never for a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+
+from tests.factories import lead_body
+
+
+def test_too_many_leads_from_one_address(make_app: Callable[..., Flask]) -> None:
+    client = make_app(RATE_LIMIT_LEADS="2 per minute").test_client()
+
+    def send(address: str = "192.0.2.1", **headers: str) -> Any:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return client.post(
+            "/public/leads", json=lead_body(), headers=names, environ_overrides={"REMOTE_ADDR": address}
+        )
+
+    assert [send().status_code for _ in range(3)] == [201, 201, 429]
+    refused = send()
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.content_type == "application/problem+json"
+    assert send("192.0.2.2").status_code == 201
+    form = client.post("/", data=lead_body(), environ_overrides={"REMOTE_ADDR": "192.0.2.1"})
+    assert form.status_code == 429
+    assert b"Maryada" in form.data
+
+
+def test_a_replay_does_not_count(make_app: Callable[..., Flask]) -> None:
+    client = make_app(RATE_LIMIT_LEADS="1 per minute").test_client()
+    body = lead_body()
+    answers = [client.post("/public/leads", json=body, headers={"Idempotency-Key": "k"}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+    assert client.post("/public/leads", json=lead_body()).status_code == 429
+
+
+def test_a_refused_field_does_not_count(make_app: Callable[..., Flask]) -> None:
+    client = make_app(RATE_LIMIT_LEADS="1 per minute").test_client()
+    assert client.post("/public/leads", json=lead_body(email="x")).status_code == 422
+    assert client.post("/public/leads", json=lead_body()).status_code == 201

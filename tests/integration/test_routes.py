@@ -1,0 +1,98 @@
+"""Rules that hold for every route there is: who may come in, and what a browser must not send unasked."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from alma_leads.web.auth import access_of
+
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+# Public by their nature: what anyone may see or send.
+PUBLIC = {
+    "/",
+    "/thanks",
+    "/public/leads",
+    "/openapi.json",
+    "/docs",
+    "/healthz",
+    "/readyz",
+    "/login",
+    "/setup/<token>",
+    "/set-password/<token>",
+    "/static/<path:filename>",
+}
+
+
+def rules(app: Flask) -> list[Rule]:
+    """Return every rule; fails when there are suspiciously few."""
+    found = list(app.url_map.iter_rules())
+    assert len(found) > 20
+    return found
+
+
+def address(rule: Rule) -> str:
+    """Return an address that `rule` serves."""
+    filled = re.sub(r"<int[^>]*>", "1", rule.rule)
+    return re.sub(r"<[^>]*>", "x", filled)
+
+
+def methods(rule: Rule) -> set[str]:
+    """Return the methods that a view of ours answers."""
+    return set(rule.methods or ()) - {"HEAD", "OPTIONS"}
+
+
+def test_every_route_declares_its_access(app: Flask) -> None:
+    with app.app_context():
+        undeclared = [rule.rule for rule in rules(app) if access_of(rule.endpoint) is None]
+    assert undeclared == []
+
+
+def test_only_the_public_routes_are_public(app: Flask) -> None:
+    with app.app_context():
+        public = {rule.rule for rule in rules(app) if access_of(rule.endpoint).permissions is None}  # type: ignore[union-attr]
+    assert public == PUBLIC
+
+
+def test_every_other_route_refuses_strangers(app: Flask, client: FlaskClient) -> None:
+    for rule in rules(app):
+        if rule.rule in PUBLIC:
+            continue
+        for method in methods(rule):
+            asked = client.open(address(rule), method=method)
+            assert asked.status_code == 401, (method, rule.rule)
+            page = client.open(address(rule), method=method, headers={"Accept": "text/html"})
+            assert page.status_code == 303, (method, rule.rule)
+            assert page.headers["Location"].startswith("/login"), (method, rule.rule)
+
+
+def test_every_form_refuses_a_missing_csrf_token(app: Flask, signed_in: FlaskClient) -> None:
+    checked = 0
+    for rule in rules(app):
+        if rule.rule == "/public/leads":  # no session has a say there
+            continue
+        for method in methods(rule) & UNSAFE:
+            answer = signed_in.open(address(rule), method=method, data={"x": "y"})
+            assert answer.status_code == 400, (method, rule.rule, answer.data)
+            checked += 1
+    assert checked > 5
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_every_answer_carries_the_security_headers(client: FlaskClient, accept: str) -> None:
+    for path in ("/", "/thanks", "/login", "/nowhere", "/internal/leads", "/docs", "/static/app.css"):
+        headers = client.get(path, headers={"Accept": accept}).headers
+        assert headers["Content-Security-Policy"].startswith("default-src 'self'"), path
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Request-ID"]
+
+
+def test_paths_are_kebab_case(app: Flask) -> None:
+    for rule in rules(app):
+        static = re.sub(r"<[^>]*>", "", rule.rule)
+        assert re.fullmatch(r"[a-z0-9./-]*", static), rule.rule
