@@ -1,0 +1,95 @@
+"""Rows 4 to 6 and 10: lists as JSON and as a page, one lead, the form."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from http.cookiejar import CookieJar
+
+from bench.databases import Stores
+from bench.report import Report
+from bench.servers import KEY, ROOT, app_environment, flask, folder, gunicorn, load, throughput
+
+WORD = "a long enough word 1"
+EMAIL = "admin@firm.test"
+
+
+def sign_in(port: int) -> str:
+    """Sign in as the first administrator and return the Cookie header."""
+    jar = CookieJar()
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    page = opener.open(f"http://127.0.0.1:{port}/login").read().decode()
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    assert token
+    data = urllib.parse.urlencode({"email": EMAIL, "password": WORD, "csrf_token": token[1]}).encode()
+    opener.open(f"http://127.0.0.1:{port}/login", data)
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
+
+def measure(report: Report, stores: Stores, options: argparse.Namespace) -> None:
+    """Measure the rows."""
+    with folder() as path:
+        environment = app_environment(stores.sqlite(), path, FIRST_ADMIN_EMAIL=EMAIL, FIRST_ADMIN_PASSWORD=WORD)
+        flask(environment, "db", "upgrade")
+        flask(environment, "people", "list")
+        floor = {**os.environ, "FLOOR_DATABASE": stores.sqlite().removeprefix("sqlite:///")}
+        with gunicorn("wsgi:app", environment) as ours, gunicorn("bench.floor:app", floor) as bare:
+            for port in (ours, bare):
+                load(port, method="POST", path="/public/leads", headers={"Content-Type": "application/json"}, seconds=2)
+            key = {"X-API-Key": KEY}
+            page = {"Accept": "text/html", "Cookie": sign_in(ours)}
+            rows = [
+                ("4", "GET /internal/leads?limit=100, JSON", "/internal/leads?limit=100", key, 0.7),
+                ("5", "the same as a page", "/internal/leads?limit=100", page, 0.5),
+                ("6", "one lead, JSON", "/internal/leads/1", key, 0.4),
+            ]
+            for number, work, address, headers, goal in rows:
+                ratios, rates = [], []
+                for round_ in range(options.rounds + 1):
+                    plan = {"path": address, "headers": headers, "seconds": options.seconds}
+                    app, base = throughput(load(ours, **plan)), throughput(load(bare, **plan))
+                    if round_:
+                        ratios.append(app / base)
+                        rates.append(app)
+                report.ratio(number, f"{work}: share of bare ({statistics.median(rates):.0f}/s)", ratios, goal=goal)
+    _form(report, stores)
+
+
+_TIME_FORM = """
+import json, time
+from wsgi import app
+client = app.test_client()
+client.get("/")
+def once():
+    begin = time.process_time_ns()
+    with app.test_request_context("/"):
+        app.full_dispatch_request()
+    return (time.process_time_ns() - begin) / 1000
+times = sorted(once() for _ in range(600))
+print(json.dumps(times[300]))
+"""
+
+
+def _form(report: Report, stores: Stores) -> None:
+    with folder() as path:
+        environment = app_environment(stores.sqlite(), path)
+        flask(environment, "db", "upgrade")
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", _TIME_FORM], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        micros = float(json.loads(done.stdout.splitlines()[-1]))
+        report.add(
+            "10", "form page, in the application", measured=f"{micros:.0f} µs", goal="≤ 400 µs", reached=micros <= 400
+        )
+    size = sum(len(gzip.compress((ROOT / "static" / name).read_bytes())) for name in ("app.css", "app.js"))
+    report.add(
+        "10", "its CSS and script, gzipped", measured=f"{size / 1000:.1f} kB", goal="≤ 30 kB", reached=size <= 30_000
+    )
