@@ -47,7 +47,7 @@ def _seeded(stores: Stores, kind: str, leads: int, path: Path) -> dict[str, str]
 
 def _get(port: int, address: str) -> tuple[float, str | None]:
     """Return the seconds that an answer took, and the address of the next page."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{address}", headers={"X-API-Key": KEY})  # noqa: S310
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{address}", headers={"X-API-Key": KEY})
     begin = time.perf_counter()
     with urllib.request.urlopen(request) as answer:  # noqa: S310
         answer.read()
@@ -64,7 +64,7 @@ def _median_ms(port: int, address: str) -> float:
 def _deep_cursor(port: int, leads: int) -> str:
     """Return the address of a page near the end of the list."""
     # Read from the other end: the first page of the reverse order names a lead near the oldest.
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/internal/leads?sort=created_at&limit={min(1000, leads // 2)}",
         headers={"X-API-Key": KEY},
     )
@@ -126,7 +126,7 @@ def _server_memory(port: int) -> float:
 
 
 def _our_export(port: int) -> tuple[float, float]:
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/internal/leads.csv", headers={"X-API-Key": KEY}
     )
     before = peak = _server_memory(port)
