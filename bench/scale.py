@@ -126,9 +126,7 @@ def _server_memory(port: int) -> float:
 
 
 def _our_export(port: int) -> tuple[float, float]:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/internal/leads.csv", headers={"X-API-Key": KEY}
-    )
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/internal/leads.csv", headers={"X-API-Key": KEY})
     before = peak = _server_memory(port)
     chunks = 0
     begin = time.perf_counter()
