@@ -1,0 +1,117 @@
+"""The settings page of assignments: which attorney has which prospect, by hand. The API's side is in `api`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from flask import Response, make_response, render_template, request
+
+from alma_leads.accounts.permissions import Permission
+from alma_leads.email_address import BadEmailAddress
+from alma_leads.extensions import settings
+from alma_leads.leads import assignment_service
+from alma_leads.leads.assignment_service import Assignment
+from alma_leads.leads.errors import AssignmentNotFound, NotAnActiveAttorney
+from alma_leads.web.auth import access, actor, needs
+from alma_leads.web.internal.back import go_back
+from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.internal.dates import Clock
+from alma_leads.web.internal.desk_frame import reader_clock
+from alma_leads.web.internal.lead_rows import initials
+from alma_leads.web.internal.list_request import private
+from alma_leads.web.internal.toasts import Toast, keep_toast
+
+HOME = "/internal/settings/assignments"
+PAGE_ROWS = 50
+MAX_TYPED = 320
+
+
+class AssignmentView(NamedTuple):
+    """A row of the table. The queries are the parts of addresses after the question mark."""
+
+    email: str
+    attorney: str
+    initials: str
+    since: str
+    leads: int
+    leads_query: str
+    change_query: str
+
+
+@internal.get("/settings/assignments")
+@access(needs(Permission.MANAGE_ASSIGNMENTS))
+def assignments_page() -> Response:
+    """Show the form and the table; `email` fills the form with one assignment, to change it."""
+    email = request.args.get("email", "")[:MAX_TYPED]
+    attorney = ""
+    if email:
+        try:
+            attorney = assignment_service.find_assignment(email).attorney_email
+        except (AssignmentNotFound, BadEmailAddress):
+            attorney = ""
+    return _page(email=email, attorney=attorney, errors={}, status=200)
+
+
+@internal.post("/settings/assignments")
+@access(needs(Permission.MANAGE_ASSIGNMENTS))
+def change_assignments() -> Response:
+    """Assign a prospect, or, with `do=remove`, take it from its attorney."""
+    email = request.form.get("email", "").strip()
+    attorney = request.form.get("attorney", "")
+    try:
+        if request.form.get("do") == "remove":
+            toast = _remove(email)
+        else:
+            given = assignment_service.assign(email, attorney_email=attorney, actor=actor())
+            toast = Toast(f"{given.email} is with {given.attorney_name}.")
+    except BadEmailAddress:
+        message = "Enter an email address like name@example.com" if email else "Enter the prospect’s email address"
+        return _page(email=email, attorney=attorney, errors={"email": message}, status=422)
+    except NotAnActiveAttorney:
+        return _page(email=email, attorney=attorney, errors={"attorney": "Choose an active attorney"}, status=422)
+    keep_toast(toast)
+    return go_back(HOME)
+
+
+def _remove(email: str) -> Toast:
+    try:
+        assignment_service.unassign(email, actor=actor())
+    except AssignmentNotFound:
+        return Toast(f"{email} was with the helpdesk already.")
+    return Toast(f"{email} is with the helpdesk.")
+
+
+def _page(*, email: str, attorney: str, errors: dict[str, str], status: int) -> Response:
+    query = request.args.get("q", "").strip()[:MAX_TYPED]
+    after = request.args.get("after", "")[:MAX_TYPED]
+    found = assignment_service.list_assignments(after=after, query=query, limit=PAGE_ROWS + 1)
+    rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
+    clock = reader_clock()
+    body = render_template(
+        "internal/settings/assignments.html",
+        email=email,
+        attorney=attorney,
+        errors=errors,
+        people=assignment_service.active_attorneys(),
+        query=query,
+        after=after,
+        rows=[_view(row, clock) for row in rows],
+        following=urlencode({"q": query, "after": rows[-1].email}) if more else "",
+        first=urlencode({"q": query}),
+        helpdesk=settings().HELPDESK_EMAIL or "",
+        here=HOME + (f"?{urlencode({'q': query})}" if query else ""),
+    )
+    return private(make_response(body, status))
+
+
+def _view(row: Assignment, clock: Clock) -> AssignmentView:
+    return AssignmentView(
+        row.email,
+        row.attorney_name,
+        initials(row.attorney_name),
+        clock.day(row.assigned_at),
+        row.lead_count,
+        urlencode({"q": row.email}),
+        urlencode({"email": row.email}),
+    )

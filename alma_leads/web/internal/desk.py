@@ -1,0 +1,146 @@
+"""The desk's list of leads as a page, and as the part of it that a script swaps. A lead's page is in `lead_page`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from flask import Response, make_response, render_template, request
+from flask_security import current_user
+
+from alma_leads.accounts.permissions import Permission
+from alma_leads.database import reading
+from alma_leads.extensions import db, settings
+from alma_leads.leads import queries
+from alma_leads.leads.assignment_service import Attorney, active_attorneys
+from alma_leads.leads.filters import DEFAULT_SORT, LeadFilter
+from alma_leads.leads.queries import LeadPage
+from alma_leads.web.auth import may
+from alma_leads.web.internal.desk_frame import in_words, reader_clock
+from alma_leads.web.internal.lead_page import lead_page
+from alma_leads.web.internal.lead_rows import row_views
+from alma_leads.web.internal.list_filter import DATES, RECEIVED, ListFilter
+from alma_leads.web.internal.list_request import ORDER_WORDS, mail_states, parse_list_filter, private, wants_part
+
+__all__ = ["lead_page", "leads_page"]
+
+_COUNTED_WITHOUT_FILTERS = 10
+
+
+class Heading(NamedTuple):
+    """A column heading that sorts. `sorted` is the value of `aria-sort`, or ""."""
+
+    label: str
+    query: str
+    sorted: str
+    icon: str
+    hint: str
+
+
+class NothingFound(NamedTuple):
+    """What an empty list says. `search_all` is the query that drops the filters but keeps the search, or ""."""
+
+    heading: str
+    advice: str
+    search_all: str
+
+
+def leads_page() -> Response:
+    """Return the list: the whole page, or only its `#list` when a script asked for that.
+
+    Raises:
+        BadFilter: a parameter cannot be used.
+    """
+    with reading(db.engine) as connection:
+        asked = parse_list_filter(connection, request.args.items(multi=True))
+        page = queries.list_leads(connection, asked.leads, public_url="")
+        states = mail_states(connection, page.rows)
+    whole = not wants_part("list")
+    hidden = asked.is_filtered and not page.rows
+    people = active_attorneys() if whole or hidden else []
+    here = asked.query(cursor=request.args.get("cursor", ""))
+    body = render_template(
+        "internal/leads.html" if whole else "internal/leads_list.html",
+        rows=row_views(page.rows, states, reader_clock()),
+        list=asked,
+        list_query=asked.query(),
+        chosen=asked.chosen,
+        cursor=asked.leads.cursor,
+        here="/internal/leads" + (f"?{here}" if here else ""),
+        headings=_headings(asked),
+        order_words=ORDER_WORDS[asked.leads.sort],
+        pages=_pages(asked, page),
+        none=_nothing_found(asked, people) if hidden else None,
+        nothing_yet=not (page.rows or asked.is_filtered or asked.leads.cursor),
+        attorney_options=_attorney_options(asked, people),
+        received_options=[*RECEIVED.items(), (DATES, "Choose dates…")],
+        export_query=asked.export_query(),
+        form_address=f"{settings().PUBLIC_URL}/",
+        can_update=may(Permission.UPDATE_LEADS),
+        can_export=may(Permission.EXPORT_LEADS),
+    )
+    return private(make_response(body))
+
+
+def _headings(asked: ListFilter) -> list[Heading]:
+    columns = (
+        ("Prospect", "last_name", "last_name", "sort by last name"),
+        ("Received", "created_at", DEFAULT_SORT, "sort by date, newest first"),
+    )
+    return [_heading(asked, *column) for column in columns]
+
+
+def _heading(asked: ListFilter, label: str, column: str, first: str, hint: str) -> Heading:
+    sort = asked.leads.sort
+    if sort.lstrip("-") != column:
+        return Heading(label, asked.query(sort=first), "", "sort", hint)
+    turned = column if sort.startswith("-") else f"-{column}"
+    now, then = ORDER_WORDS[sort], ORDER_WORDS[turned]
+    direction, icon = ("descending", "arrow-down") if sort.startswith("-") else ("ascending", "arrow-up")
+    return Heading(label, asked.query(sort=turned), direction, icon, f"{now}; show {then}")
+
+
+def _pages(asked: ListFilter, page: LeadPage) -> tuple[tuple[str, str, str], ...]:
+    """Return (query or "", rel, label) of the neighbours."""
+    words = {"-created_at": ("Newer", "Older"), "created_at": ("Older", "Newer")}
+    back, forth = words.get(asked.leads.sort, ("Previous", "Next"))
+    previous, following = page.previous_cursor, page.next_cursor
+    return (
+        (asked.query(cursor=previous) if previous else "", "prev", back),
+        (asked.query(cursor=following) if following else "", "next", forth),
+    )
+
+
+def _attorney_options(asked: ListFilter, people: list[Attorney]) -> list[tuple[str, str]]:
+    """Return (value, label) of the attorney filter; someone no longer active stays there while chosen."""
+    options = [("", "Anyone"), ("me", "Me"), ("none", "Helpdesk")]
+    options += [(person.email, person.name) for person in people if person.id != current_user.id]
+    chosen = asked.chosen.get("assigned_to", "")
+    known = {value for value, _ in options}
+    return options if chosen in known else [*options, (chosen, chosen)]
+
+
+def _nothing_found(asked: ListFilter, people: list[Attorney]) -> NothingFound:
+    status = {"PENDING": "pending ", "REACHED_OUT": "reached-out "}.get(asked.chosen.get("status", ""), "")
+    owner = asked.chosen.get("assigned_to", "")
+    names = {person.email: f" of {person.name}" for person in people}
+    names |= {"": "", "me": " of yours", "none": " of the helpdesk"}
+    whose = names.get(owner, f" of {owner}")
+    received = {"7d": " of the last 7 days", "30d": " of the last 30 days", "late": " of 3 days ago or more"}
+    when = received.get(asked.chosen.get("received", ""), " of these dates" if "received" in asked.chosen else "")
+    typed = asked.chosen.get("q", "").strip()
+    if not typed:
+        return NothingFound(f"No {status}lead{whose}{when}", "A filter hides the others.", "")
+    heading = f"No {status}lead{whose}{when} matches “{typed}”"
+    advice = "Search looks in names and email addresses."
+    everything = LeadFilter(query=asked.leads.query, limit=_COUNTED_WITHOUT_FILTERS + 1)
+    if replace(asked.leads, limit=everything.limit, sort=everything.sort, cursor=None) == everything:
+        return NothingFound(heading, advice, "")
+    with reading(db.engine) as connection:
+        found = len(queries.list_leads(connection, everything, public_url="").rows)
+    if not found:
+        return NothingFound(heading, f"{advice} No lead matches without the filters either.", "")
+    number = in_words(found).capitalize() if found <= _COUNTED_WITHOUT_FILTERS else "More than ten"
+    verb = "lead matches" if found == 1 else "leads match"
+    query = ListFilter(everything, {"q": typed}).query()
+    return NothingFound(heading, f"{advice} {number} {verb} without the filters.", query)

@@ -1,0 +1,102 @@
+"""What the frame around every desk page shows: who reads, what waits. Read only by a page that shows it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from flask_security import current_user
+
+from alma_leads.accounts.permissions import Permission
+from alma_leads.database import reading
+from alma_leads.extensions import db, settings
+from alma_leads.leads import queries
+from alma_leads.leads.filters import LeadFilter
+from alma_leads.leads.state import LeadStatus
+from alma_leads.outbox.queries import count_dead
+from alma_leads.web.auth import may
+from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.internal.dates import LATE_DAYS, Clock, zone_named
+from alma_leads.web.internal.lead_rows import initials
+
+_OLDEST_PENDING = LeadFilter(status=LeadStatus.PENDING, sort="created_at", limit=1)
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def capped(number: int) -> str:
+    """Return a count for people: counting stops at a cap, and "999+" says so."""
+    return str(number) if number < queries.COUNT_CAP else f"{queries.COUNT_CAP - 1}+"
+
+
+def in_words(number: int) -> str:
+    """Return "two" for 2; numbers over ten as figures."""
+    return _NUMBERS[number] if number < len(_NUMBERS) else str(number)
+
+
+def reader_clock() -> Clock:
+    """Return the present as whoever makes this request sees it."""
+    return Clock(zone_named(getattr(current_user, "time_zone", "UTC")))
+
+
+class Counts:
+    """What waits, as text: "16" or "999+"; `oldest` is the day of the longest waiting lead."""
+
+    def __init__(self, clock: Clock) -> None:
+        with reading(db.engine) as connection:
+            found = queries.count_leads(connection, user_id=current_user.id, late=clock.back(LATE_DAYS))
+            dead = count_dead(connection)
+            oldest = queries.list_leads(connection, _OLDEST_PENDING, public_url="").rows if found.waiting else []
+        self.pending, self.mine, self.unassigned, self.waiting = map(capped, found)
+        self.dead = capped(dead) if dead else ""
+        self.oldest = clock.day(oldest[0].created_at) if oldest else ""
+
+
+class Desk:
+    """The frame, for `layout/desk.html`. Made for each page; each part is found out when it is first shown."""
+
+    late_days = LATE_DAYS
+    late_words = in_words(LATE_DAYS)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The reader's clock."""
+        return reader_clock()
+
+    @cached_property
+    def counts(self) -> Counts:
+        """What waits."""
+        return Counts(self.clock)
+
+    @property
+    def name(self) -> str:
+        """The reader's name."""
+        return str(current_user.name)
+
+    @property
+    def initials(self) -> str:
+        """The reader's initials."""
+        return initials(current_user.name)
+
+    @property
+    def theme(self) -> str:
+        """The theme the reader chose: "light", "dark" or, following the device, ""."""
+        return str(current_user.theme)
+
+    @property
+    def keys(self) -> bool:
+        """Whether the reader wants single-key shortcuts."""
+        return bool(current_user.single_key_shortcuts)
+
+    @property
+    def mail_off(self) -> bool:
+        """Whether nothing is sent because no mail server is set."""
+        return not settings().SMTP_HOST
+
+    def may(self, permission: str) -> bool:
+        """Say whether the reader has the permission with this value, like "outbox:manage"."""
+        return may(Permission(permission))
+
+
+@internal.app_context_processor
+def _offer_desk() -> dict[str, Any]:
+    return {"desk": Desk()}

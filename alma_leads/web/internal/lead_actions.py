@@ -1,0 +1,156 @@
+"""The buttons of the desk: what they post to. Each answers 303 back, or the changed parts when a script asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from urllib.parse import parse_qsl, urlsplit
+
+from flask import Response, make_response, render_template, request
+
+from alma_leads.accounts.permissions import Permission
+from alma_leads.database import reading
+from alma_leads.extensions import db
+from alma_leads.leads import assignment_service, queries, service
+from alma_leads.leads.errors import AssignmentNotFound, LeadNotFound
+from alma_leads.leads.queries import LeadRow
+from alma_leads.web.auth import access, actor, may, needs
+from alma_leads.web.internal.back import back, go_back
+from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.internal.desk_frame import reader_clock
+from alma_leads.web.internal.lead_page import lead_context
+from alma_leads.web.internal.lead_rows import row_view
+from alma_leads.web.internal.list_request import mail_states, private, wants_part
+from alma_leads.web.internal.toasts import Toast, keep_toast
+from alma_leads.web.problems import InputRefused
+
+LEAD_ID = "<int(max=9223372036854775807):lead_id>"
+MAX_NOTE_LENGTH = 4000
+MAX_BULK = 100
+
+
+@internal.post(f"/leads/{LEAD_ID}/reached-out")
+@access(needs(Permission.UPDATE_LEADS))
+def mark_reached_out(lead_id: int) -> Response:
+    """Mark a lead reached out, and with it the other pending leads of the same person."""
+    marked = service.mark_reached_out(lead_id, actor=actor(), with_siblings=True)
+    wanted = [lead_id, *(each for each in marked if each != lead_id)]
+    with reading(db.engine) as connection:
+        rows = queries.get_leads(connection, wanted, public_url="")
+    toast = _mark_toast(rows[0], marked)
+    if wants_part(f"lead-{lead_id}"):
+        return _swapped_rows(rows, marked, toast)
+    if wants_part("lead-head"):
+        return _swapped_lead(lead_id, "internal/swap_head.html", toast)
+    keep_toast(toast)
+    return go_back()
+
+
+@internal.post(f"/leads/{LEAD_ID}/notes")
+@access(needs(Permission.UPDATE_LEADS))
+def add_note(lead_id: int) -> Response:
+    """Write a note into a lead's timeline."""
+    text = request.form.get("text", "").replace("\r\n", "\n").strip()
+    if not text or len(text) > MAX_NOTE_LENGTH or "\0" in text:
+        raise InputRefused([("text", f"Write a note of 1 to {MAX_NOTE_LENGTH} characters, without NUL")])
+    service.add_note(lead_id, text=text, actor=actor())
+    toast = Toast("The note is kept.")
+    if wants_part("timeline"):
+        return _swapped_lead(lead_id, "internal/swap_note.html", toast)
+    keep_toast(toast)
+    return go_back(f"/internal/leads/{lead_id}")
+
+
+@internal.post(f"/leads/{LEAD_ID}/assign")
+@access(needs(Permission.MANAGE_ASSIGNMENTS))
+def assign_lead(lead_id: int) -> Response:
+    """Give a lead's prospect to an attorney, or, without one, to the helpdesk."""
+    attorney = request.form.get("attorney", "")
+    with reading(db.engine) as connection:
+        lead = queries.get_lead(connection, lead_id, public_url="")
+    if lead is None:
+        raise LeadNotFound(lead_id)
+    toast = _assign(lead, attorney)
+    if wants_part("attorney"):
+        return _swapped_lead(lead_id, "internal/swap_attorney.html", toast)
+    keep_toast(toast)
+    return go_back(f"/internal/leads/{lead_id}")
+
+
+@internal.post("/leads/bulk")
+@access(needs(Permission.UPDATE_LEADS))
+def bulk() -> Response:
+    """Mark several leads reached out: asks once, with the names, then does it."""
+    texts = request.form.getlist("id")
+    if request.form.get("do") != "reached_out":
+        raise InputRefused([("do", "Give reached_out")])
+    if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in texts):
+        raise InputRefused([("id", "Give the numbers of leads")])
+    if not 1 <= len(texts) <= MAX_BULK:
+        raise InputRefused([("id", f"Choose 1 to {MAX_BULK} leads")])
+    with reading(db.engine) as connection:
+        rows = queries.get_leads(connection, [int(text) for text in dict.fromkeys(texts)], public_url="")
+    pending = [row for row in rows if row.status == "PENDING"]
+    if not pending:
+        keep_toast(Toast("These leads were reached out already."))
+        return go_back()
+    if "confirmed" not in request.form:
+        page = render_template("internal/leads_bulk.html", rows=pending, done=len(rows) - len(pending), next=back())
+        return private(make_response(page))
+    marked = {each for row in pending for each in service.mark_reached_out(row.id, actor=actor(), with_siblings=True)}
+    keep_toast(Toast(f"{_leads(len(marked))} marked reached out."))
+    return go_back()
+
+
+def _leads(number: int) -> str:
+    return "1 lead is" if number == 1 else f"{number} leads are"
+
+
+def _mark_toast(lead: LeadRow, marked: Sequence[int]) -> Toast:
+    name = f"{lead.first_name} {lead.last_name}"
+    note = (f"/internal/leads/{lead.id}#note", "Add a note")
+    if lead.id not in marked:
+        return Toast(f"{name} was marked reached out already, by {lead.reached_out_by}.", *note)
+    others = len(marked) - 1
+    if not others:
+        return Toast(f"{name} is marked reached out.", *note)
+    return Toast(f"{name} is marked reached out, with {others} other {'lead' if others == 1 else 'leads'}.", *note)
+
+
+def _swapped_rows(rows: Sequence[LeadRow], marked: Sequence[int], toast: Toast) -> Response:
+    """Return the row that was pressed and, out of band, its siblings' rows, the counts and the toast."""
+    clock = reader_clock()
+    with reading(db.engine) as connection:
+        states = mail_states(connection, rows)
+    views = []
+    for row in rows:
+        done = f"by you, {clock.ago(row.reached_out_at or row.updated_at)}"
+        if row.id not in marked:
+            done = f"by {row.reached_out_by}, {clock.ago(row.reached_out_at or row.updated_at)}"
+        views.append(row_view(row, states.get(row.id, ""), clock, done=done))
+    body = render_template(
+        "internal/swap_rows.html",
+        rows=views,
+        pressed=rows[0].id,
+        list_query=urlsplit(back()).query,
+        can_update=may(Permission.UPDATE_LEADS),
+        toast=toast,
+    )
+    return private(make_response(body))
+
+
+def _swapped_lead(lead_id: int, template: str, toast: Toast) -> Response:
+    query = urlsplit(back()).query
+    context = lead_context(lead_id, parse_qsl(query), query)
+    if template == "internal/swap_head.html" and context["place"].following:
+        toast = Toast(toast.text, context["place"].following, "Next lead")
+    return private(make_response(render_template(template, **context, toast=toast)))
+
+
+def _assign(lead: LeadRow, attorney: str) -> Toast:
+    if attorney:
+        given = assignment_service.assign(lead.email, attorney_email=attorney, actor=actor())
+        return Toast(f"{lead.email} is with {given.attorney_name}.")
+    with suppress(AssignmentNotFound):  # a colleague was faster: the helpdesk has it, as asked
+        assignment_service.unassign(lead.email, actor=actor())
+    return Toast(f"{lead.email} is with the helpdesk.")

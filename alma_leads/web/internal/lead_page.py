@@ -1,0 +1,236 @@
+"""The page of one lead: facts, resume, timeline, e-mails, and its place in the list that it came from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from flask import Response, make_response, render_template, request
+from flask_security import current_user
+from sqlalchemy import Connection
+
+from alma_leads.accounts.permissions import Permission
+from alma_leads.database import reading
+from alma_leads.extensions import db, settings
+from alma_leads.leads import queries
+from alma_leads.leads.assignment_service import active_attorneys
+from alma_leads.leads.emails import CONFIRMATION, correlation
+from alma_leads.leads.errors import LeadNotFound
+from alma_leads.leads.events import EventKind
+from alma_leads.leads.filters import BadFilter, Cursor
+from alma_leads.leads.folding import fold
+from alma_leads.leads.queries import EventRow, LeadRow
+from alma_leads.leads.state import LeadStatus
+from alma_leads.outbox.queries import MessageRow, of_correlation
+from alma_leads.resumes.service import KeptFile, of_lead
+from alma_leads.web.auth import may
+from alma_leads.web.internal.dates import Clock, in_sentence
+from alma_leads.web.internal.desk_frame import Desk, reader_clock
+from alma_leads.web.internal.lead_rows import lateness
+from alma_leads.web.internal.list_filter import ListFilter
+from alma_leads.web.internal.list_request import ORDER_WORDS, parse_list_filter, private
+from alma_leads.web.internal.timeline import mail_name, timeline
+from alma_leads.web.problems import size_text
+
+_COUNTED_BEFORE = 50  # a place further down the list is not said
+_OTHERS_SHOWN = 10
+_KINDS = {"application/pdf": "PDF"}
+
+
+class Place(NamedTuple):
+    """Where a lead stands in its list: addresses of its neighbours ("" at an end), and words like "1 of 16 pending"."""
+
+    previous: str
+    following: str
+    words: str
+    order: str
+
+
+class Mail(NamedTuple):
+    """An e-mail of a lead. `again` is the label of the button that sends it now, or ""."""
+
+    id: int
+    name: str
+    state: str
+    line: str
+    words: str
+    again: str
+
+
+class ResumeView(NamedTuple):
+    """What the prospect gave: a file (`name`, `facts`), a link, or both. A link is only ever http or https."""
+
+    name: str
+    facts: str
+    link: str
+    host: str
+
+
+def lead_page(lead_id: int) -> Response:
+    """Return the page of one lead. Its query string is that of the list it was opened from.
+
+    Raises:
+        LeadNotFound: there is none.
+    """
+    query = request.query_string.decode("utf-8", "replace")
+    return private(make_response(render_template("internal/lead.html", **lead_context(lead_id, _pairs(), query))))
+
+
+def _pairs() -> list[tuple[str, str]]:
+    return list(request.args.items(multi=True))
+
+
+def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict[str, Any]:
+    """Return what the page of a lead shows, from the list with the query string `query` (also given as `pairs`).
+
+    Raises:
+        LeadNotFound: there is none.
+    """
+    clock = reader_clock()
+    with reading(db.engine) as connection:
+        lead = queries.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
+        if lead is None:
+            raise LeadNotFound(lead_id)
+        events = queries.events_of(connection, lead_id)
+        messages = of_correlation(connection, correlation(lead_id))
+        kept = of_lead(connection, lead_id)
+        others = _others(connection, lead)
+        try:
+            asked = parse_list_filter(connection, pairs)
+        except BadFilter:  # an address that was cut or added to still shows its lead
+            asked, query = parse_list_filter(connection, ()), ""
+        place = _place(connection, asked, lead, clock)
+    people = active_attorneys()
+    names = {person.email: person.name for person in people}
+    if lead.attorney_email:
+        names.setdefault(lead.attorney_email, lead.attorney_name or lead.attorney_email)
+    helpdesk = {settings().HELPDESK_EMAIL or "": "the helpdesk"}
+    suffix = f"?{query}" if query else ""
+    pending = lead.status == LeadStatus.PENDING
+    return {
+        "lead": lead,
+        "name": f"{lead.first_name} {lead.last_name}",
+        "pending": pending,
+        "late": lateness(clock.days_since(lead.created_at)) if pending else "",
+        "waiting": clock.waiting(lead.created_at),
+        "reached": "" if pending else _reached(lead, events, clock),
+        "mailto": "mailto:" + quote(lead.email, safe="@+"),
+        "received": clock.full(lead.created_at),
+        "others": [(other.id, _said_of(other, clock)) for other in others[:_OTHERS_SHOWN]],
+        "others_left": max(0, len(others) - _OTHERS_SHOWN),
+        "resume": _resume(lead, kept, events),
+        "place": place,
+        "entries": timeline(
+            events,
+            messages,
+            others[:_OTHERS_SHOWN],
+            reader_id=current_user.id,
+            names=helpdesk | names,
+            max_attempts=settings().MAIL_MAX_ATTEMPTS,
+            clock=clock,
+        ),
+        "mails": [_mail(message, clock) for message in messages],
+        "attorney_options": _attorney_options(lead, list(names.items())),
+        "can_update": may(Permission.UPDATE_LEADS),
+        "can_assign": may(Permission.MANAGE_ASSIGNMENTS),
+        "can_send": may(Permission.MANAGE_OUTBOX),
+        "here": f"/internal/leads/{lead_id}{suffix}",
+        "list_address": f"/internal/leads{suffix}",
+        "list_query": query,
+    }
+
+
+def _others(connection: Connection, lead: LeadRow) -> list[LeadRow]:
+    if lead.lead_count < 2:
+        return []
+    found = queries.leads_of_prospect(connection, lead.prospect_id, public_url="")
+    return [other for other in found if other.id != lead.id]
+
+
+def _said_of(lead: LeadRow, clock: Clock) -> str:
+    if lead.reached_out_at is None:
+        return f"pending, sent {in_sentence(clock.day(lead.created_at))}"
+    return f"reached out {in_sentence(clock.day(lead.reached_out_at))}"
+
+
+def _reached(lead: LeadRow, events: list[EventRow], clock: Clock) -> str:
+    mark = next((event for event in events if event.kind == EventKind.REACHED_OUT), None)
+    you = mark is not None and mark.actor_kind == "user" and mark.actor_id == current_user.id
+    when = in_sentence(clock.moment(lead.reached_out_at or lead.updated_at)).replace(", ", " at ")
+    return f"Reached out {when} by {'you' if you else lead.reached_out_by}"
+
+
+def _resume(lead: LeadRow, kept: KeptFile | None, events: list[EventRow]) -> ResumeView:
+    if kept is None:
+        return ResumeView("", "", web_link(lead.resume_url), urlsplit(lead.resume_url).hostname or "")
+    submitted = next((event for event in events if event.kind == EventKind.SUBMITTED), None)
+    link = web_link(str(submitted.data.get("link", ""))) if submitted else ""
+    facts = f"{_KINDS.get(kept.media_type, 'Word document')}, {size_text(kept.size_bytes)}"
+    return ResumeView(kept.file_name, facts, link, urlsplit(link).hostname or "")
+
+
+def web_link(url: str) -> str:
+    """Return `url` when a browser may follow it, else ""."""
+    return url if url.lower().startswith(("https://", "http://")) else ""
+
+
+def _mail(message: MessageRow, clock: Clock) -> Mail:
+    to = "To the prospect" if message.kind == CONFIRMATION else f"To {message.recipient}"
+    state, most = message.delivery, max(settings().MAIL_MAX_ATTEMPTS, message.attempts)
+    line, again = f"{to}. {'Waits to be sent' if settings().SMTP_HOST else 'Waits for a mail server'}.", ""
+    if state == "sent":
+        line = f"{to}, {in_sentence(clock.moment(message.settled_at or message.created_at))}"
+    elif state == "dead":
+        tries = "1 try" if message.attempts == 1 else f"{message.attempts} tries"
+        line, again = f"{to}. Given up after {tries}.", "Send again"
+    elif state == "retrying":
+        line = f"{to}. Try {message.attempts} of {most} failed; next {clock.until(message.due_at)}."
+        again = "Try now"
+    words = (message.last_error or "") if state in ("dead", "retrying") else ""
+    return Mail(message.id, mail_name(message.kind), state, line, words, again)
+
+
+def _attorney_options(lead: LeadRow, people: list[tuple[str, str]]) -> list[tuple[str, str, bool]]:
+    """Return (value, label, chosen) of the attorney's select."""
+    current = lead.attorney_email
+    options = [("", "Helpdesk (no attorney)", current is None)]
+    return options + [(email, name, email == current) for email, name in people]
+
+
+def _place(connection: Connection, asked: ListFilter, lead: LeadRow, clock: Clock) -> Place:
+    sort = asked.leads.sort
+    keys = {"created_at": lead.created_at, "updated_at": lead.updated_at, "last_name": fold(lead.last_name)}
+    here = keys[sort.lstrip("-")]
+    after = replace(asked.leads, limit=1, cursor=Cursor(sort, here, lead.id, False))
+    before = replace(asked.leads, limit=_COUNTED_BEFORE, cursor=Cursor(sort, here, lead.id, True))
+    following = queries.list_leads(connection, after, public_url="").rows
+    previous = queries.list_leads(connection, before, public_url="")
+    words = "" if previous.previous_cursor else _place_words(asked, lead, len(previous.rows) + 1, clock)
+    return Place(
+        _address(previous.rows[-1].id, asked) if previous.rows else "",
+        _address(following[0].id, asked) if following else "",
+        words,
+        ORDER_WORDS[sort],
+    )
+
+
+def _address(lead_id: int, asked: ListFilter) -> str:
+    query = asked.query()
+    return f"/internal/leads/{lead_id}" + (f"?{query}" if query else "")
+
+
+def _place_words(asked: ListFilter, lead: LeadRow, position: int, clock: Clock) -> str:
+    """Return "1 of 16 pending" for the lists whose length is known anyway, else ""."""
+    view = "pending" if asked.is_only(status="PENDING") else asked.view
+    if lead.status != LeadStatus.PENDING or not view or view == "all":
+        return ""
+    counts = Desk().counts
+    inside = {
+        "pending": (counts.pending, "pending", True),
+        "mine": (counts.mine, "of yours", lead.attorney_email == current_user.email),
+        "unassigned": (counts.unassigned, "unassigned", lead.attorney_email is None),
+        "late": (counts.waiting, "late", lateness(clock.days_since(lead.created_at)) != ""),
+    }
+    total, word, belongs = inside[view]
+    return f"{position} of {total} {word}" if belongs else ""

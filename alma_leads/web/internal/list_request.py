@@ -1,0 +1,71 @@
+"""What the request for a desk page says: its list filter, and how much of the page is wanted. Renders nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from flask import Response, request
+from flask_security import current_user
+from sqlalchemy import Connection
+
+from alma_leads.email_address import BadEmailAddress, normalise_email
+from alma_leads.leads import queries
+from alma_leads.leads.emails import correlation
+from alma_leads.leads.queries import LeadRow
+from alma_leads.outbox.queries import states_of
+from alma_leads.web.internal import list_filter
+from alma_leads.web.internal.desk_frame import reader_clock
+from alma_leads.web.internal.list_filter import ListFilter
+
+ORDER_WORDS = {
+    "-created_at": "newest first",
+    "created_at": "oldest first",
+    "last_name": "by last name, A to Z",
+    "-last_name": "by last name, Z to A",
+    "-updated_at": "last changed first",
+    "updated_at": "longest unchanged first",
+}
+
+
+def wants_part(element_id: str) -> bool:
+    """Say whether a script will put the answer into the element `element_id` only (htmx's request headers)."""
+    headers = request.headers
+    return (
+        "HX-Request" in headers
+        and "HX-History-Restore-Request" not in headers
+        and headers.get("HX-Target") == element_id
+    )
+
+
+def private(response: Response) -> Response:
+    """Mark a page as one person's own: no cache keeps it, and a part is never taken for the whole."""
+    response.headers["Cache-Control"] = "private, no-store"
+    response.vary.add("HX-Request")
+    return response
+
+
+def parse_list_filter(connection: Connection, pairs: Iterable[tuple[str, str]]) -> ListFilter:
+    """Return what the pairs of a list's query string ask for, by whoever makes this request.
+
+    Raises:
+        BadFilter: a parameter cannot be used.
+    """
+
+    def find_attorney(text: str) -> int | None:
+        try:
+            return queries.find_attorney_id(connection, normalise_email(text))
+        except BadEmailAddress:
+            return None
+
+    return list_filter.parse(
+        pairs,
+        clock=reader_clock(),
+        me=(current_user.id, current_user.email),
+        find_attorney=find_attorney,
+    )
+
+
+def mail_states(connection: Connection, rows: Sequence[LeadRow]) -> dict[int, str]:
+    """Return the delivery state of each lead's e-mails, by the lead's id."""
+    keys = {correlation(row.id): row.id for row in rows}
+    return {keys[key]: state for key, state in states_of(connection, list(keys)).items()}

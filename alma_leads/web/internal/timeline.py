@@ -1,0 +1,145 @@
+"""A lead's timeline: its events, its e-mails and the same person's other leads, one sentence each, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from alma_leads.leads.emails import CONFIRMATION, NOTIFICATION
+from alma_leads.leads.events import EventKind
+from alma_leads.leads.queries import EventRow, LeadRow
+from alma_leads.outbox.queries import MessageRow
+from alma_leads.web.internal.dates import Clock
+
+MAIL_NAMES = {CONFIRMATION: "Confirmation", NOTIFICATION: "Notice"}
+# E-mails that were sent within this many seconds of each other are one line.
+_TOGETHER = 60
+
+
+class Entry(NamedTuple):
+    """One line. `stamp` orders it, `icon` names its picture, `tone` is "", "on", "warn" or "bad"."""
+
+    stamp: str
+    icon: str
+    tone: str
+    sentence: Markup
+    when: str
+    note: str = ""
+
+
+def timeline(
+    events: Iterable[EventRow],
+    messages: Iterable[MessageRow],
+    others: Iterable[LeadRow],
+    *,
+    reader_id: int,
+    names: Mapping[str, str],
+    max_attempts: int,
+    clock: Clock,
+) -> list[Entry]:
+    """Return the lines, newest first.
+
+    Args:
+        events: the lead's event log.
+        messages: its e-mails.
+        others: the same prospect's other leads.
+        reader_id: whose own doings are said as "You".
+        names: of people, by address.
+        max_attempts: after how many tries a message is given up.
+        clock: the reader's.
+    """
+    entries = [_of_event(event, reader_id, names, clock) for event in events]
+    entries += _of_sent([message for message in messages if message.delivery == "sent"], names, clock)
+    entries += [
+        _of_waiting(message, names, max_attempts, clock)
+        for message in messages
+        if message.delivery in ("retrying", "dead")
+    ]
+    entries += [_of_other(lead, clock) for lead in others]
+    # Stable, so that what came in one order at the same moment stays in it.
+    return sorted(entries, key=lambda entry: entry.stamp, reverse=True)
+
+
+def mail_name(kind: str) -> str:
+    """Return what people call an e-mail of this kind."""
+    return MAIL_NAMES.get(kind, kind.replace("_", " ").capitalize())
+
+
+def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: Clock) -> Entry:
+    you = event.actor_kind == "user" and event.actor_id == reader_id
+    who = Markup("<b>You</b>") if you else Markup('<b dir="auto">{}</b>').format(event.actor_name)
+    icon, tone, sentence, note = "info", "", Markup("{}: {}.").format(who, event.kind.replace("_", " ")), ""
+    match event.kind:
+        case EventKind.SUBMITTED:
+            icon, sentence = "plus", Markup("The prospect sent the form.")
+            if event.actor_kind != "prospect":
+                sentence = Markup("{} sent this lead in.").format(who)
+        case EventKind.CONFIRMATION_SUPPRESSED:
+            limit, hours = event.data.get("limit", 5), event.data.get("hours", 24)
+            sentence = Markup("No confirmation was sent: this address has had {} in {} hours.").format(limit, hours)
+            tone = "warn"
+        case EventKind.REACHED_OUT:
+            icon, tone, sentence = "done", "on", Markup("{} marked this lead reached out.").format(who)
+        case EventKind.ASSIGNED:
+            new = _person(event, "new", names)
+            icon, sentence = "person", Markup("{} assigned this prospect to {}.").format(who, new)
+        case EventKind.UNASSIGNED:
+            old = _person(event, "old", names)
+            sentence = Markup("{} took this prospect from {}. The helpdesk has it now.").format(who, old)
+            icon = "person"
+        case EventKind.NOTE:
+            icon, sentence = "note", Markup("{} wrote a note.").format(who)
+            note = str(event.data.get("text", ""))
+    return Entry(event.at, icon, tone, sentence, clock.moment(event.at), note)
+
+
+def _person(event: EventRow, which: str, names: Mapping[str, str]) -> Markup:
+    change = event.data.get("attorney")
+    address = str(change.get(which) or "") if isinstance(change, dict) else ""
+    return Markup('<b dir="auto">{}</b>').format(names.get(address, address) or "nobody")
+
+
+def _of_sent(messages: list[MessageRow], names: Mapping[str, str], clock: Clock) -> list[Entry]:
+    entries = []
+    ordered = sorted(messages, key=lambda message: message.settled_at or "")
+    while ordered:
+        first = ordered.pop(0)
+        together = [first]
+        while ordered and _apart(clock, first, ordered[0]) < _TOGETHER:
+            together.append(ordered.pop(0))
+        said = Markup(" and ").join(_mail(message, names) for message in together)
+        sentence = Markup("The {} {} sent.").format(said, "was" if len(together) == 1 else "were")
+        stamp = together[-1].settled_at or ""
+        entries.append(Entry(stamp, "envelope", "on", sentence, clock.moment(stamp)))
+    return entries
+
+
+def _apart(clock: Clock, first: MessageRow, second: MessageRow) -> int:
+    return clock.seconds_since(first.settled_at or "") - clock.seconds_since(second.settled_at or "")
+
+
+def _of_waiting(message: MessageRow, names: Mapping[str, str], max_attempts: int, clock: Clock) -> Entry:
+    what = _mail(message, names)
+    if message.delivery == "dead":
+        tries = "1 try" if message.attempts == 1 else f"{message.attempts} tries"
+        stamp = message.settled_at or message.due_at
+        sentence = Markup("The {} was given up after {}.").format(what, tries)
+        return Entry(stamp, "dead", "bad", sentence, clock.moment(stamp))
+    sentence = Markup("The {} waits for the mail server: try {} of {} failed.")
+    sentence = sentence.format(what, message.attempts, max(max_attempts, message.attempts))
+    return Entry(message.due_at, "retry", "warn", sentence, f"next try {clock.until(message.due_at)}")
+
+
+def _mail(message: MessageRow, names: Mapping[str, str]) -> Markup:
+    if message.kind == CONFIRMATION:
+        return Markup("confirmation")
+    name = mail_name(message.kind).lower()
+    return Markup('{} to <b dir="auto">{}</b>').format(name, names.get(message.recipient, message.recipient))
+
+
+def _of_other(lead: LeadRow, clock: Clock) -> Entry:
+    link = Markup('<a href="/internal/leads/{0}">No. {0}</a>').format(lead.id)
+    sentence = Markup("The prospect also sent {}.").format(link)
+    return Entry(lead.created_at, "inbox", "", sentence, clock.moment(lead.created_at))
