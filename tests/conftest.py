@@ -169,4 +169,4 @@ def valkey_url(_valkey: ValkeyServer) -> str:
     """Return the URL of a real, empty Valkey."""
     with _valkey.client() as client:
         client.flushall()
-    return _valkey.connection_url
+    return str(_valkey.connection_url)

@@ -75,7 +75,7 @@ class Postgres:
     def execute(self, statement: str, *names: str, database: str = "postgres") -> None:
         """Run a statement outside of transactions; `{}` in it stand for `names`."""
         with psycopg.connect(f"host={self._socket} user=postgres dbname={database}", autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def ensure_template(self, settings_of: Callable[[str], Settings]) -> None:
         """Make the migrated database that all others are copied from, once."""

@@ -101,11 +101,13 @@ class _Handler:
         reply = await self._interfere("DATA")
         if reply:
             return reply
-        raw = bytes(envelope.content or b"")
+        raw = envelope.content or b""
+        assert isinstance(raw, bytes)
         message = message_from_bytes(raw, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self._server.take(Taken(str(envelope.mail_from), tuple(envelope.rcpt_tos), message, raw))
-        if self._server.behaviour.drop_after_data and server.transport is not None:
+        if self._server.behaviour.drop_after_data:
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         return "250 OK"
 
@@ -204,7 +206,9 @@ class SmtpServer:
         """Listen: on a free port the first time, on the same one after a `stop()`."""
         self._controller = self._make_controller(self.port)
         self._controller.start()
-        self.port = self._controller.server.sockets[0].getsockname()[1]
+        listening = self._controller.server
+        assert isinstance(listening, asyncio.Server)
+        self.port = listening.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
         """Stop listening and drop every connection."""
