@@ -2,19 +2,231 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import structlog
 from flask import Flask, current_app
+from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
+from huey.consumer import Consumer
+from sqlalchemy import make_url
+
+from alma_leads.database import from_stamp, reading, utc_now
+from alma_leads.extensions import db, settings
+from alma_leads.leads.service import forget_old_keys
+from alma_leads.outbox.delivery import Drain, configured_drain
+from alma_leads.outbox.queries import next_due
+
+log = structlog.get_logger(__name__)
+
+QUEUE_NAME = "alma"
+WAKE_EVERY_S = 0.1  # a burst of requests knocks once
+IDLE_S = 5.0  # the thread that knocks, and its connection, are kept for so long after the last request
+POLL_S = 0.25  # a queue in a file has to be looked at
+LINGER_S = 1.0  # the queue's timer is no finer: what comes due sooner is waited for
+FALLBACK_S = 90.0  # without a task for so long, the queue itself must be in trouble
+GRACE_S = 6.0  # an e-mail in flight may take so long when the worker is told to stop
+
+# What the sweep does each minute besides delivering. Each is safe to run at any time, by any number of workers.
+SWEEPERS: tuple[Callable[[], object], ...] = (forget_old_keys,)
+
+
+class Background:
+    """The task queue of one application, and what this process has to do with it. Nothing is opened before its time."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self.stopping = threading.Event()
+        self._drains: list[Drain] = []
+        self._wake_at = 0.0
+        self.last_drain = time.monotonic()
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._huey: Huey | None = None
+        self._knocking = False
+        self._knock = threading.Event()
+
+    @property
+    def huey(self) -> Huey:
+        """The queue, with its tasks. A process that was forked gets its own connection."""
+        if self._huey is None:
+            with self._app.app_context():
+                self._huey = _queue_at(settings().TASK_QUEUE_URL)
+            self._deliver_task = self._huey.task(name="deliver")(self.deliver)
+            self._huey.periodic_task(crontab(), name="sweep")(self.sweep)
+        return self._huey
+
+    def wake(self) -> None:
+        """Have a worker look at the outbox soon. Costs a lock and an event; never waits for the queue."""
+        if self._process != os.getpid():
+            self._start_afresh()
+        with self._lock:
+            self._knock.set()
+            if not self._knocking:
+                self._knocking = True
+                threading.Thread(target=self._keep_knocking, name="wake", daemon=True).start()
+
+    def enqueue_deliver(self) -> None:
+        """Put a `deliver` into the queue, unless a task that nobody has taken yet will deliver all the same."""
+        if self.huey.pending_count() == 0:
+            self._deliver_task()
+
+    def _keep_knocking(self) -> None:
+        while self._has_to_knock():
+            self._knock.clear()
+            try:
+                self.enqueue_deliver()
+                time.sleep(WAKE_EVERY_S)
+            except Exception as error:  # noqa: BLE001 -- any storage's own; the e-mails are safe in the outbox
+                log.warning("task queue cannot be reached", error=str(error))
+                self._knock.set()
+                time.sleep(IDLE_S)
+
+    def _has_to_knock(self) -> bool:
+        if self._knock.wait(IDLE_S):
+            return True
+        with self._lock:
+            if self._knock.is_set():
+                return True
+            self._knocking = False
+            if self._huey is not None:
+                self._huey.storage.close()
+            return False
+
+    def deliver(self) -> None:
+        """Deliver what is due, and see to it that this happens again when something comes due soon."""
+        self.last_drain = time.monotonic()
+        if self.stopping.is_set():
+            return
+        with self._app.app_context():
+            drain = configured_drain(stop=self.stopping, linger_s=LINGER_S)
+            if drain is None:
+                return
+            with self._running(drain):
+                drain.run()
+            with reading(db.engine) as connection:
+                due = next_due(connection)
+        self.last_drain = time.monotonic()
+        if due is not None:
+            self._wake_in(max(0.0, (from_stamp(due) - utc_now()).total_seconds()))
+
+    def sweep(self) -> None:
+        """Do what has to be done every minute. Whatever fails does not keep the rest from being done."""
+        self.deliver()
+        with self._app.app_context():
+            for sweeper in SWEEPERS:
+                try:
+                    sweeper()
+                except Exception:
+                    log.exception("sweep failed", sweeper=sweeper.__name__)
+
+    def release(self) -> None:
+        """Give back what this process has claimed and not sent."""
+        with self._app.app_context():
+            for drain in list(self._drains):
+                drain.release()
+
+    @contextmanager
+    def _running(self, drain: Drain) -> Iterator[None]:
+        self._drains.append(drain)
+        try:
+            yield
+        finally:
+            self._drains.remove(drain)
+
+    def _wake_in(self, delay_s: float) -> None:
+        at = time.monotonic() + delay_s
+        # What comes later than the next sweep is found by it; and one timer for one moment is enough.
+        if delay_s < 60 and not time.monotonic() < self._wake_at <= at + LINGER_S:
+            self._wake_at = at
+            self._deliver_task.schedule(delay=delay_s)
+
+
+class _Worker(Consumer):  # type: ignore[misc]  # huey has no types
+    """Huey's consumer, which here stops the same way for every signal, and delivers also while the queue is down."""
+
+    def __init__(self, background: Background) -> None:
+        polls = isinstance(background.huey, SqliteHuey)
+        super().__init__(
+            background.huey,
+            workers=2,
+            initial_delay=POLL_S / 4,
+            max_delay=POLL_S if polls else IDLE_S,  # the others wait by themselves, and sleep only after an error
+            shutdown_timeout=GRACE_S,
+        )
+        self._background = background
+
+    def _set_signal_handlers(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle_signal)
+
+    def _handle_signal(self, signum: int, _frame: Any) -> None:
+        self._signum = signum
+        self._restart, self._graceful = False, True
+        self._background.stopping.set()
+
+    def stop(self, graceful: bool = True) -> None:  # noqa: ARG002 -- there is no other way here
+        """Let the e-mail in flight be finished; when that takes too long, give back what is held."""
+        self.stop_flag.set()
+        self._join_workers()
+        self._background.release()
+
+    def loop(self, health_check_ts: float | None = None) -> float | None:
+        """Look after the workers; called ten times a second."""
+        if time.monotonic() - self._background.last_drain > FALLBACK_S:
+            log.warning("no task for %d s; delivering without the task queue", FALLBACK_S)
+            self._background.last_drain = time.monotonic()
+            threading.Thread(target=self._background.deliver, name="fallback", daemon=True).start()
+        return cast("float | None", super().loop(health_check_ts))
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` its task queue; nothing is opened before it is needed."""
-    app.extensions["tasks"] = None
+    """Give `app` its task queue."""
+    app.extensions["background"] = Background(app)
 
 
-def wake() -> None:
-    """Ask a worker to look at the outbox soon. Best effort: never blocks, never raises; the sweep catches up."""
-    current_app.extensions["tasks"]
+def wake(*, wait: bool = False) -> None:
+    """Have a worker look at the outbox soon. Best effort: never raises, and the sweep catches up.
+
+    `wait` is for a process that ends right after: no request waits for the task queue.
+    """
+    background: Background = current_app.extensions["background"]
+    try:
+        if wait:
+            background.enqueue_deliver()
+        else:
+            background.wake()
+    except Exception:  # the queue is down, or there is no thread to be had
+        log.exception("could not wake a worker")
 
 
 def run_worker(app: Flask) -> None:
-    """Run the worker in the main thread of this process, until SIGTERM or SIGINT."""
-    raise NotImplementedError
+    """Run the worker in the main thread of its own process, until SIGTERM or SIGINT: then it stops within 8 s."""
+    logging.getLogger("huey").setLevel(logging.WARNING)
+    background: Background = app.extensions["background"]
+    worker = _Worker(background)
+    background.enqueue_deliver()  # what a worker before us left behind
+    log.info("mail worker started", pid=os.getpid())
+    worker.run()
+    log.info("mail worker stopped", pid=os.getpid())
+
+
+def _queue_at(url: str) -> Huey:
+    """Return the queue that `TASK_QUEUE_URL` names. Nobody waits for results, so none are kept."""
+    if url.startswith("redis"):
+        return RedisHuey(QUEUE_NAME, url=url, results=False)
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        # Not worth a wait for the disk: a wake that a power cut loses is made up for when the worker starts.
+        return SqliteHuey(QUEUE_NAME, filename=parsed.database, results=False, fsync=False)
+    dsn = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    return PostgresHuey(QUEUE_NAME, dsn=dsn, results=False)

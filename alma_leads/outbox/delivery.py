@@ -5,7 +5,6 @@ Any number of these run at the same time, on any number of machines: the lease d
 
 from __future__ import annotations
 
-import logging
 import random
 import secrets
 import threading
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import flask_mail
+import structlog
 from flask import current_app
 from sqlalchemy import Engine
 
@@ -27,7 +27,7 @@ from alma_leads.outbox.queries import next_due
 from alma_leads.outbox.queue import Claimed, Failure
 from alma_leads.outbox.transport import Accepted, ConnectionFailed, ConnectionLost, Permanent, SmtpServer, Transport
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 LEASE_S = 15.0  # what a killed worker held comes due again after at most this long
 HEARTBEAT_S = 5.0
@@ -137,12 +137,12 @@ class Drain:
                     self._settle(message, transport)
                     lost_before = self._server_down = False
                 except ConnectionFailed as error:
-                    log.warning("The mail server cannot be used: %s", error)
+                    log.warning("mail server cannot be used", words=str(error))
                     self._server_down = True
                     self._fail(batch[index:], str(error))
                     return
                 except ConnectionLost as error:
-                    log.warning("The connection to the mail server broke: %s", error)
+                    log.warning("connection to the mail server broke", words=str(error))
                     # Once may be the fault of one message; silence, or twice in a row, is the server's.
                     whole = error.silent or lost_before
                     self._fail(batch[index:] if whole else [message], str(error))
@@ -176,7 +176,7 @@ class Drain:
             self._held.pop(failure.id, None)
             if failure.delay_s is None:
                 self.tally.dead += 1
-                log.error("Message %d was given up.", failure.id)
+                log.error("message given up", id=failure.id)
             else:
                 self.tally.retrying += 1
 
@@ -206,7 +206,7 @@ class Drain:
                     queue.extend(self.engine, self._lease, held, lease_s=self.lease_s)
                     self._held_until = began + self.lease_s
                 except Exception:
-                    log.exception("The lease could not be extended.")
+                    log.exception("lease could not be extended")
 
         thread = threading.Thread(target=beat, name="outbox-heartbeat", daemon=True)
         thread.start()

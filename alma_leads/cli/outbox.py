@@ -1,0 +1,85 @@
+"""`flask outbox`: what waits to be sent, and having it sent."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from alma_leads.database import from_stamp, reading, utc_now
+from alma_leads.extensions import db, settings
+from alma_leads.outbox import queries, queue
+from alma_leads.outbox.delivery import configured_drain
+from alma_leads.tasks import wake
+
+NO_SERVER = "No mail server is set (SMTP_HOST), so nothing is sent. Messages wait."
+
+outbox_cli = AppGroup("outbox", help="E-mails that wait, are retried or were given up.")
+
+
+@outbox_cli.command()
+def status() -> None:
+    """Show how many e-mails are in each state, and how long the oldest has waited."""
+    with reading(db.engine) as connection:
+        counts = queries.counts(connection)
+        oldest = queries.oldest_waiting(connection)
+    server = f"{settings().SMTP_HOST}:{settings().SMTP_PORT}" if settings().SMTP_HOST else "not set; messages wait"
+    click.echo(f"mail server   {server}")
+    for name, number in (
+        ("queued", counts.queued),
+        ("retrying", counts.retrying),
+        ("dead letters", counts.dead),
+        ("sent", counts.sent),
+    ):
+        shown = f"{queries.COUNT_CAP - 1}+" if number >= queries.COUNT_CAP else str(number)
+        click.echo(f"{name:<13} {shown}")
+    if oldest is not None:
+        waited = utc_now() - from_stamp(oldest)
+        click.echo(f"oldest waits  since {oldest} ({int(waited.total_seconds())} s)")
+
+
+@outbox_cli.command()
+def deliver() -> None:
+    """Send what is due now, in the foreground. Safe beside running workers."""
+    drain = configured_drain()
+    if drain is None:
+        raise click.ClickException(NO_SERVER)
+    try:
+        tally = drain.run()
+    finally:
+        drain.release()
+    said = f"{tally.sent} sent, {tally.retrying} to be tried again, {tally.dead} given up."
+    if tally.retrying or tally.dead:
+        raise click.ClickException(f"{said} The desk's outbox shows the mail server's words.")
+    click.echo(said)
+
+
+@outbox_cli.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=int)
+@click.option("--all", "everything", is_flag=True, help="Every dead letter.")
+def retry(ids: tuple[int, ...], everything: bool) -> None:
+    """Send dead letters again, or try waiting messages now: those with these IDs, or all dead letters."""
+    if everything == bool(ids):
+        raise click.UsageError("Give the ID of one or more messages, or --all.")
+    if everything:
+        number = queue.retry_dead(db.engine)
+        click.echo(f"{number} dead {'letter' if number == 1 else 'letters'} queued again.")
+        refused = []
+    else:
+        refused = [message_id for message_id in ids if not queue.retry(db.engine, message_id)]
+        for message_id in ids:
+            if message_id not in refused:
+                click.echo(f"{message_id}: queued again.")
+    wake(wait=True)
+    if refused:
+        with reading(db.engine) as connection:
+            for message_id in refused:
+                click.echo(f"{message_id}: {_why_not(queries.message(connection, message_id))}", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _why_not(message: queries.MessageRow | None) -> str:
+    if message is None:
+        return "there is no such message."
+    if message.state == "sent":
+        return "sent already."
+    return "waits to be sent, or is being sent this moment."
