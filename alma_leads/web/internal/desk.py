@@ -18,7 +18,7 @@ from alma_leads.leads.queries import LeadPage
 from alma_leads.web.auth import may
 from alma_leads.web.internal.desk_frame import in_words, reader_clock
 from alma_leads.web.internal.lead_page import lead_page
-from alma_leads.web.internal.lead_rows import row_views
+from alma_leads.web.internal.lead_rows import rows_html
 from alma_leads.web.internal.list_filter import DATES, RECEIVED, ListFilter
 from alma_leads.web.internal.list_request import ORDER_WORDS, mail_states, parse_list_filter, private, wants_part
 
@@ -56,17 +56,19 @@ def leads_page() -> Response:
         page = queries.list_leads(connection, asked.leads, public_url="")
         states = mail_states(connection, page.rows)
     whole = not wants_part("list")
+    can_update = may(Permission.UPDATE_LEADS)
     hidden = asked.is_filtered and not page.rows
     people = active_attorneys() if whole or hidden else []
     here = asked.query(cursor=request.args.get("cursor", ""))
+    address = "/internal/leads" + (f"?{here}" if here else "")
     body = render_template(
         "internal/leads.html" if whole else "internal/leads_list.html",
-        rows=row_views(page.rows, states, reader_clock()),
+        rows=rows_html(page.rows, states, reader_clock(), can_update=can_update, list_query=asked.query()),
+        count=len(page.rows),
         list=asked,
-        list_query=asked.query(),
         chosen=asked.chosen,
         cursor=asked.leads.cursor,
-        here="/internal/leads" + (f"?{here}" if here else ""),
+        here=address,
         headings=_headings(asked),
         order_words=ORDER_WORDS[asked.leads.sort],
         pages=_pages(asked, page),
@@ -76,10 +78,14 @@ def leads_page() -> Response:
         received_options=[*RECEIVED.items(), (DATES, "Choose dates…")],
         export_query=asked.export_query(),
         form_address=f"{settings().PUBLIC_URL}/",
-        can_update=may(Permission.UPDATE_LEADS),
+        can_update=can_update,
         can_export=may(Permission.EXPORT_LEADS),
+        part=not whole,
     )
-    return private(make_response(body))
+    response = private(make_response(body))
+    if not whole:
+        response.headers["HX-Push-Url"] = address  # without the form's empty fields
+    return response
 
 
 def _headings(asked: ListFilter) -> list[Heading]:

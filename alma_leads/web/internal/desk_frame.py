@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from flask_security import current_user
+from markupsafe import Markup
 
 from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
@@ -95,6 +96,13 @@ class Desk:
     def may(self, permission: str) -> bool:
         """Say whether the reader has the permission with this value, like "outbox:manage"."""
         return may(Permission(permission))
+
+
+@internal.app_template_filter("breakable")
+def breakable(address: str) -> Markup:
+    """Return an e-mail address that may break before its @."""
+    local, at, domain = address.rpartition("@")
+    return Markup("{}<wbr>@{}").format(local, domain) if at else Markup("{}").format(address)
 
 
 @internal.app_context_processor

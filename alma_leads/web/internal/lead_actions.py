@@ -7,6 +7,7 @@ from contextlib import suppress
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import Response, make_response, render_template, request
+from markupsafe import Markup
 
 from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
@@ -19,7 +20,7 @@ from alma_leads.web.internal.back import back, go_back
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import reader_clock
 from alma_leads.web.internal.lead_page import lead_context
-from alma_leads.web.internal.lead_rows import row_view
+from alma_leads.web.internal.lead_rows import row_html
 from alma_leads.web.internal.list_request import mail_states, private, wants_part
 from alma_leads.web.internal.toasts import Toast, keep_toast
 from alma_leads.web.problems import InputRefused
@@ -122,20 +123,22 @@ def _swapped_rows(rows: Sequence[LeadRow], marked: Sequence[int], toast: Toast) 
     clock = reader_clock()
     with reading(db.engine) as connection:
         states = mail_states(connection, rows)
-    views = []
+    shown = []
     for row in rows:
-        done = f"by you, {clock.ago(row.reached_out_at or row.updated_at)}"
-        if row.id not in marked:
-            done = f"by {row.reached_out_by}, {clock.ago(row.reached_out_at or row.updated_at)}"
-        views.append(row_view(row, states.get(row.id, ""), clock, done=done))
-    body = render_template(
-        "internal/swap_rows.html",
-        rows=views,
-        pressed=rows[0].id,
-        list_query=urlsplit(back()).query,
-        can_update=may(Permission.UPDATE_LEADS),
-        toast=toast,
-    )
+        who = "you" if row.id in marked else row.reached_out_by
+        done = f"by {who}, {clock.ago(row.reached_out_at or row.updated_at)}"
+        shown.append(
+            row_html(
+                row,
+                states.get(row.id, ""),
+                clock,
+                can_update=may(Permission.UPDATE_LEADS),
+                list_query=urlsplit(back()).query,
+                done=done,
+                out_of_band=row is not rows[0],
+            )
+        )
+    body = render_template("internal/swap_rows.html", rows=Markup().join(shown), toast=toast)
     return private(make_response(body))
 
 

@@ -1,63 +1,123 @@
-"""The rows of the desk's list, prepared as plain tuples, so that the template only writes them down."""
+"""The rows of the desk's list. Each is the template `leads_row.html`, evaluated ahead for all that can be told apart.
+
+A list of 100 rows is the busiest page there is. So the template is rendered once for each kind of row (pending or
+not, with an attorney or not, …) with places to fill in; a row then costs one `%`, and is remembered for its minute.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
+
+from flask import current_app
+from markupsafe import Markup, escape
 
 from alma_leads.leads.queries import LeadRow
 from alma_leads.leads.state import LeadStatus
-from alma_leads.web.internal.dates import LATE_DAYS, VERY_LATE_DAYS, Clock, took
+from alma_leads.web.internal.dates import LATE_DAYS, VERY_LATE_DAYS, Clock, took, zone_named
 
-SOON = 3600  # seconds for which a mark is news to a colleague who presses too
+_PLACES = ("id", "swap", "name", "query", "local", "domain", "iso", "when", "age", "initials", "attorney", "done")
 
 
-class RowView(NamedTuple):
-    """A lead in the list. `late` is "", "late1" or "late2"; `done` is None while it is pending."""
+class Kind(NamedTuple):
+    """What tells rows apart in more than words. `mail` is a delivery state or "", `late` "", "late1" or "late2"."""
 
-    id: int
-    name: str
-    local: str
-    domain: str
-    iso: str
-    when: str
-    age: str
-    late: str
-    attorney: str
-    initials: str
-    mail: str
+    pending: bool
+    assigned: bool
     returning: bool
-    done: str | None
+    late: str
+    mail: str
+    can_update: bool
 
 
-def row_views(rows: Iterable[LeadRow], states: Mapping[int, str], clock: Clock) -> list[RowView]:
-    """Return the rows as the list shows them. `states` holds the delivery state of each lead's e-mails, by its id."""
-    return [row_view(row, states.get(row.id, ""), clock) for row in rows]
+def rows_html(
+    rows: Iterable[LeadRow], states: Mapping[int, str], clock: Clock, *, can_update: bool, list_query: str
+) -> Markup:
+    """Return the `<tr>` of each lead.
+
+    Args:
+        rows: the leads.
+        states: the delivery state of each lead's e-mails, by the lead's id.
+        clock: the reader's; read to the minute.
+        can_update: whether the reader may mark.
+        list_query: the list's query string, which each lead's page is given.
+    """
+    minute, zone = int(clock.now.timestamp()) // 60, clock.zone.key or "UTC"
+    query = str(escape(f"?{list_query}")) if list_query else ""
+    state_of = states.get
+    parts = [_row(row, state_of(row.id, ""), minute, zone, can_update, query) for row in rows]
+    return Markup("".join(parts))  # noqa: S704 - each part is a template's output, its words escaped in _fill
 
 
-def row_view(row: LeadRow, mail: str, clock: Clock, *, done: str | None = None) -> RowView:
-    """Return one row. `done` replaces what is said of the mark."""
-    local, _, domain = row.email.rpartition("@")
+def row_html(
+    row: LeadRow, mail: str, clock: Clock, *, can_update: bool, list_query: str, done: str, out_of_band: bool
+) -> Markup:
+    """Return one `<tr>` to be swapped in by a script. `done` replaces what is said of the mark."""
+    swap = ' hx-swap-oob="true"' if out_of_band else ""
+    query = str(escape(f"?{list_query}")) if list_query else ""
+    return Markup(_fill(row, mail, clock, can_update, query, done=done, swap=swap))  # noqa: S704 - as above
+
+
+@lru_cache(maxsize=4096)
+def _row(row: LeadRow, mail: str, minute: int, zone: str, can_update: bool, query: str) -> str:
+    return _fill(row, mail, _clock(minute, zone), can_update, query)
+
+
+@lru_cache(maxsize=64)
+def _clock(minute: int, zone: str) -> Clock:
+    return Clock(zone_named(zone), now=datetime.fromtimestamp(minute * 60, UTC))
+
+
+def _fill(
+    row: LeadRow, mail: str, clock: Clock, can_update: bool, query: str, *, done: str | None = None, swap: str = ""
+) -> str:
     pending = row.status == LeadStatus.PENDING
     days = clock.days_since(row.created_at)
     late = lateness(days) if pending else ""
     if not pending and done is None:
-        done = f"by {short_name(row.reached_out_by or '')}, in {took(row.created_at, row.reached_out_at or '')}"
-    return RowView(
-        row.id,
-        f"{row.first_name} {row.last_name}",
-        local,
-        domain,
-        row.created_at,
-        clock.moment(row.created_at),
-        f"waiting {days} days" if late else clock.ago(row.created_at),
-        late,
-        row.attorney_name or "",
-        initials(row.attorney_name or ""),
-        mail,
-        row.lead_count > 1,
-        None if pending else done,
-    )
+        done = f"by {_short(row.reached_out_by or '')}, in {took(row.created_at, row.reached_out_at or '')}"
+    elif done is not None:
+        done = escape(done)
+    local, _, domain = row.email.rpartition("@")
+    letters, who = _attorney(row.attorney_name or "")
+    kind = Kind(pending, bool(who), row.lead_count > 1, late, mail, can_update)
+    return _shape(kind) % {
+        "id": row.id,
+        "swap": swap,
+        "name": escape(f"{row.first_name} {row.last_name}"),
+        "query": query,
+        "local": escape(local),
+        "domain": escape(domain),
+        "iso": row.created_at,
+        "when": clock.moment(row.created_at),
+        "age": f"waiting {days} days" if late else clock.ago(row.created_at),
+        "initials": letters,
+        "attorney": who,
+        "done": done,
+    }
+
+
+@lru_cache(maxsize=512)
+def _attorney(name: str) -> tuple[str, str]:
+    return escape(initials(name)), escape(name)
+
+
+@lru_cache(maxsize=512)
+def _short(name: str) -> str:
+    return escape(short_name(name))
+
+
+@lru_cache(maxsize=512)
+def _shape(kind: Kind) -> str:
+    """Return the row of this kind with `%(name)s` where its words go."""
+    marks = {place: f"\0{place}\0" for place in _PLACES}
+    shape = current_app.jinja_env.get_template("internal/leads_row.html").render(kind=kind, **marks)
+    shape = shape.replace("%", "%%")
+    for place, mark in marks.items():
+        shape = shape.replace(mark, f"%({place})s")
+    return shape
 
 
 def lateness(days: int) -> str:
