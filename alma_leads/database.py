@@ -21,7 +21,6 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
-
 class Base(DeclarativeBase):
     """Base of every model. Constraint names are fixed here, so that migrations can name what they change."""
 
@@ -61,18 +60,21 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the column type of the database."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(String(27))
         return dialect.type_descriptor(DateTime(timezone=True))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Return the stamp that is stored."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("A naive datetime was given where an aware one is needed.")
         return to_stamp(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the moment that was stored."""
         return value if value is None or isinstance(value, datetime) else from_stamp(value)
 
 
@@ -135,9 +137,12 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         with engine.begin() as connection:
             yield connection
         return
-    with engine.connect().execution_options(begin="IMMEDIATE") as connection, _write_lock(engine).held():
-        with connection.begin():
-            yield connection
+    with (
+        engine.connect().execution_options(begin="IMMEDIATE") as connection,
+        _write_lock(engine).held(),
+        connection.begin(),
+    ):
+        yield connection
 
 
 @contextmanager
@@ -188,6 +193,14 @@ class Sql:
         cursor.close()
         return found
 
+    def each(self, connection: Connection, **params: Any) -> Iterator[tuple[Any, ...]]:
+        """Run the statement and yield its rows as they are read, for callers that stop early."""
+        cursor = self._cursor(connection, params)
+        try:
+            yield from cursor
+        finally:
+            cursor.close()
+
     def row(self, connection: Connection, **params: Any) -> tuple[Any, ...] | None:
         """Run the statement and return its first row, or None."""
         found = self.rows(connection, **params)
@@ -205,7 +218,13 @@ def prepare_engine(engine: Engine) -> None:
 
 def _on_sqlite_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: sqlite3's own idea of when is surprising
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON", "cache_size=-16000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "busy_timeout=10000",
+        "foreign_keys=ON",
+        "cache_size=-16000",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

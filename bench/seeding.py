@@ -50,10 +50,11 @@ def _insert(engine: Engine, first: int, last: int, total: int) -> None:
             "prospect_id, first_name, last_name, email, resume_url, status, content_hash, confirmation_queued,"
             " search_text, last_name_key, created_at, updated_at, reached_out_at, reached_out_by"
         )
+        feed = "char(10)" if sqlite else "chr(10)"
         select = f"""
             SELECT i, {_FIRST}, 'Name' || i, 'p' || i || '@example.com', 'https://drive.google.com/' || i,
               CASE WHEN i % 10 = 0 THEN 'PENDING' ELSE 'REACHED_OUT' END, 'x', TRUE,
-              lower({_FIRST}) || ' name' || i || {"char(10)" if sqlite else "chr(10)"} || 'p' || i || '@example.com',
+              lower({_FIRST}) || ' name' || i || {feed} || 'p' || i || '@example.com' || {feed} || {feed},
               'name' || i, {stamp}, {stamp}, {reached}, CASE WHEN i % 10 = 0 THEN NULL ELSE 'Rosa Delgado' END FROM n"""
         statement = (
             f"{series} INSERT INTO leads ({columns}) {select}"

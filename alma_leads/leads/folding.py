@@ -20,5 +20,8 @@ def _strip(text: str) -> str:
 
 
 def search_text(*, first_name: str, last_name: str, email: str) -> str:
-    """Return what a search looks in: "first last" and the address, apart, so that no match spans both."""
-    return fold(f"{first_name} {last_name}\n{email}")
+    """Return what a search looks in: "first last" and the address, apart, so that no match spans both.
+
+    The two line feeds at the end make the last letters start a trigram too (see `leads.selection`).
+    """
+    return fold(f"{first_name} {last_name}\n{email}") + "\n\n"

@@ -11,13 +11,21 @@ from alma_leads.database import Sql
 from alma_leads.leads.filters import Cursor, LeadFilter
 
 # Up to this many hits of a search are fetched and sorted; a more common text is met soon by walking the order itself.
-RARE = 2000
-MIN_TRIGRAM = 3
+RARE = 20_000
+TRIGRAM = 3
+# Text that this many of the newest RECENT leads hold is common: it is not worth counting how common.
+RECENT, COMMON = 2000, 20
+NOWHERE = "\x01\x01\x01"  # control characters are in no name and no address
 
 SORT_COLUMNS = {"created_at": "l.created_at", "updated_at": "l.updated_at", "last_name": "l.last_name_key"}
 _COUNT_HITS = Sql(
     f"SELECT count(*) FROM (SELECT rowid FROM leads_search WHERE leads_search MATCH :match LIMIT {RARE + 1}) h"
 )
+_RECENT_HITS = Sql(f"""
+    SELECT count(*) FROM (SELECT search_text FROM leads ORDER BY id DESC LIMIT {RECENT}) r
+    WHERE instr(r.search_text, :query) > 0
+""")
+_TERMS = Sql("SELECT term, doc FROM leads_search_terms WHERE term >= :low AND term < :high ORDER BY term")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class Selection:
 def select(connection: Connection, lead_filter: LeadFilter) -> tuple[Selection, dict[str, Any]]:
     """Return how to find what `lead_filter` describes, and the parameters.
 
-    A search on SQLite chooses between the trigram index and the order itself; PostgreSQL's planner does so by itself.
+    A search on SQLite chooses here between the trigram index and the order itself; PostgreSQL's planner does it alone.
     """
     where, params = _conditions(lead_filter)
     source, by_rowid = "leads l", False
@@ -70,19 +78,52 @@ def _search_sqlite(
     connection: Connection, lead_filter: LeadFilter, where: list[str], params: dict[str, Any]
 ) -> tuple[str, bool]:
     """Add the search to `where`; return the source, and whether its own order (of arrival) is to be used."""
-    match = trigram_match(lead_filter.query)
-    if match is not None:
-        hits = _COUNT_HITS.row(connection, match=match)
-        rare = hits is not None and hits[0] <= RARE
-        # Common text in an unfiltered list by arrival: the index itself can be read in that order.
-        by_rowid = not rare and not where and lead_filter.sort.lstrip("-") == "created_at"
-        if rare or by_rowid:
-            where.append("s.leads_search MATCH :match")
-            params["match"] = match
-            return "leads_search s CROSS JOIN leads l ON l.id = s.rowid", by_rowid
-    where.append("instr(l.search_text, :query) > 0")
-    params["query"] = lead_filter.query
-    return "leads l", False
+    # In an unfiltered list by arrival the index itself is read in that order, and stops when the page is full.
+    by_rowid = not where and lead_filter.sort.lstrip("-") == "created_at"
+    match = _match(connection, lead_filter.query, any_number=by_rowid)
+    if match is None:
+        where.append("instr(l.search_text, :query) > 0")
+        params["query"] = lead_filter.query
+        return "leads l", False
+    where.append("s.leads_search MATCH :match")
+    params["match"] = match
+    return "leads_search s CROSS JOIN leads l ON l.id = s.rowid", by_rowid
+
+
+def _match(connection: Connection, query: str, *, any_number: bool) -> str | None:
+    """Return the FTS5 expression for text that contains `query`, or None when it is too common to be worth it."""
+    if len(query) < TRIGRAM:
+        return _match_short(connection, query)
+    match = _phrase(query)
+    if any_number:
+        return match
+    hits = _COUNT_HITS.row(connection, match=match)
+    return match if hits is not None and hits[0] <= RARE else None
+
+
+def _match_short(connection: Connection, query: str) -> str | None:
+    """Return the alternatives that are in the index for less than a trigram: "ma" is mar, mat, man…"""
+    recent = _RECENT_HITS.row(connection, query=query)
+    if recent is not None and recent[0] >= COMMON:
+        return None
+    terms, hits = [], 0
+    for term, leads in _TERMS.each(connection, low=query, high=_after(query)):
+        hits += leads
+        if hits > RARE:
+            return None
+        terms.append(_phrase(term))
+    return " OR ".join(terms) or _phrase(NOWHERE)
+
+
+def _after(text: str) -> str:
+    """Return the least text that is greater than all that start with `text`, in the order of code points."""
+    following = ord(text[-1]) + 1
+    return text[:-1] + chr(0xE000 if following == 0xD800 else following) if following <= 0x10FFFF else text + text
+
+
+def _phrase(text: str) -> str:
+    """Return `text` as an FTS5 phrase."""
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _order(lead_filter: LeadFilter, where: list[str], params: dict[str, Any], *, by_rowid: bool) -> str:
@@ -106,8 +147,3 @@ def like_pattern(query: str) -> str:
     """Return the LIKE pattern for text that contains `query`."""
     escaped = query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
-
-
-def trigram_match(query: str) -> str | None:
-    """Return the FTS5 phrase for text that contains `query`, or None when it is too short for a trigram."""
-    return None if len(query) < MIN_TRIGRAM else '"' + query.replace('"', '""') + '"'

@@ -203,7 +203,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_leads"),
     )
 
-    op.create_index("ix_leads_attorney_id_status_created_at_id", "leads", ["attorney_id", "status", "created_at", "id"])
+    op.create_index("ix_leads_attorney_id_created_at_id", "leads", ["attorney_id", "created_at", "id"])
+    op.create_index(
+        "ix_leads_pending_attorney_id_created_at_id",
+        "leads",
+        ["attorney_id", "created_at", "id"],
+        postgresql_where=sa.text("status = 'PENDING'"),
+        sqlite_where=sa.text("status = 'PENDING'"),
+    )
     op.create_index("ix_leads_created_at_id", "leads", ["created_at", "id"])
     op.create_index("ix_leads_last_name_key_id", "leads", ["last_name_key", "id"])
     op.create_index("ix_leads_prospect_id_id", "leads", ["prospect_id", "id"])
@@ -301,6 +308,8 @@ def _create_search() -> None:
         "CREATE VIRTUAL TABLE leads_search USING fts5("
         "search_text, content='leads', content_rowid='id', tokenize='trigram case_sensitive 1')"
     )
+    # The trigrams themselves, with how many leads have each: how a search for less than a trigram is answered.
+    op.execute("CREATE VIRTUAL TABLE leads_search_terms USING fts5vocab(leads_search, row)")
     op.execute(
         "CREATE TRIGGER leads_search_insert AFTER INSERT ON leads BEGIN "
         "INSERT INTO leads_search (rowid, search_text) VALUES (new.id, new.search_text); END"
@@ -323,4 +332,5 @@ def _drop_search() -> None:
         return
     for trigger in ("insert", "delete", "update"):
         op.execute(f"DROP TRIGGER leads_search_{trigger}")
+    op.execute("DROP TABLE leads_search_terms")
     op.execute("DROP TABLE leads_search")
