@@ -1,0 +1,98 @@
+"""How this application logs: one event a line on stderr, as JSON or for eyes; libraries' records go the same way.
+
+No personal data belongs in a log: events carry numbers and routes, never names, addresses or paths.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+if TYPE_CHECKING:
+    from config import Settings
+
+STDERR = 2
+# Chatty at INFO, and what they say there is either ours to say or of no use to an operator.
+QUIET = ("gunicorn.error", "gunicorn.access", "werkzeug", "alembic", "huey", "flask-limiter", "urllib3")
+
+# Changed in place, never replaced: loggers that exist already hold on to it.
+_processors: list[Processor] = []
+
+
+class _Line:
+    """Write whole lines: one system call each, so that the lines of several processes do not mix."""
+
+    def msg(self, line: str | bytes) -> None:
+        data = line if isinstance(line, bytes) else line.encode()
+        with contextlib.suppress(OSError):  # whoever read our stderr is gone; that must not end a request
+            os.write(STDERR, data + b"\n")
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record of the standard library's logging."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 -- what cannot be formatted must not end what it was said about
+            self.handleError(record)
+        else:
+            _Line().msg(line)
+
+
+def _as_json(_logger: WrappedLogger, _name: str, event: EventDict) -> bytes:
+    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _as_json_text(logger: WrappedLogger, name: str, event: EventDict) -> str:
+    return _as_json(logger, name, event).decode()
+
+
+def configure_logging(settings: Settings) -> None:
+    """Make structlog and the standard library's logging write as `settings` say."""
+    level = logging.getLevelNamesMapping()[settings.LOG_LEVEL]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    if settings.LOG_FORMAT == "json":
+        shared.append(structlog.processors.format_exc_info)
+        ours: Processor = _as_json
+        theirs: Processor = _as_json_text
+    else:
+        ours = theirs = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    _processors[:] = [*shared, ours]
+    structlog.configure(
+        processors=_processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_make_line,
+        cache_logger_on_first_use=True,
+    )
+    handler = _Handler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, theirs],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [other for other in root.handlers if not isinstance(other, _Handler)] + [handler]
+    root.setLevel(level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(level if level == logging.DEBUG else max(level, logging.WARNING))
+
+
+def _make_line(*_args: Any) -> _Line:
+    return _Line()
