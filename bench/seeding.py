@@ -22,8 +22,11 @@ def seed(database_url: str, leads: int) -> None:
     prepare_engine(engine)
     for first in range(1, leads + 1, _BATCH):
         _insert(engine, first, min(leads, first + _BATCH - 1), leads)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("VACUUM ANALYZE" if engine.dialect.name == "postgresql" else "ANALYZE")
+    if (
+        engine.dialect.name == "postgresql"
+    ):  # as autovacuum would; SQLite has no statistics unless someone asks for them
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
     engine.dispose()
 
 

@@ -169,7 +169,7 @@ class SmtpServer:
         authority.cert_pem.write_to_path(self.ca_file)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost", "127.0.0.1").configure_cert(self._tls)
-        self._controller = self._make_controller(0)
+        self._controller: _Controller | None = None  # making one opens sockets already
         self.port = 0
 
     def _make_controller(self, port: int) -> _Controller:
@@ -212,7 +212,8 @@ class SmtpServer:
 
     def stop(self) -> None:
         """Stop listening and drop every connection."""
-        self._controller.stop()
+        if self._controller is not None:
+            self._controller.stop()
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that make the application use this server."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, Text, text
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alma_leads.database import Base, UtcDateTime
@@ -66,14 +66,7 @@ class Lead(Base):
         Index("ix_leads_last_name_key_id", "last_name_key", "id"),
         Index("ix_leads_status_created_at_id", "status", "created_at", "id"),
         Index("ix_leads_attorney_id_created_at_id", "attorney_id", "created_at", "id"),
-        Index(
-            "ix_leads_pending_attorney_id_created_at_id",
-            "attorney_id",
-            "created_at",
-            "id",
-            postgresql_where=text("status = 'PENDING'"),
-            sqlite_where=text("status = 'PENDING'"),
-        ),
+        Index("ix_leads_attorney_id_status_created_at_id", "attorney_id", "status", "created_at", "id"),
         Index("ix_leads_prospect_id_id", "prospect_id", "id"),
     )
 

@@ -93,7 +93,7 @@ class Drain:
 
     def run(self) -> Tally:
         """Deliver until nothing is due, or until `stop` is set."""
-        with Transport(self.mail, self.route.server) as transport, self._heartbeat():
+        with self._transport() as transport, self._heartbeat():
             while not self.stop.is_set():
                 batch = self._claim()
                 if batch:
@@ -108,6 +108,9 @@ class Drain:
         if held:
             queue.release(self.engine, self._lease, held)
             self._held.clear()
+
+    def _transport(self) -> Transport:
+        return Transport(self.mail, self.route.server)
 
     def _claim(self) -> list[Claimed]:
         began = time.monotonic()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -45,7 +45,7 @@ class SmtpServer:
     port: int
     security: Literal["starttls", "tls", "none"] = "starttls"
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     ca_file: Path | None = None
     greeting_timeout_s: float = GREETING_TIMEOUT_S
     answer_timeout_s: float = ANSWER_TIMEOUT_S

@@ -204,13 +204,7 @@ def upgrade() -> None:
     )
 
     op.create_index("ix_leads_attorney_id_created_at_id", "leads", ["attorney_id", "created_at", "id"])
-    op.create_index(
-        "ix_leads_pending_attorney_id_created_at_id",
-        "leads",
-        ["attorney_id", "created_at", "id"],
-        postgresql_where=sa.text("status = 'PENDING'"),
-        sqlite_where=sa.text("status = 'PENDING'"),
-    )
+    op.create_index("ix_leads_attorney_id_status_created_at_id", "leads", ["attorney_id", "status", "created_at", "id"])
     op.create_index("ix_leads_created_at_id", "leads", ["created_at", "id"])
     op.create_index("ix_leads_last_name_key_id", "leads", ["last_name_key", "id"])
     op.create_index("ix_leads_prospect_id_id", "leads", ["prospect_id", "id"])
