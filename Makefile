@@ -1,0 +1,102 @@
+# Everything that is done with this repository. `make` alone lists it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := alma_leads bench migrations tests $(wildcard *.py)
+
+.DEFAULT_GOAL := help
+.PHONY: help run flask test lint format types check bench chaos screenshots lock clean install install-dev chromium
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: install ## serve the form, the desk and the API, with mail delivery, until Ctrl-C
+	@exec $(BIN)/python serve.py
+
+flask: install ## run a command of the application: make flask ARGS="people list"
+	@exec $(BIN)/flask --app wsgi $(ARGS)
+
+test: install-dev chromium ## run the whole suite, on SQLite and on a PostgreSQL of its own
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: install-dev ## look for mistakes, in Python and in templates
+	$(BIN)/ruff check .
+	$(BIN)/djlint templates --lint --quiet
+
+format: install-dev ## format Python
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+types: install-dev ## check types
+	$(BIN)/mypy $(SOURCES)
+
+check: install-dev ## everything that can be said without running: format, lint, types, layers
+	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory lint types
+	$(BIN)/lint-imports
+
+bench: install-dev ## measure what each layer costs, side by side with the bare floor
+	$(BIN)/python -m bench $(ARGS)
+
+chaos: install-dev ## kill every process at random while leads come in, and count what was lost
+	$(BIN)/python -m bench.chaos $(ARGS)
+
+screenshots: install-dev chromium ## make the pictures in the README anew
+	$(BIN)/python docs/screenshots.py
+
+lock: $(BIN)/uv ## resolve the requirements anew, with hashes
+	$(BIN)/uv pip compile $(LOCK) requirements-uv.in -o requirements-uv.txt
+	$(BIN)/uv pip compile $(LOCK) requirements.in -o requirements.txt
+	$(BIN)/uv pip compile $(LOCK) requirements-dev.in -o requirements-dev.txt
+
+clean: ## remove what was made, but never .env or instance/
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results htmlcov .coverage
+	find static -name '*.gz' -delete
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What the targets above need. The files in .venv are stamps: each step is done once, and again when its input changed.
+
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
+STATIC := $(shell find static -type f ! -name '*.gz')
+
+install: .venv/.installed .venv/.compressed
+
+install-dev: .venv/.installed-dev
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	@$(PYTHON) -m venv .venv
+
+# uv installs in seconds what takes pip a minute; where it cannot be had, pip does.
+$(BIN)/uv: requirements-uv.txt | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< || true
+	@touch -c $@
+
+.venv/.installed: requirements.txt | $(BIN)/python
+	@echo "Installing the requirements (once) …"
+	@$(call install_from,$<)
+	@$(BIN)/python -m compileall -q alma_leads *.py
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	@echo "Installing what the tests need (once) …"
+	@$(call install_from,$<)
+	@touch $@
+
+.venv/.compressed: .venv/.installed $(STATIC)
+	@find static -name '*.gz' -delete
+	@$(BIN)/python -m whitenoise.compress --quiet --no-brotli static
+	@touch $@
+
+define install_from
+$(MAKE) --no-print-directory --silent $(BIN)/uv; \
+if [ -x $(BIN)/uv ]; then VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r $(1); \
+else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); fi
+endef
+
+chromium: install-dev
+	@command -v chromium chromium-browser google-chrome >/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	     && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+	|| $(BIN)/playwright install chromium \
+	|| { echo "The tests need Chromium; install it so that 'chromium' is found, and run make test again." >&2; exit 1; }
