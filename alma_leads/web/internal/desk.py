@@ -72,7 +72,7 @@ def leads_page() -> Response:
         headings=_headings(asked),
         order_words=ORDER_WORDS[asked.leads.sort],
         pages=_pages(asked, page),
-        none=_nothing_found(asked, people) if hidden else None,
+        nothing=_nothing_found(asked, people) if hidden else None,
         nothing_yet=not (page.rows or asked.is_filtered or asked.leads.cursor),
         attorney_options=_attorney_options(asked, people),
         received_options=[*RECEIVED.items(), (DATES, "Choose dates…")],
