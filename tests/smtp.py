@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import threading
+import warnings
 from collections import deque
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -121,6 +122,15 @@ class _Protocol(SMTP):
         super().__init__(*args, **kwargs)
         self._smtp_server = smtp_server
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._smtp_server.transports.add(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.transport is not None:
+            self._smtp_server.transports.discard(self.transport)
+        super().connection_lost(error)
+
     async def push(self, status: Any) -> None:
         text = status.decode() if isinstance(status, bytes) else status
         if text.startswith("220 ") and "TLS" not in text:  # the greeting
@@ -150,7 +160,27 @@ class _Controller(Controller):
         self._factory_invoked.set()
 
     def factory(self) -> SMTP:
-        return _Protocol(self.handler, smtp_server=self._smtp_server, **self.SMTP_kwargs)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Requiring AUTH while not requiring TLS")
+            return _Protocol(self.handler, smtp_server=self._smtp_server, **self.SMTP_kwargs)
+
+    def stop(self, no_assert: bool = False) -> None:
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(timeout=10)
+        super().stop(no_assert)
+
+    async def _hang_up(self) -> None:
+        """Drop every connection, and let asyncio see that: else it complains of sockets left open."""
+        assert self.server is not None
+        self.server.close()
+        for transport in list(self._smtp_server.transports):
+            assert isinstance(transport, asyncio.WriteTransport)
+            transport.abort()
+        self._smtp_server.transports.clear()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 class SmtpServer:
@@ -161,6 +191,7 @@ class SmtpServer:
         self.behaviour = Behaviour()
         self.commands: list[str] = []
         self.connections = 0
+        self.transports: set[asyncio.BaseTransport] = set()
         self._taken: list[Taken] = []
         self._changed = threading.Condition()
         self._security = security
