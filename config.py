@@ -107,12 +107,12 @@ class Settings(BaseSettings):
     @field_validator("FIRST_ADMIN_PASSWORD")
     @classmethod
     def _makes_an_administrator(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        return _together(value, info.data.get("FIRST_ADMIN_EMAIL"), shortest=12, longest=256)
+        return _together(value, info, "FIRST_ADMIN_EMAIL", shortest=12, longest=256)
 
     @field_validator("SMTP_PASSWORD")
     @classmethod
     def _signs_in_to_smtp(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        return _together(value, info.data.get("SMTP_USER"), shortest=1, longest=1024)
+        return _together(value, info, "SMTP_USER", shortest=1, longest=1024)
 
     @field_validator("SECRET_KEY", "INTERNAL_API_KEY")
     @classmethod
@@ -231,8 +231,9 @@ class Settings(BaseSettings):
         return options
 
 
-def _together(value: SecretStr | None, partner: str | None, *, shortest: int, longest: int) -> SecretStr | None:
-    if (value is None) != (partner is None):
+def _together(value: SecretStr | None, info: ValidationInfo, partner: str, *, shortest: int, longest: int) -> Any:
+    # A partner that is wrong itself is not among the data.
+    if partner in info.data and (value is None) != (info.data[partner] is None):
         raise ValueError
     if value is not None and not shortest <= len(value.get_secret_value()) <= longest:
         raise ValueError

@@ -1,0 +1,85 @@
+"""Rules that the source itself must keep. The arrows between packages are import-linter's business (`make check`)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from config import ROOT, Settings
+
+PACKAGE = ROOT / "alma_leads"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TEMPLATES = sorted((ROOT / "templates").rglob("*.*"))
+WRITES = {"transaction", "commit", "begin", "begin_nested", "flush"}
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _may_write(path: Path) -> bool:
+    return path.name.endswith("service.py") or path == PACKAGE / "outbox/queue.py" or path == PACKAGE / "database.py"
+
+
+def _calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            yield name, node.lineno
+
+
+def test_there_is_source_to_read() -> None:
+    assert len(MODULES) > 30
+    assert len(TEMPLATES) > 10
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_no_module_imports_inside_a_function(path: Path) -> None:
+    functions = [
+        n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    inside = [n.lineno for f in functions for n in ast.walk(f) if isinstance(n, ast.Import | ast.ImportFrom)]
+    assert inside == []
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if not _may_write(path)], ids=_name)
+def test_only_services_and_the_queue_open_transactions(path: Path) -> None:
+    assert [line for name, line in _calls(ast.parse(path.read_text())) if name in WRITES] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_nobody_in_the_package_imports_the_factory(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "alma_leads":
+            assert "create_app" not in {alias.name for alias in node.names}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_every_module_says_what_lives_there(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text())), "no docstring"
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=_name)
+def test_every_template_compiles(
+    path: Path, make_app: Callable[[Settings], Flask], make_settings: Callable[..., Settings]
+) -> None:
+    make_app(make_settings()).jinja_env.compile(path.read_text(), name=path.name)
+
+
+@pytest.mark.parametrize("path", [path for path in TEMPLATES if path.suffix == ".html"], ids=_name)
+def test_pages_have_nothing_that_our_own_policy_forbids(path: Path) -> None:
+    # The Content-Security-Policy allows no inline script or style; a browser would drop them without a word.
+    if "email" in path.parts:
+        pytest.skip("mail programs know no policy, and want inline styles")
+    text = path.read_text()
+    for forbidden in ("<style", " style=", " onclick=", " onsubmit=", " onchange=", " onload=", "javascript:", "hx-on"):
+        assert forbidden not in text.lower(), forbidden
+    assert all(
+        "src=" in piece.split(">")[0] or "application/json" in piece.split(">")[0]
+        for piece in text.split("<script")[1:]
+    )
