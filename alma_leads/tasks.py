@@ -31,7 +31,7 @@ IDLE_S = 5.0  # the thread that knocks, and its connection, are kept for so long
 POLL_S = 0.25  # a queue in a file has to be looked at
 LINGER_S = 1.0  # the queue's timer is no finer: what comes due sooner is waited for
 FALLBACK_S = 90.0  # without a task for so long, the queue itself must be in trouble
-GRACE_S = 6.0  # an e-mail in flight may take so long when the worker is told to stop
+GRACE_S = 5.0  # an e-mail in flight may take so long when the worker is told to stop
 
 # What the sweep does each minute besides delivering. Each is safe to run at any time, by any number of workers.
 SWEEPERS: tuple[Callable[[], object], ...] = (forget_old_keys,)
@@ -205,8 +205,8 @@ def wake(*, wait: bool = False) -> None:
             background.enqueue_deliver()
         else:
             background.wake()
-    except Exception:  # the queue is down, or there is no thread to be had
-        log.exception("could not wake a worker")
+    except Exception as error:  # noqa: BLE001 -- the queue is down, or there is no thread to be had
+        log.warning("no worker was woken", error=str(error))
 
 
 def run_worker(app: Flask) -> None:

@@ -22,10 +22,11 @@ from alma_leads.database import from_stamp, reading, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.outbox import queue
 from alma_leads.outbox.backoff import RetryPolicy
+from alma_leads.outbox.connection import SmtpServer
 from alma_leads.outbox.mime import Envelope, Unmailable, envelope
 from alma_leads.outbox.queries import next_due
 from alma_leads.outbox.queue import Claimed, Failure
-from alma_leads.outbox.transport import Accepted, ConnectionFailed, ConnectionLost, Permanent, SmtpServer, Transport
+from alma_leads.outbox.transport import Accepted, ConnectionFailed, ConnectionLost, Permanent, Transport
 
 log = structlog.get_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""One connection to the mail server, through Flask-Mail: verified TLS, time-outs, reuse, and what an answer means.
+"""Handing messages to a mail server over one reused connection, and what its answers mean.
 
 Knows no database. Whether and when to try again is decided in `backoff` and `delivery`.
 """
@@ -8,47 +8,18 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-from dataclasses import dataclass, field
-from functools import lru_cache
-from ipaddress import ip_address
-from pathlib import Path
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import flask_mail
 
+from alma_leads.outbox.connection import SmtpServer, VerifiedConnection
 from alma_leads.outbox.mime import Envelope
 
-GREETING_TIMEOUT_S = 10.0
-ANSWER_TIMEOUT_S = 60.0
 MESSAGES_PER_CONNECTION = 200
 # "Authentication required" and its kin: answered to MAIL or RCPT, but about us and not about the message.
 _OPERATOR_CODES = frozenset({530, 534, 535, 538})
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpServer:
-    """Where and how mail is handed over.
-
-    Args:
-        host: name or address; the certificate must be for it.
-        port: usually 587 (starttls), 465 (tls) or 25.
-        security: "starttls" and "tls" verify the certificate; "none" is for a relay on this machine or a private net.
-        user: signs in when it is not empty.
-        password: of the user.
-        ca_file: PEM file of a further certificate authority.
-        greeting_timeout_s: longest silence until signed in, in seconds.
-        answer_timeout_s: longest silence afterwards.
-    """
-
-    host: str
-    port: int
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    user: str = ""
-    password: str = field(default="", repr=False)
-    ca_file: Path | None = None
-    greeting_timeout_s: float = GREETING_TIMEOUT_S
-    answer_timeout_s: float = ANSWER_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,46 +56,11 @@ class ConnectionLost(Exception):
         self.silent = silent
 
 
-class _Connection(flask_mail.Connection):
-    """Flask-Mail's connection with what it lacks: time-outs, verified certificates, no password in clear."""
-
-    def __init__(self, mail: flask_mail.Mail, server: SmtpServer) -> None:
-        super().__init__(mail)
-        self._server = server
-
-    def configure_host(self) -> smtplib.SMTP:
-        """Connect, secure the connection and sign in."""
-        server = self._server
-        if server.user and server.security == "none" and not _is_this_machine(server.host):
-            raise ssl.SSLError("SMTP_SECURITY=none would send the password in clear over the network; set starttls")
-        context = _tls_context(server.ca_file)
-        wait, name = server.greeting_timeout_s, _our_name()
-        host: smtplib.SMTP
-        if server.security == "tls":
-            host = smtplib.SMTP_SSL(server.host, server.port, context=context, timeout=wait, local_hostname=name)
-        else:
-            host = smtplib.SMTP(server.host, server.port, timeout=wait, local_hostname=name)
-        try:
-            if server.security == "starttls":
-                code, words = host.starttls(context=context)
-                if code != 220:
-                    raise smtplib.SMTPResponseException(code, words)
-            host.ehlo_or_helo_if_needed()
-            if server.user:
-                host.login(server.user, server.password)
-            assert host.sock is not None
-            host.sock.settimeout(server.answer_timeout_s)
-        except BaseException:
-            host.close()
-            raise
-        return host
-
-
 class Transport:
     """Hands over messages, over one connection for many of them. Use as a context; not for several threads."""
 
     def __init__(self, mail: flask_mail.Mail, server: SmtpServer) -> None:
-        self._connection = _Connection(mail, server)
+        self._connection = VerifiedConnection(mail, server)
         self._server = server
         self._served = 0
 
@@ -214,13 +150,13 @@ class Transport:
     def _lost(self, error: OSError) -> ConnectionLost:
         words = self._say(error)
         self.close()
-        return ConnectionLost(words, silent=isinstance(error, TimeoutError))
+        return ConnectionLost(words, silent=_timed_out(error))
 
     def _say(self, error: Exception) -> str:
         server = f"{self._server.host}:{self._server.port}"
         if isinstance(error, smtplib.SMTPResponseException):
             return f"{error.smtp_code} {_bytes(error.smtp_error).decode('utf-8', 'replace')}"
-        if isinstance(error, TimeoutError):
+        if _timed_out(error):
             return f"{server} did not answer in time"
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"{server} has a certificate that cannot be trusted: {error.verify_message}"
@@ -231,28 +167,10 @@ class Transport:
         return f"{server}: {error}"
 
 
+def _timed_out(error: BaseException) -> bool:
+    """Say whether nothing came in time: smtplib calls that a disconnection, and keeps the cause only as context."""
+    return isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+
+
 def _bytes(words: bytes | str) -> bytes:
     return words.encode() if isinstance(words, str) else words
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-@lru_cache(maxsize=4)
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return what verifies certificates: the system's authorities, and the one in `ca_file`. Loading takes 20 ms."""
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
-    return context
-
-
-@lru_cache(maxsize=1)
-def _our_name() -> str:
-    """Return the name for EHLO, looked up once: without working DNS it takes seconds."""
-    name = socket.getfqdn()
-    return name if "." in name else "[127.0.0.1]"
