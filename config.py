@@ -231,7 +231,9 @@ class Settings(BaseSettings):
         return options
 
 
-def _together(value: SecretStr | None, info: ValidationInfo, partner: str, *, shortest: int, longest: int) -> Any:
+def _together(
+    value: SecretStr | None, info: ValidationInfo, partner: str, *, shortest: int, longest: int
+) -> SecretStr | None:
     # A partner that is wrong itself is not among the data.
     if partner in info.data and (value is None) != (info.data[partner] is None):
         raise ValueError

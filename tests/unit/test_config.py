@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +140,8 @@ def test_the_file_hands_the_object_store_its_credentials(load: Any, monkeypatch:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "from the environment")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     load(GOOD, "AWS_ENDPOINT_URL=http://127.0.0.1:1\nAWS_ACCESS_KEY_ID=from the file\n")
-    assert config.os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
-    assert config.os.environ["AWS_ACCESS_KEY_ID"] == "from the environment"
+    assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "from the environment"
 
 
 @pytest.mark.parametrize(
