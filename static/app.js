@@ -1,0 +1,65 @@
+/* Alma: enhancement only. Every page works with this file absent. No eval, no inline style, no dependency but (on the desk) htmx. */
+(function () {
+  "use strict";
+  var d = document, $ = function (s, r) { return (r || d).querySelector(s); }, $$ = function (s, r) { return Array.prototype.slice.call((r || d).querySelectorAll(s)); };
+  function say(t) { var a = $("#announce"); if (a) { a.textContent = ""; setTimeout(function () { a.textContent = t; }, 60); } }
+
+  // Errors: focus goes to the summary, once.
+  var p = $("#problem"); if (p) p.focus();
+  var nk = $("#n-h[tabindex]"); if (nk) nk.focus();
+
+  // Double-submit guard: the second press does nothing; the button says why. Restored on back navigation.
+  d.addEventListener("submit", function (e) {
+    var f = e.target; if (!f.matches("[data-once]") || (window.htmx && f.matches("[hx-post]"))) return; // htmx turns the button off itself
+    if (f.dataset.sent) { e.preventDefault(); return; }
+    f.dataset.sent = "1";
+    var b = e.submitter || $(".btn.pri", f); if (b) { b.setAttribute("aria-busy", "true"); if (b.dataset.busy !== undefined) b.textContent = b.dataset.busy; }
+  });
+  addEventListener("pageshow", function () { $$("[data-sent]").forEach(function (f) { delete f.dataset.sent; $$("[aria-busy]", f).forEach(function (b) { b.removeAttribute("aria-busy"); }); }); });
+
+  d.addEventListener("click", function (e) {
+    var t = e.target.closest("button"); if (!t) return;
+    if (t.dataset.close !== undefined) { var to = t.closest(".toast"); to.remove(); }
+    if (t.dataset.copy || t.dataset.copyFrom) { navigator.clipboard.writeText(t.dataset.copy || $("#" + t.dataset.copyFrom).value).then(function () { say("Copied"); }); }
+    if (t.dataset.show) { var i = $("#" + t.dataset.show), on = i.type === "password"; i.type = on ? "text" : "password"; t.setAttribute("aria-pressed", on); t.textContent = on ? "Hide password" : "Show password"; }
+  });
+
+  // Selection
+  function boxes() { return $$("tbody input[type=checkbox]"); }
+  function count() { var n = boxes().filter(function (b) { return b.checked; }).length, c = $("[data-count]"), a = $("[data-all]"); if (c) c.textContent = n; if (a) { a.indeterminate = n > 0 && n < boxes().length; a.checked = n > 0 && n === boxes().length; } return n; }
+  d.addEventListener("change", function (e) {
+    if (e.target.dataset.all !== undefined) boxes().forEach(function (b) { b.checked = e.target.checked; });
+    if (e.target.closest(".leads")) say(count() + " selected");
+  });
+  count();
+
+  // Single-key shortcuts; off when the account says so (<body data-keys="off">), while typing, or with a modifier.
+  function rows() { return $$(".leads tbody tr"); }
+  function at() { return $(".leads tbody tr.at"); }
+  function go(n) { var r = rows(), i = r.indexOf(at()), k = r[Math.max(0, Math.min(r.length - 1, i + n))]; if (!k) return; r.forEach(function (x) { x.classList.remove("at"); }); k.classList.add("at"); $(".name", k).focus(); }
+  d.addEventListener("keydown", function (e) {
+    var t = e.target, typing = t.matches("input:not([type=checkbox]),textarea,select");
+    if (e.key === "Escape" && t.id === "q") { t.blur(); return; }
+    if (typing || e.ctrlKey || e.metaKey || e.altKey || d.body.dataset.keys === "off" || $("dialog[open]")) return;
+    var r = at(), k = e.key;
+    if (k === "/" && $("#q")) { e.preventDefault(); $("#q").focus(); $("#q").select(); }
+    else if (k === "?" && $("#keys")) $("#keys").showModal();
+    else if (k === "j" || k === "k") { if (rows().length) go(k === "j" ? 1 : -1); else { var l = $("a[aria-keyshortcuts=" + k + "]"); if (l) l.click(); } }
+    else if (k === "x" && r) { var b = $("input", r); b.checked = !b.checked; say(count() + " selected"); }
+    else if (k === "e" && r) { var a = $(".act .btn", r); if (a) a.focus(); }
+    else if (k === "Escape") { boxes().forEach(function (b) { b.checked = false; }); count(); }
+  });
+  var kd = $("dialog[data-open]"); if (kd) kd.showModal();
+
+  // After a swap: focus stays in the same row, on the same button, or goes to what took its place; what changed is said.
+  var keep = null, had = null;
+  d.addEventListener("htmx:beforeRequest", function (e) { var r = e.target.closest("tr,.dl"); keep = r ? r.id : null; had = d.activeElement && d.activeElement.id; });
+  d.addEventListener("htmx:afterSettle", function (e) {
+    var r = keep && d.getElementById(keep), t = e.detail.target && d.getElementById(e.detail.target.id), h = had; keep = had = null;
+    if (r && !r.contains(d.activeElement)) { var f = $(".name,[data-after-swap],a,button", r); if (f) f.focus(); if (r.matches(".leads tr")) { rows().forEach(function (x) { x.classList.remove("at"); }); r.classList.add("at"); } }
+    else if (!r && t) setTimeout(function () { if (d.activeElement && d.activeElement !== d.body) return; var f = (h && d.getElementById(h)) || $("[data-after-swap]", t) || t; f.focus(); }, 0);
+  });
+  d.addEventListener("htmx:afterSwap", function (e) { count(); var s = e.detail.target && e.detail.target.id; if (s === "list") { var g = $(".pager span"); say(g ? g.textContent : "No lead matches"); } });
+  d.addEventListener("htmx:responseError", function () { say("That did not work. Try again."); });
+  d.addEventListener("htmx:sendError", function () { say("You seem to be offline. Nothing was changed."); });
+})();
