@@ -85,6 +85,7 @@ _EVENTS = Sql("""
     FROM lead_events WHERE lead_id = :lead_id ORDER BY id DESC
 """)
 _ATTORNEY_ID = Sql("SELECT id FROM users WHERE email = :email AND role IN ('administrator', 'attorney')")
+_OLDEST = Sql("SELECT created_at FROM leads WHERE status = 'PENDING' ORDER BY created_at, id LIMIT 1")
 _COUNTS = Sql(f"""
     SELECT
       (SELECT count(*) FROM (SELECT 1 FROM leads WHERE status = 'PENDING' LIMIT {COUNT_CAP}) a),
@@ -138,6 +139,12 @@ def count_leads(connection: Connection, *, user_id: int, late: str) -> LeadCount
     row = _COUNTS.row(connection, user_id=user_id, late=late)
     assert row is not None
     return LeadCounts(*row)
+
+
+def oldest_pending(connection: Connection) -> str | None:
+    """Return when the lead that has waited longest was received, or None when nobody waits."""
+    row = _OLDEST.row(connection)
+    return None if row is None else row[0]
 
 
 def list_leads(connection: Connection, lead_filter: LeadFilter, *, public_url: str) -> LeadPage:

@@ -16,7 +16,7 @@ from alma_leads.leads.assignment_service import Attorney, active_attorneys
 from alma_leads.leads.filters import DEFAULT_SORT, LeadFilter
 from alma_leads.leads.queries import LeadPage
 from alma_leads.web.auth import may
-from alma_leads.web.internal.desk_frame import in_words, reader_clock
+from alma_leads.web.internal.desk_frame import Desk, in_words
 from alma_leads.web.internal.lead_page import lead_page
 from alma_leads.web.internal.lead_rows import rows_html
 from alma_leads.web.internal.list_filter import DATES, RECEIVED, ListFilter
@@ -51,11 +51,13 @@ def leads_page() -> Response:
     Raises:
         BadFilter: a parameter cannot be used.
     """
+    whole, frame = not wants_part("list"), Desk()
     with reading(db.engine) as connection:
         asked = parse_list_filter(connection, request.args.items(multi=True))
         page = queries.list_leads(connection, asked.leads, public_url="")
         states = mail_states(connection, page.rows)
-    whole = not wants_part("list")
+        if whole:
+            frame.count(connection)
     can_update = may(Permission.UPDATE_LEADS)
     hidden = asked.is_filtered and not page.rows
     people = active_attorneys() if whole or hidden else []
@@ -63,7 +65,8 @@ def leads_page() -> Response:
     address = "/internal/leads" + (f"?{here}" if here else "")
     body = render_template(
         "internal/leads.html" if whole else "internal/leads_list.html",
-        rows=rows_html(page.rows, states, reader_clock(), can_update=can_update, list_query=asked.query()),
+        desk=frame,
+        rows=rows_html(page.rows, states, frame.clock, can_update=can_update, list_query=asked.query()),
         count=len(page.rows),
         list=asked,
         chosen=asked.chosen,

@@ -7,20 +7,18 @@ from typing import Any
 
 from flask_security import current_user
 from markupsafe import Markup
+from sqlalchemy import Connection
 
 from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads import queries
-from alma_leads.leads.filters import LeadFilter
-from alma_leads.leads.state import LeadStatus
 from alma_leads.outbox.queries import count_dead
 from alma_leads.web.auth import may
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.dates import LATE_DAYS, Clock, zone_named
 from alma_leads.web.internal.lead_rows import initials
 
-_OLDEST_PENDING = LeadFilter(status=LeadStatus.PENDING, sort="created_at", limit=1)
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -42,14 +40,14 @@ def reader_clock() -> Clock:
 class Counts:
     """What waits, as text: "16" or "999+"; `oldest` is the day of the longest waiting lead."""
 
-    def __init__(self, clock: Clock) -> None:
-        with reading(db.engine) as connection:
-            found = queries.count_leads(connection, user_id=current_user.id, late=clock.back(LATE_DAYS))
-            dead = count_dead(connection)
-            oldest = queries.list_leads(connection, _OLDEST_PENDING, public_url="").rows if found.waiting else []
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        """Count now."""
+        found = queries.count_leads(connection, user_id=current_user.id, late=clock.back(LATE_DAYS))
+        dead = count_dead(connection)
+        oldest = queries.oldest_pending(connection) if found.waiting else None
         self.pending, self.mine, self.unassigned, self.waiting = map(capped, found)
         self.dead = capped(dead) if dead else ""
-        self.oldest = clock.day(oldest[0].created_at) if oldest else ""
+        self.oldest = clock.day(oldest) if oldest else ""
 
 
 class Desk:
@@ -66,7 +64,13 @@ class Desk:
     @cached_property
     def counts(self) -> Counts:
         """What waits."""
-        return Counts(self.clock)
+        with reading(db.engine) as connection:
+            return self.count(connection)
+
+    def count(self, connection: Connection) -> Counts:
+        """Return what waits, read over a connection that the page has open anyway."""
+        self.counts = Counts(connection, self.clock)
+        return self.counts
 
     @property
     def name(self) -> str:
