@@ -21,9 +21,7 @@ def ensure_env_file(path: Path) -> str | None:
     A new file can be read by its owner alone. One that is there is only added to, and only what the environment
     lacks too.
     """
-    if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(HEADER + _random(SECRETS))
+    if not path.exists() and _write_new(path):
         return f"Wrote {path.name} with random secrets."
     known = dotenv_values(path)
     missing = [name for name in SECRETS if not os.environ.get(name) and not known.get(name)]
@@ -33,6 +31,20 @@ def ensure_env_file(path: Path) -> str | None:
     with path.open("a") as file:
         file.write(("" if ends_a_line else "\n") + _random(missing))
     return f"Added {' and '.join(missing)} to {path.name}."
+
+
+def _write_new(path: Path) -> bool:
+    """Make the file, whole or not at all; return False when somebody else was quicker."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(HEADER + _random(SECRETS))
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True
 
 
 def _random(names: Sequence[str]) -> str:

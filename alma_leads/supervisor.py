@@ -80,7 +80,7 @@ class Supervisor(Arbiter):
         # make may be killed without a word to us; then nobody would know how to stop what it started.
         self._make = os.getppid() if "MAKELEVEL" in os.environ else None
         self._mail_pid: int | None = None
-        self._spawned: deque[float] = deque(maxlen=64)
+        self._spawned: deque[float] = deque(maxlen=256)
         super().__init__(app)
         self._web_class: type[Worker] = self.worker_class
 
@@ -108,8 +108,8 @@ class Supervisor(Arbiter):
         super().manage_workers()
 
     def spawn_worker(self) -> int:
-        """Start the mail worker when there is none, else a web worker."""
-        is_mail = self._mail_pid not in self.WORKERS
+        """Start the web worker that is missing, or the mail worker."""
+        is_mail = self._mail_pid not in self.WORKERS and len(self.WORKERS) >= self.cfg.workers
         self.worker_class = MailWorker if is_mail else self._web_class
         self._spawned.append(time.monotonic())
         pid: int = super().spawn_worker()

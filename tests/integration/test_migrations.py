@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +23,7 @@ import alma_leads.resumes.models  # noqa: F401
 from alma_leads import schema_version
 from alma_leads.database import Base
 from alma_leads.extensions import db
-from config import Settings
+from config import ROOT, Settings
 from tests.conftest import MakeSettings
 
 
@@ -113,3 +116,22 @@ def test_a_newer_database_is_refused(app: Flask, engine: Engine) -> None:
             connection.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
         with pytest.raises(schema_version.NewerDatabase, match="from_the_future"):
             schema_version.upgrade()
+
+
+def test_several_processes_may_migrate_at_once(
+    empty_app: Flask, make_settings: MakeSettings, empty_database_url: str
+) -> None:
+    environment = {
+        **os.environ,
+        "SECRET_KEY": "s" * 32,
+        "INTERNAL_API_KEY": "k" * 32,
+        "DATABASE_URL": empty_database_url,
+        "RESUME_STORAGE_URL": make_settings().RESUME_STORAGE_URL,
+    }
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    started = [subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) for _ in range(3)]
+    for process in started:
+        _out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err.decode()
+    with empty_app.app_context():
+        assert schema_version.present_revision(db.engine) == schema_version.needed_revision()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from env_file import SECRETS, ensure_env_file
+from env_file import SECRETS, _write_new, ensure_env_file
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +25,15 @@ def test_the_first_run_writes_random_secrets_for_the_owner_alone(tmp_path: Path)
     made = [*dotenv_values(first).values(), *dotenv_values(second).values()]
     assert len(set(made)) == 4
     assert all(len(str(value)) >= 32 for value in made)
+
+
+def test_of_several_first_runs_one_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    assert _write_new(path)
+    before = path.read_bytes()
+    assert not _write_new(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == [".env"]
 
 
 def test_later_runs_leave_it_alone(tmp_path: Path) -> None:
