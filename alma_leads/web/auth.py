@@ -139,7 +139,10 @@ def _is_static_key(key: str) -> bool:
 def _unauthenticated() -> Response:
     if wants_html():
         back = request.full_path.rstrip("?") if request.method in SAFE_METHODS else url_for("internal.leads")
-        return cast(Response, redirect(url_for("security.login", next=back), 303))
+        address = url_for("security.login", next=back)
+        if "HX-Request" in request.headers:  # a script would put the sign-in page into a part of its own page
+            return Response(status=401, headers={"HX-Redirect": address})
+        return cast(Response, redirect(address, 303))
     return problem(
         401,
         "Send a key in X-API-Key, or sign in.",

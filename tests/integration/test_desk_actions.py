@@ -238,6 +238,14 @@ def test_a_stranger_is_sent_to_sign_in(app: Flask, client: FlaskClient) -> None:
     assert status(app, lead_id) == "PENDING"
 
 
+def test_a_script_whose_session_ended_goes_to_sign_in_as_a_whole_page(app: Flask, client: FlaskClient) -> None:
+    lead_id = add_lead(app)
+    headers = {**HTML, "HX-Request": "true", "HX-Target": f"lead-{lead_id}"}
+    answer = client.post(f"/internal/leads/{lead_id}/reached-out", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["HX-Redirect"].startswith("/login")
+
+
 def test_the_lead_page_knows_its_place_in_the_list(app: Flask, desk: FlaskClient) -> None:
     oldest, middle, newest = (add_lead(app, days_ago=days) for days in (3, 2, 1))
     page = get(desk, f"/internal/leads/{middle}?status=PENDING&sort=created_at")

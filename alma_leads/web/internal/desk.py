@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from flask import Response, make_response, render_template, request
+from flask import Response, make_response, redirect, render_template, request
 from flask_security import current_user
 
 from alma_leads.accounts.permissions import Permission
@@ -15,7 +15,8 @@ from alma_leads.leads import queries
 from alma_leads.leads.assignment_service import Attorney, active_attorneys
 from alma_leads.leads.filters import DEFAULT_SORT, LeadFilter
 from alma_leads.leads.queries import LeadPage
-from alma_leads.web.auth import may
+from alma_leads.web.auth import access, may, needs
+from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import Desk, in_words
 from alma_leads.web.internal.lead_page import lead_page
 from alma_leads.web.internal.lead_rows import rows_html
@@ -43,6 +44,13 @@ class NothingFound(NamedTuple):
     heading: str
     advice: str
     search_all: str
+
+
+@internal.get("/")
+@access(needs(Permission.READ_LEADS))
+def home() -> Response:
+    """Go to the list."""
+    return make_response(redirect("/internal/leads", 303))
 
 
 def leads_page() -> Response:

@@ -109,7 +109,7 @@ def _of_sent(messages: list[MessageRow], names: Mapping[str, str], clock: Clock)
         together = [first]
         while ordered and _apart(clock, first, ordered[0]) < _TOGETHER:
             together.append(ordered.pop(0))
-        said = Markup(" and ").join(_mail(message, names) for message in together)
+        said = Markup(" and the ").join(_mail(message, names) for message in together)
         sentence = Markup("The {} {} sent.").format(said, "was" if len(together) == 1 else "were")
         stamp = together[-1].settled_at or ""
         entries.append(Entry(stamp, "envelope", "on", sentence, clock.moment(stamp)))
