@@ -30,5 +30,10 @@ class Resume(Base):
     discarded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (
-        Index("ix_resumes_unattached", "created_at", postgresql_where=text("lead_id IS NULL"), sqlite_where=text("lead_id IS NULL")),
+        Index(
+            "ix_resumes_unattached",
+            "created_at",
+            postgresql_where=text("lead_id IS NULL"),
+            sqlite_where=text("lead_id IS NULL"),
+        ),
     )

@@ -1,0 +1,144 @@
+"""Keeping files from strangers: inspected, stored under a random name, attached to a lead or discarded.
+
+A row is committed before its object is written and deleted after it, so that no object is ever unknown, whenever a
+process dies.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import BinaryIO
+
+import structlog
+from sqlalchemy import Connection
+
+from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
+from alma_leads.extensions import db, settings
+from alma_leads.resumes import storage
+from alma_leads.resumes.errors import FileTooLarge, RefusedFile
+from alma_leads.resumes.sniff import inspect
+
+__all__ = ["FileTooLarge", "KeptFile", "RefusedFile", "attach", "discard", "find_unattached", "keep_file", "of_lead"]
+
+log = structlog.get_logger(__name__)
+SWEEP_BATCH = 100
+
+_COLUMNS = "storage_name, file_name, media_type, size_bytes, sha256"
+_INSERT = Sql(f"""
+    INSERT INTO resumes ({_COLUMNS}, created_at)
+    VALUES (:storage_name, :file_name, :media_type, :size_bytes, :sha256, :now)
+""")
+_ATTACH = Sql("""
+    UPDATE resumes SET lead_id = :lead_id
+    WHERE storage_name = :storage_name AND lead_id IS NULL AND discarded_at IS NULL
+""")
+_DISCARD = Sql("UPDATE resumes SET discarded_at = :now WHERE storage_name = :storage_name AND lead_id IS NULL")
+_DISCARD_OLD = Sql("""
+    UPDATE resumes SET discarded_at = :now WHERE lead_id IS NULL AND discarded_at IS NULL AND created_at < :before
+""")
+_DISCARDED = Sql("""
+    SELECT storage_name FROM resumes WHERE lead_id IS NULL AND discarded_at IS NOT NULL ORDER BY id LIMIT :limit
+""")
+_DELETE = Sql("DELETE FROM resumes WHERE storage_name = :storage_name AND lead_id IS NULL AND discarded_at IS NOT NULL")
+_UNATTACHED = Sql(f"""
+    SELECT {_COLUMNS} FROM resumes
+    WHERE storage_name = :storage_name AND lead_id IS NULL AND discarded_at IS NULL
+""")
+_OF_LEAD = Sql(f"SELECT {_COLUMNS} FROM resumes WHERE lead_id = :lead_id")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A stored file: its random name, the name it came with, its type, size in bytes and SHA-256 in hexadecimal."""
+
+    storage_name: str
+    file_name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+def keep_file(stream: BinaryIO, *, file_name: str) -> KeptFile:
+    """Inspect a file and store it, belonging to nobody yet. A refused file leaves nothing.
+
+    Raises:
+        RefusedFile: it is not what a resume may be.
+        FileTooLarge: it has more than RESUME_MAX_BYTES.
+    """
+    found = inspect(stream, file_name=file_name, max_bytes=settings().RESUME_MAX_BYTES)
+    kept = KeptFile(secrets.token_hex(24), found.file_name, found.media_type, found.size_bytes, found.sha256)
+    with transaction(db.engine) as connection:
+        _INSERT.run(
+            connection,
+            storage_name=kept.storage_name,
+            file_name=kept.file_name,
+            media_type=kept.media_type,
+            size_bytes=kept.size_bytes,
+            sha256=kept.sha256,
+            now=to_stamp(utc_now()),
+        )
+    try:
+        storage.put(settings().RESUME_STORAGE_URL, kept.storage_name, stream)
+    except BaseException:
+        discard(kept.storage_name)
+        raise
+    return kept
+
+
+def attach(connection: Connection, storage_name: str, *, lead_id: int) -> bool:
+    """Give a kept file to a lead, in the caller's transaction. False when it is discarded or another lead has it."""
+    return _ATTACH.run(connection, storage_name=storage_name, lead_id=lead_id) == 1
+
+
+def find_unattached(storage_name: str) -> KeptFile | None:
+    """Return a kept file that belongs to nobody yet, or None."""
+    with reading(db.engine) as connection:
+        row = _UNATTACHED.row(connection, storage_name=storage_name)
+    return None if row is None else KeptFile(*row)
+
+
+def of_lead(connection: Connection, lead_id: int) -> KeptFile | None:
+    """Return the file of a lead, or None when it came with a link."""
+    row = _OF_LEAD.row(connection, lead_id=lead_id)
+    return None if row is None else KeptFile(*row)
+
+
+def read(kept: KeptFile) -> Iterator[bytes]:
+    """Yield the file in pieces.
+
+    Raises:
+        FileNotFoundError: the storage has lost it.
+    """
+    return storage.read(settings().RESUME_STORAGE_URL, kept.storage_name)
+
+
+def discard(storage_name: str) -> None:
+    """Remove a file that belongs to nobody. One that a lead has stays. A failing storage is left to the sweep."""
+    with transaction(db.engine) as connection:
+        discarded = _DISCARD.run(connection, storage_name=storage_name, now=to_stamp(utc_now()))
+    if discarded:
+        try:
+            _remove(storage_name)
+        except Exception:
+            log.warning("a discarded file could not be deleted yet", exc_info=True)
+
+
+def sweep_unattached(*, older_than: timedelta) -> int:
+    """Remove files that belong to nobody and are older than `older_than`; return how many."""
+    now = utc_now()
+    with transaction(db.engine) as connection:
+        _DISCARD_OLD.run(connection, now=to_stamp(now), before=to_stamp(now - older_than))
+    with reading(db.engine) as connection:
+        names = [row[0] for row in _DISCARDED.rows(connection, limit=SWEEP_BATCH)]
+    for name in names:
+        _remove(name)
+    return len(names)
+
+
+def _remove(storage_name: str) -> None:
+    storage.delete(settings().RESUME_STORAGE_URL, storage_name)
+    with transaction(db.engine) as connection:
+        _DELETE.run(connection, storage_name=storage_name)
