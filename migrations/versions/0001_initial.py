@@ -302,6 +302,8 @@ def _create_search() -> None:
         "CREATE VIRTUAL TABLE leads_search USING fts5("
         "search_text, content='leads', content_rowid='id', tokenize='trigram case_sensitive 1')"
     )
+    # The trigrams themselves, with how many leads have each: how a search for less than a trigram is answered.
+    op.execute("CREATE VIRTUAL TABLE leads_search_terms USING fts5vocab(leads_search, row)")
     op.execute(
         "CREATE TRIGGER leads_search_insert AFTER INSERT ON leads BEGIN "
         "INSERT INTO leads_search (rowid, search_text) VALUES (new.id, new.search_text); END"
@@ -324,4 +326,5 @@ def _drop_search() -> None:
         return
     for trigger in ("insert", "delete", "update"):
         op.execute(f"DROP TRIGGER leads_search_{trigger}")
+    op.execute("DROP TABLE leads_search_terms")
     op.execute("DROP TABLE leads_search")
