@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -9,7 +10,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.accounts.models import Role
+from alma_leads.leads.schemas import LeadIn
+from alma_leads.leads.service import submit_lead
+from alma_leads.resumes.service import keep_file
 from tests.desk import HTML, add_lead, add_person, csrf, get, post, sign_in, value
+from tests.factories import lead_body, pdf_bytes
 
 WHO = {"first_name": "Ioana", "last_name": "Țepeș", "email": "ioana@example.ro"}
 
@@ -272,3 +277,16 @@ def test_the_lead_page_shows_what_is_known(app: Flask, desk: FlaskClient) -> Non
     assert page.all("a", href="mailto:ioana@example.ro")
     assert "Confirmation" in page.text
     assert desk.get("/internal/leads/999", headers=HTML).status_code == 404
+
+
+def test_an_uploaded_file_is_a_row_with_a_download(app: Flask, desk: FlaskClient) -> None:
+    with app.app_context():
+        kept = keep_file(io.BytesIO(pdf_bytes()), file_name="CV & Țepeș.pdf")
+        lead = LeadIn(**{**lead_body(), "resume_url": "https://drive.example.com/x"})
+        lead_id = submit_lead(lead, resume=kept).lead.id
+    page = get(desk, f"/internal/leads/{lead_id}")
+    assert "CV & Țepeș.pdf" in page.text
+    assert "PDF, 1 kB" in page.text
+    assert page.all("a", href=f"/internal/leads/{lead_id}/resume")
+    assert "The prospect also gave a link to drive.example.com" in page.text
+    assert page.all("img") == []
