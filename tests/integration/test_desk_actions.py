@@ -16,7 +16,7 @@ from alma_leads.resumes.service import keep_file
 from tests.desk import HTML, add_lead, add_person, csrf, get, post, sign_in, value
 from tests.factories import lead_body, pdf_bytes
 
-WHO = {"first_name": "Ioana", "last_name": "Țepeș", "email": "ioana@example.ro"}
+WHO: dict[str, Any] = {"first_name": "Ioana", "last_name": "Țepeș", "email": "ioana@example.ro"}
 
 
 @pytest.fixture
