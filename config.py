@@ -210,7 +210,8 @@ class Settings(BaseSettings):
             "SQLALCHEMY_ENGINE_OPTIONS": self._engine_options(),
             "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a form left open overnight is not an attack
             "WTF_CSRF_CHECK_DEFAULT": False,  # web/auth.py checks, since a key needs no token
-            "WTF_CSRF_SSL_STRICT": secure,
+            # Browsers and proxies that strip the referrer are common among those who seek asylum; the token suffices.
+            "WTF_CSRF_SSL_STRICT": False,
             "RATELIMIT_STORAGE_URI": self.RATE_LIMIT_STORAGE_URL,
             "MAIL_SERVER": self.SMTP_HOST,
             "MAIL_PORT": self.SMTP_PORT,

@@ -1,23 +1,37 @@
-"""The application factory. Nobody imports it but `wsgi`, the worker and the tests."""
+"""The application factory. Nobody imports it but `wsgi`, the server and the tests."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+from alma_leads import cli, tasks
 from alma_leads.database import prepare_engine
 from alma_leads.extensions import csrf, db, limiter, mail, migrate
+from alma_leads.web import assets, auth, headers, health, problems, requests_log, security
+from alma_leads.web.bodies import AppRequest
+from alma_leads.web.internal import internal
+from alma_leads.web.public import public
 
 if TYPE_CHECKING:
     from config import Settings
 
 
+class App(Flask):
+    """A Flask whose requests cap their uploads."""
+
+    request_class = AppRequest
+
+
 def create_app(settings: Settings) -> Flask:
     """Return the application, made with `settings`."""
-    app = Flask(__name__, root_path=str(settings.root), static_folder="static", template_folder="templates")
+    app = App(__name__, root_path=str(settings.root), static_folder="static", template_folder="templates")
     app.config["SETTINGS"] = settings
     app.config.from_mapping(settings.flask_config())
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
@@ -25,4 +39,21 @@ def create_app(settings: Settings) -> Flask:
     mail.init_app(app)
     csrf.init_app(app)
     limiter.init_app(app)
+
+    requests_log.log_requests(app)
+    problems.register_error_handlers(app)
+    security.init_app(app)
+    auth.protect(app)
+    headers.set_headers(app)
+
+    app.register_blueprint(public)
+    app.register_blueprint(internal)
+    health.add_health(app)
+    tasks.init_app(app)
+    cli.register(app)
+
+    assets.serve(app)
+    if settings.TRUSTED_PROXIES:  # last, so that it is first to see a request
+        trusted = settings.TRUSTED_PROXIES
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted, x_host=trusted)  # type: ignore[method-assign]
     return app

@@ -13,28 +13,29 @@ from typing import Any, cast
 
 import structlog
 from flask import Flask, current_app
-from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
+from huey import Huey, SqliteHuey, crontab
 from huey.consumer import Consumer
-from sqlalchemy import make_url
 
+from alma_leads.accounts.service import forget_expired
 from alma_leads.database import from_stamp, reading, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.leads.service import forget_old_keys
 from alma_leads.outbox.delivery import Drain, configured_drain
 from alma_leads.outbox.queries import next_due
+from alma_leads.resumes.service import sweep_unattached
+from alma_leads.task_queue import briefly, queue_at
 
 log = structlog.get_logger(__name__)
 
-QUEUE_NAME = "alma"
 WAKE_EVERY_S = 0.1  # a burst of requests knocks once
 IDLE_S = 5.0  # the thread that knocks, and its connection, are kept for so long after the last request
-POLL_S = 0.25  # a queue in a file has to be looked at
+POLL_S = 0.35  # a queue in a file has to be looked at
 LINGER_S = 1.0  # the queue's timer is no finer: what comes due sooner is waited for
 FALLBACK_S = 90.0  # without a task for so long, the queue itself must be in trouble
 GRACE_S = 5.0  # an e-mail in flight may take so long when the worker is told to stop
 
 # What the sweep does each minute besides delivering. Each is safe to run at any time, by any number of workers.
-SWEEPERS: tuple[Callable[[], object], ...] = (forget_old_keys,)
+SWEEPERS: tuple[Callable[[], object], ...] = (forget_old_keys, forget_expired, sweep_unattached)
 
 
 class Background:
@@ -58,9 +59,11 @@ class Background:
     @property
     def huey(self) -> Huey:
         """The queue, with its tasks. A process that was forked gets its own connection."""
+        if self._process != os.getpid():
+            self._start_afresh()
         if self._huey is None:
             with self._app.app_context():
-                self._huey = _queue_at(settings().TASK_QUEUE_URL)
+                self._huey = queue_at(settings().TASK_QUEUE_URL)
             self._deliver_task = self._huey.task(name="deliver")(self.deliver)
             self._huey.periodic_task(crontab(), name="sweep")(self.sweep)
         return self._huey
@@ -117,7 +120,10 @@ class Background:
                 due = next_due(connection)
         self.last_drain = time.monotonic()
         if due is not None:
-            self._wake_in(max(0.0, (from_stamp(due) - utc_now()).total_seconds()))
+            try:
+                self._wake_in(max(0.0, (from_stamp(due) - utc_now()).total_seconds()))
+            except Exception as error:  # noqa: BLE001 -- delivered it is; the next sweep sees to the rest
+                log.warning("no timer could be set", error=str(error))
 
     def sweep(self) -> None:
         """Do what has to be done every minute. Whatever fails does not keep the rest from being done."""
@@ -164,10 +170,12 @@ class _Worker(Consumer):  # type: ignore[misc]  # huey has no types
             shutdown_timeout=GRACE_S,
         )
         self._background = background
+        self._stop_flag_timeout = 0.5  # how often `loop` is called, in seconds
 
     def _set_signal_handlers(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # a parent that wants to tell us itself
+                signal.signal(number, self._handle_signal)
 
     def _handle_signal(self, signum: int, _frame: Any) -> None:
         self._signum = signum
@@ -178,10 +186,13 @@ class _Worker(Consumer):  # type: ignore[misc]  # huey has no types
         """Let the e-mail in flight be finished; when that takes too long, give back what is held."""
         self.stop_flag.set()
         self._join_workers()
-        self._background.release()
+        try:
+            self._background.release()
+        except Exception as error:  # noqa: BLE001 -- the database is down; the lease ends by itself
+            log.warning("could not give back e-mails in hand", error=str(error))
 
     def loop(self, health_check_ts: float | None = None) -> float | None:
-        """Look after the workers; called ten times a second."""
+        """Look after the workers."""
         if time.monotonic() - self._background.last_drain > FALLBACK_S:
             log.warning("no task for %d s; delivering without the task queue", FALLBACK_S)
             self._background.last_drain = time.monotonic()
@@ -212,21 +223,15 @@ def wake(*, wait: bool = False) -> None:
 def run_worker(app: Flask) -> None:
     """Run the worker in the main thread of its own process, until SIGTERM or SIGINT: then it stops within 8 s."""
     logging.getLogger("huey").setLevel(logging.WARNING)
+    for process in ("Worker", "Scheduler"):
+        logging.getLogger(f"huey.consumer.{process}").addFilter(briefly)
     background: Background = app.extensions["background"]
     worker = _Worker(background)
-    background.enqueue_deliver()  # what a worker before us left behind
+    try:
+        background.enqueue_deliver()  # what a worker before us left behind
+    except Exception as error:  # noqa: BLE001 -- any storage's own
+        log.warning("task queue cannot be reached", error=str(error))
+        background.last_drain -= FALLBACK_S
     log.info("mail worker started", pid=os.getpid())
     worker.run()
     log.info("mail worker stopped", pid=os.getpid())
-
-
-def _queue_at(url: str) -> Huey:
-    """Return the queue that `TASK_QUEUE_URL` names. Nobody waits for results, so none are kept."""
-    if url.startswith("redis"):
-        return RedisHuey(QUEUE_NAME, url=url, results=False)
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        # Not worth a wait for the disk: a wake that a power cut loses is made up for when the worker starts.
-        return SqliteHuey(QUEUE_NAME, filename=parsed.database, results=False, fsync=False)
-    dsn = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
-    return PostgresHuey(QUEUE_NAME, dsn=dsn, results=False)

@@ -1,4 +1,4 @@
-"""Who may do what, as data: the permissions there are and which role holds which. A key's scopes are permissions too."""
+"""Who may do what, as data: the permissions, and which role holds which. A key's scopes are permissions too."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class Permission(enum.StrEnum):
     MANAGE_ASSIGNMENTS = "assignments:manage"
     READ_OUTBOX = "outbox:read"
     MANAGE_OUTBOX = "outbox:manage"
+    MANAGE_PEOPLE = "people:manage"
     OWN_ACCOUNT = "account:own"
 
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
-    Role.ATTORNEY: frozenset(Permission) - {Permission.MANAGE_OUTBOX},
+    Role.ATTORNEY: frozenset(Permission) - {Permission.MANAGE_OUTBOX, Permission.MANAGE_PEOPLE},
     Role.VIEWER: frozenset({Permission.READ_LEADS, Permission.READ_OUTBOX, Permission.OWN_ACCOUNT}),
 }
 

@@ -25,6 +25,8 @@ __all__ = ["FileTooLarge", "KeptFile", "RefusedFile", "attach", "discard", "find
 
 log = structlog.get_logger(__name__)
 SWEEP_BATCH = 100
+# So long a form with errors may stay open with its file kept.
+UNATTACHED_FOR = timedelta(hours=24)
 
 _COLUMNS = "storage_name, file_name, media_type, size_bytes, sha256"
 _INSERT = Sql(f"""
@@ -126,8 +128,8 @@ def discard(storage_name: str) -> None:
             log.warning("a discarded file could not be deleted yet", exc_info=True)
 
 
-def sweep_unattached(*, older_than: timedelta) -> int:
-    """Remove files that belong to nobody and are older than `older_than`; return how many."""
+def sweep_unattached(*, older_than: timedelta = UNATTACHED_FOR) -> int:
+    """Remove files that have belonged to nobody for longer than `older_than`; return how many."""
     now = utc_now()
     with transaction(db.engine) as connection:
         _DISCARD_OLD.run(connection, now=to_stamp(now), before=to_stamp(now - older_than))

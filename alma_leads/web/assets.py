@@ -1,4 +1,4 @@
-"""Static files: served by WhiteNoise, compressed where `make` has compressed them, and cached for as long as they last."""
+"""Static files: served by WhiteNoise, compressed where `make` has compressed them, and cached for long."""
 
 from __future__ import annotations
 

@@ -47,13 +47,7 @@ class CappedSpool(tempfile.SpooledTemporaryFile[bytes]):
 class AppRequest(Request):
     """A request whose uploads are capped while they stream in."""
 
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
+    def _get_file_stream(self, *_about: Any, **_more: Any) -> IO[bytes]:
         return cast(IO[bytes], CappedSpool(settings().RESUME_MAX_BYTES))
 
 

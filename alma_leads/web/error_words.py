@@ -20,14 +20,31 @@ _TO_LEADS = {"action_label": "Back to leads", "action_href": "/internal/leads"}
 _WORDS = {
     400: ErrorWords(
         "This page was open for too long.",
-        ("For your safety it stopped working, or your browser keeps no cookies. Go back, load the page again, and try once more.",),
+        (
+            "For your safety it stopped working, or your browser keeps no cookies. "
+            "Go back, load the page again, and try once more.",
+        ),
     ),
     401: ErrorWords("Sign in first.", ("This page is for people at Alma.",), "Sign in", "/login"),
-    403: ErrorWords("You cannot open this page.", ("Your account does not allow it. If you need it, ask an administrator at Alma.",), **_TO_LEADS),
+    403: ErrorWords(
+        "You cannot open this page.",
+        ("Your account does not allow it. If you need it, ask an administrator at Alma.",),
+        **_TO_LEADS,
+    ),
     404: ErrorWords("There is nothing here.", ("The address may be mistyped, or what was here has gone.",)),
     405: ErrorWords("This page cannot do that.", ("Go back and use the buttons on the page.",)),
-    409: ErrorWords("That is not possible now.", ("Someone may have changed it meanwhile. Go back and load the page again.",), **_TO_LEADS),
-    413: ErrorWords("That is too large.", ("Choose a smaller file, or give a link instead. What you typed is still in your browser: go back to find it.",)),
+    409: ErrorWords(
+        "That is not possible now.",
+        ("Someone may have changed it meanwhile. Go back and load the page again.",),
+        **_TO_LEADS,
+    ),
+    413: ErrorWords(
+        "That is too large.",
+        (
+            "Choose a smaller file, or give a link instead. "
+            "What you typed is still in your browser: go back to find it.",
+        ),
+    ),
     422: ErrorWords("Some of that cannot be used.", ("Go back, check what you gave, and send again.",)),
     429: ErrorWords("One moment.", ("We had many requests from your connection at once.",), footer="Nothing was lost."),
     500: ErrorWords(
@@ -44,6 +61,8 @@ def words_for(status: int, *, wait_seconds: int | None = None) -> ErrorWords:
     """Return the words for a status, with the seconds to wait where there is a wait."""
     words = _WORDS.get(status) or _WORDS[500 if status >= 500 else 422]
     if wait_seconds is not None:
-        wait = f"Wait {wait_seconds} seconds, then try again. What you typed is still in your browser: go back to find it."
+        wait = (
+            f"Wait {wait_seconds} seconds, then try again. What you typed is still in your browser: go back to find it."
+        )
         words = replace(words, sentences=(*words.sentences, wait))
     return words

@@ -260,9 +260,7 @@ def document(*, public_url: str) -> Schema:
                 "get": _operation(
                     "Leads",
                     "What happened to a lead, newest first",
-                    _answers(
-                        "Its events", _json({"type": "array", "items": _ref("Event")}), *(401, 403, 404, 429)
-                    ),
+                    _answers("Its events", _json({"type": "array", "items": _ref("Event")}), *(401, 403, 404, 429)),
                     operationId="listEvents",
                 ),
             },
@@ -289,9 +287,7 @@ def document(*, public_url: str) -> Schema:
                 "put": _operation(
                     "Assignments",
                     "Give a prospect to an attorney",
-                    _answers(
-                        "The assignment", _json(_ref("Assignment")), *(400, 401, 403, 413, 415, 422, 429)
-                    ),
+                    _answers("The assignment", _json(_ref("Assignment")), *(400, 401, 403, 413, 415, 422, 429)),
                     operationId="putAssignment",
                     requestBody={"required": True, "content": _json(_ref("AssignmentIn"))},
                 ),

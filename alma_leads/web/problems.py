@@ -12,6 +12,7 @@ from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from alma_leads.accounts.errors import TooManyAttempts
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
 from alma_leads.leads.errors import (
@@ -40,7 +41,7 @@ class FieldError(TypedDict):
 
 
 class InputRefused(Exception):
-    """The input is well-formed but cannot be used: (field, sentence) for each thing that is wrong. Answered with 422."""
+    """The input is well-formed but cannot be used (422): (field, sentence) for each thing that is wrong."""
 
     def __init__(self, errors: Sequence[tuple[str, str]], *, detail: str = "") -> None:
         super().__init__(detail or "; ".join(f"{field}: {message}" for field, message in errors))
@@ -112,6 +113,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, _on_exception)
     app.register_error_handler(InputRefused, _refused)
     app.register_error_handler(BadFilter, lambda error: _refused(InputRefused(error.errors)))
+    app.register_error_handler(TooManyAttempts, _on_too_many_attempts)
     app.register_error_handler(FileTooLarge, lambda error: problem(413, too_large_sentence(error.limit_bytes)))
     for kind in STATUS_OF:
         app.register_error_handler(kind, _on_domain_error)
@@ -133,6 +135,10 @@ def size_text(size_bytes: int) -> str:
 
 def _refused(error: InputRefused) -> Response:
     return problem(422, error.detail, errors=error.errors)
+
+
+def _on_too_many_attempts(error: TooManyAttempts) -> Response:
+    return problem(429, str(error), headers={"Retry-After": str(error.wait_seconds)})
 
 
 def _on_domain_error(error: Exception) -> Response:

@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
+from config import Settings
 from tests.factories import lead_body
 
 
-def test_too_many_leads_from_one_address(make_app: Callable[..., Flask]) -> None:
-    client = make_app(RATE_LIMIT_LEADS="2 per minute").test_client()
+@pytest.fixture
+def limited(
+    make_app: Callable[[Settings], Flask], make_settings: Callable[..., Settings], database_url: str
+) -> Callable[[str], FlaskClient]:
+    """Return a maker of clients of an application with another limit."""
+    return lambda limit: make_app(make_settings(DATABASE_URL=database_url, RATE_LIMIT_LEADS=limit)).test_client()
+
+
+def test_too_many_leads_from_one_address(limited: Callable[[str], FlaskClient]) -> None:
+    client = limited("2 per minute")
 
     def send(address: str = "192.0.2.1", **headers: str) -> Any:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        return client.post(
-            "/public/leads", json=lead_body(), headers=names, environ_overrides={"REMOTE_ADDR": address}
-        )
+        return client.post("/public/leads", json=lead_body(), headers=names, environ_overrides={"REMOTE_ADDR": address})
 
     assert [send().status_code for _ in range(3)] == [201, 201, 429]
     refused = send()
@@ -29,15 +38,15 @@ def test_too_many_leads_from_one_address(make_app: Callable[..., Flask]) -> None
     assert b"Maryada" in form.data
 
 
-def test_a_replay_does_not_count(make_app: Callable[..., Flask]) -> None:
-    client = make_app(RATE_LIMIT_LEADS="1 per minute").test_client()
+def test_a_replay_does_not_count(limited: Callable[[str], FlaskClient]) -> None:
+    client = limited("1 per minute")
     body = lead_body()
     answers = [client.post("/public/leads", json=body, headers={"Idempotency-Key": "k"}) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [201, 201, 201]
     assert client.post("/public/leads", json=lead_body()).status_code == 429
 
 
-def test_a_refused_field_does_not_count(make_app: Callable[..., Flask]) -> None:
-    client = make_app(RATE_LIMIT_LEADS="1 per minute").test_client()
+def test_a_refused_field_does_not_count(limited: Callable[[str], FlaskClient]) -> None:
+    client = limited("1 per minute")
     assert client.post("/public/leads", json=lead_body(email="x")).status_code == 422
     assert client.post("/public/leads", json=lead_body()).status_code == 201

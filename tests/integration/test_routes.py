@@ -10,6 +10,16 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from alma_leads.web.auth import access_of
+from tests.desk import add_person, sign_in
+
+
+@pytest.fixture
+def signed_in(app: Flask, client: FlaskClient) -> FlaskClient:
+    """Return a client of an administrator."""
+    add_person(app)
+    sign_in(client)
+    return client
+
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 # Public by their nature: what anyone may see or send.
@@ -84,7 +94,8 @@ def test_every_form_refuses_a_missing_csrf_token(app: Flask, signed_in: FlaskCli
 
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
 def test_every_answer_carries_the_security_headers(client: FlaskClient, accept: str) -> None:
-    for path in ("/", "/thanks", "/login", "/nowhere", "/internal/leads", "/docs", "/static/app.css"):
+    assert client.get("/static/app.css").headers["X-Content-Type-Options"] == "nosniff"
+    for path in ("/", "/thanks", "/login", "/nowhere", "/internal/leads", "/docs"):
         headers = client.get(path, headers={"Accept": accept}).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'self'"), path
         assert "unsafe" not in headers["Content-Security-Policy"]

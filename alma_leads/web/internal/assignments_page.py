@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from flask import Response, make_response, redirect, render_template, request
+from flask import Response, make_response, render_template, request
 
 from alma_leads.accounts.permissions import Permission
 from alma_leads.email_address import BadEmailAddress
@@ -37,13 +37,6 @@ class AssignmentView(NamedTuple):
     leads: int
     leads_query: str
     change_query: str
-
-
-@internal.get("/settings")
-@access(needs(Permission.MANAGE_ASSIGNMENTS))
-def settings_home() -> Response:
-    """Go to the first page of the settings."""
-    return make_response(redirect(HOME, 303))
 
 
 @internal.get("/settings/assignments")

@@ -1,4 +1,4 @@
-"""The API's description: `GET /openapi.json` for programs, `GET /docs` to read. The page needs nothing from elsewhere."""
+"""The API's description: `/openapi.json` for programs, `/docs` to read. The page needs nothing from elsewhere."""
 
 from __future__ import annotations
 

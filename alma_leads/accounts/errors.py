@@ -1,0 +1,51 @@
+"""What can go wrong with people, passwords and links, named for what happened. Knows no HTTP."""
+
+from __future__ import annotations
+
+
+class AccountError(Exception):
+    """Something about an account that the caller must know."""
+
+
+class PersonExists(AccountError):
+    """Someone has this address already."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"{email} has an account already.")
+        self.email = email
+
+
+class PersonNotFound(AccountError):
+    """Nobody has this address."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"Nobody has the address {email}.")
+        self.email = email
+
+
+class LastAdministrator(AccountError):
+    """Without this person nobody could manage the application."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"{email} is the last active administrator. Make another one first.")
+        self.email = email
+
+
+class LinkGone(AccountError):
+    """The one-time link was used, is too old, or never was."""
+
+
+class WeakPassword(AccountError):
+    """The password cannot be used; the text says why, as a plain sentence."""
+
+
+class WrongPassword(AccountError):
+    """The present password is not this one."""
+
+
+class TooManyAttempts(AccountError):
+    """Too many sign-ins failed: wait."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(f"Too many sign-ins failed. Wait {wait_seconds} seconds.")
+        self.wait_seconds = wait_seconds

@@ -1,0 +1,93 @@
+"""One-time links: made, looked at, and used up. Only a hash of each is kept. Runs in its callers' transactions."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from alma_leads.accounts.errors import LinkGone
+from alma_leads.accounts.models import LinkPurpose
+from alma_leads.database import Sql, to_stamp
+
+LIFETIME = timedelta(hours=24)
+
+_RETIRE_SETUP = Sql("DELETE FROM one_time_links WHERE purpose = 'setup'")
+_RETIRE_OF_USER = Sql("DELETE FROM one_time_links WHERE user_id = :user_id AND purpose = :purpose AND used_at IS NULL")
+_INSERT = Sql("""
+    INSERT INTO one_time_links (token_hash, purpose, user_id, created_at, expires_at)
+    VALUES (:token_hash, :purpose, :user_id, :now, :expires_at)
+""")
+_LOOK = Sql("""
+    SELECT l.user_id, u.email FROM one_time_links l LEFT JOIN users u ON u.id = l.user_id
+    WHERE l.token_hash = :token_hash AND l.purpose = :purpose AND l.used_at IS NULL AND l.expires_at > :now
+""")
+_USE = Sql("""
+    UPDATE one_time_links SET used_at = :now
+    WHERE token_hash = :token_hash AND purpose = :purpose AND used_at IS NULL AND expires_at > :now
+    RETURNING user_id
+""")
+_FORGET = Sql("DELETE FROM one_time_links WHERE expires_at < :now")
+
+
+class Link(NamedTuple):
+    """Whom a link is for; nobody yet when it is for the set-up."""
+
+    user_id: int | None
+    email: str | None
+
+
+def token_hash(token: str) -> str:
+    """Return what is kept of a token. It is random and long, so that a plain hash is enough."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def make(connection: Connection, purpose: LinkPurpose, *, user_id: int | None, now: datetime) -> str:
+    """Make a link and return its token; earlier ones for the same purpose and person stop working."""
+    if user_id is None:
+        _RETIRE_SETUP.run(connection)
+    else:
+        _RETIRE_OF_USER.run(connection, user_id=user_id, purpose=purpose.value)
+    token = secrets.token_urlsafe(32)
+    _INSERT.run(
+        connection,
+        token_hash=token_hash(token),
+        purpose=purpose.value,
+        user_id=user_id,
+        now=to_stamp(now),
+        expires_at=to_stamp(now + LIFETIME),
+    )
+    return token
+
+
+def look(connection: Connection, token: str, purpose: LinkPurpose, *, now: datetime) -> Link:
+    """Return whom a link is for, without using it up.
+
+    Raises:
+        LinkGone: it does not work any more.
+    """
+    row = _LOOK.row(connection, token_hash=token_hash(token), purpose=purpose.value, now=to_stamp(now))
+    if row is None:
+        raise LinkGone("This link was used already, or it is too old.")
+    return Link(*row)
+
+
+def use(connection: Connection, token: str, purpose: LinkPurpose, *, now: datetime) -> int | None:
+    """Use a link up, and return whom it is for. Of two who try at once, one succeeds.
+
+    Raises:
+        LinkGone: it does not work any more.
+    """
+    row = _USE.row(connection, token_hash=token_hash(token), purpose=purpose.value, now=to_stamp(now))
+    if row is None:
+        raise LinkGone("This link was used already, or it is too old.")
+    user_id: int | None = row[0]
+    return user_id
+
+
+def forget(connection: Connection, *, now: datetime) -> int:
+    """Delete links that are too old."""
+    return _FORGET.run(connection, now=to_stamp(now))

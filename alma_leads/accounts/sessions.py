@@ -1,0 +1,108 @@
+"""Browsers that are signed in, as rows: the cookie holds a random token, the table its hash."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from alma_leads.accounts.links import token_hash
+from alma_leads.database import Sql, from_stamp, to_stamp
+
+# `last_seen_at` is written at most this often: a session costs no write per request.
+TOUCH_EVERY = timedelta(minutes=1)
+
+_INSERT = Sql("""
+    INSERT INTO user_sessions (token_hash, user_id, address, user_agent, created_at, last_seen_at)
+    VALUES (:token_hash, :user_id, :address, :user_agent, :now, :now)
+""")
+_FIND = Sql("""
+    SELECT s.id, s.user_id, s.last_seen_at FROM user_sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.token_hash = :token_hash AND u.active AND s.last_seen_at > :idle_since AND s.created_at > :oldest
+""")
+_TOUCH = Sql("UPDATE user_sessions SET last_seen_at = :now WHERE id = :id")
+_CLOSE = Sql("DELETE FROM user_sessions WHERE token_hash = :token_hash")
+_CLOSE_ALL = Sql("DELETE FROM user_sessions WHERE user_id = :user_id AND token_hash <> :keep")
+_OF_USER = Sql("""
+    SELECT token_hash, address, user_agent, created_at, last_seen_at FROM user_sessions
+    WHERE user_id = :user_id AND last_seen_at > :idle_since AND created_at > :oldest ORDER BY last_seen_at DESC, id
+""")
+_FORGET = Sql("DELETE FROM user_sessions WHERE last_seen_at < :idle_since OR created_at < :oldest")
+
+
+class Lifetime(NamedTuple):
+    """How long a session may be unused, and how long it may last."""
+
+    idle: timedelta
+    longest: timedelta
+
+    def bounds(self, now: datetime) -> dict[str, str]:
+        """Return the stamps before which a session is over."""
+        return {"idle_since": to_stamp(now - self.idle), "oldest": to_stamp(now - self.longest)}
+
+
+class OpenSession(NamedTuple):
+    """A session that holds: whose it is, and whether `last_seen_at` should be written again."""
+
+    id: int
+    user_id: int
+    needs_touch: bool
+
+
+class SessionRow(NamedTuple):
+    """A browser that is signed in, as its owner sees it."""
+
+    token_hash: str
+    address: str
+    user_agent: str
+    created_at: str
+    last_seen_at: str
+
+
+def begin(connection: Connection, user_id: int, *, address: str, user_agent: str, now: datetime) -> str:
+    """Open a session and return its token."""
+    token = secrets.token_urlsafe(32)
+    _INSERT.run(
+        connection,
+        token_hash=token_hash(token),
+        user_id=user_id,
+        address=address[:45],
+        user_agent=user_agent[:255],
+        now=to_stamp(now),
+    )
+    return token
+
+
+def find(connection: Connection, token: str, *, lifetime: Lifetime, now: datetime) -> OpenSession | None:
+    """Return the session of a token, or None when it is over or its owner turned off."""
+    row = _FIND.row(connection, token_hash=token_hash(token), **lifetime.bounds(now))
+    if row is None:
+        return None
+    return OpenSession(row[0], row[1], from_stamp(row[2]) < now - TOUCH_EVERY)
+
+
+def touch(connection: Connection, session_id: int, *, now: datetime) -> None:
+    """Note that a session was used."""
+    _TOUCH.run(connection, id=session_id, now=to_stamp(now))
+
+
+def end(connection: Connection, token: str) -> None:
+    """End a session."""
+    _CLOSE.run(connection, token_hash=token_hash(token))
+
+
+def end_all(connection: Connection, user_id: int, *, keep: str = "") -> int:
+    """End every session of a person, but for the one with the token `keep`; return how many."""
+    return _CLOSE_ALL.run(connection, user_id=user_id, keep=token_hash(keep) if keep else "")
+
+
+def of_user(connection: Connection, user_id: int, *, lifetime: Lifetime, now: datetime) -> list[SessionRow]:
+    """Return the open sessions of a person, last used first."""
+    return [SessionRow(*row) for row in _OF_USER.rows(connection, user_id=user_id, **lifetime.bounds(now))]
+
+
+def forget(connection: Connection, *, lifetime: Lifetime, now: datetime) -> int:
+    """Delete sessions that are over."""
+    return _FORGET.run(connection, **lifetime.bounds(now))

@@ -1,0 +1,70 @@
+"""Counting sign-ins that failed, per account and per address, in the database: a restart forgets none of them."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from alma_leads.accounts.errors import TooManyAttempts
+from alma_leads.database import Sql, from_stamp, to_stamp
+
+WINDOW = timedelta(minutes=15)
+PER_ACCOUNT = 5
+PER_ADDRESS = 20
+
+_INSERT = Sql("INSERT INTO sign_in_attempts (account, address, at) VALUES (:account, :address, :now) RETURNING id")
+# The oldest attempt that still counts against the limit: when it leaves the window, one more is free.
+_NTH_OF_ACCOUNT = Sql("""
+    SELECT at FROM sign_in_attempts WHERE account = :who AND at > :since ORDER BY at DESC LIMIT 1 OFFSET :others
+""")
+_NTH_OF_ADDRESS = Sql("""
+    SELECT at FROM sign_in_attempts WHERE address = :who AND at > :since ORDER BY at DESC LIMIT 1 OFFSET :others
+""")
+_CLEAR = Sql("DELETE FROM sign_in_attempts WHERE account = :account OR id = :id")
+_FORGET = Sql("DELETE FROM sign_in_attempts WHERE at < :before")
+
+
+def account_key(email: str) -> str:
+    """Return how an account is counted: the same for addresses that exist and those that do not."""
+    return hashlib.sha256(email.strip().casefold().encode()).hexdigest()
+
+
+def address_key(address: str) -> str:
+    """Return how an address is counted: an IPv6 one by its network, since one customer has them all."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:45]
+    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def begin(connection: Connection, *, account: str, address: str, now: datetime) -> int:
+    """Count an attempt before its password is looked at, and return its number.
+
+    Counting first means that guesses made at the same time cannot exceed the limit.
+
+    Raises:
+        TooManyAttempts: the limit is reached; this attempt is not counted.
+    """
+    since = to_stamp(now - WINDOW)
+    for statement, who, limit in ((_NTH_OF_ACCOUNT, account, PER_ACCOUNT), (_NTH_OF_ADDRESS, address, PER_ADDRESS)):
+        row = statement.row(connection, who=who, since=since, others=limit - 1)
+        if row is not None:
+            raise TooManyAttempts(max(1, round((from_stamp(row[0]) + WINDOW - now).total_seconds())))
+    row = _INSERT.row(connection, account=account, address=address, now=to_stamp(now))
+    assert row is not None
+    number: int = row[0]
+    return number
+
+
+def succeed(connection: Connection, number: int, *, account: str) -> None:
+    """Forget this attempt, which was right, and the wrong ones of the same account."""
+    _CLEAR.run(connection, id=number, account=account)
+
+
+def forget(connection: Connection, *, now: datetime) -> int:
+    """Delete attempts that no longer count."""
+    return _FORGET.run(connection, before=to_stamp(now - WINDOW))
