@@ -138,6 +138,16 @@ def test_a_worker_that_is_stopped_while_a_server_is_silent_gives_back_what_it_ho
     assert [tuple(row) for row in rows] == [("queued", 0, None)] * 3
 
 
+def test_a_worker_delivers_also_while_the_queue_is_down(
+    app: Flask, make_settings: MakeSettings, sqlite_url: str, engine: Engine, smtp_server: SmtpServer
+) -> None:
+    promise(engine)
+    down = make_settings(DATABASE_URL=sqlite_url, TASK_QUEUE_URL="redis://127.0.0.1:1", **smtp_server.settings())
+    with worker(down):
+        smtp_server.wait_for(1, within_s=20)
+        until(lambda: states(app) == ["sent"], within_s=2)
+
+
 def test_a_request_is_not_told_when_the_queue_is_down(
     make_app: Any, make_settings: MakeSettings, sqlite_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
