@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from alma_leads import cli, tasks
 from alma_leads.database import prepare_engine
 from alma_leads.extensions import csrf, db, limiter, mail, migrate
+from alma_leads.log import configure_logging
 from alma_leads.web import assets, auth, headers, health, problems, requests_log, security
 from alma_leads.web.bodies import AppRequest
 from alma_leads.web.internal import internal
@@ -27,6 +28,7 @@ class App(Flask):
 
 def create_app(settings: Settings) -> Flask:
     """Return the application, made with `settings`."""
+    configure_logging(settings)
     app = App(__name__, root_path=str(settings.root), static_folder="static", template_folder="templates")
     app.config["SETTINGS"] = settings
     app.config.from_mapping(settings.flask_config())

@@ -12,7 +12,7 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from html import escape
@@ -66,7 +66,7 @@ def prepare() -> None:
 
 
 @contextmanager
-def writing() -> Iterable[Any]:  # type: ignore[misc]
+def writing() -> Iterator[Any]:
     """Run a durable transaction, under the same fair lock as the application's on SQLite."""
     found = connection()
     if POSTGRESQL:

@@ -122,7 +122,7 @@ def _export(report: Report, kind: str, port: int, database_url: str, leads: int)
 def _server_memory(port: int) -> float:
     servers = {c.pid for c in psutil.net_connections("tcp4") if c.laddr and c.laddr.port == port and c.pid}
     processes = {p for pid in servers for p in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]}
-    return max(process.memory_info().rss for process in processes) / 1024**2
+    return float(max(process.memory_info().rss for process in processes)) / 1024**2
 
 
 def _our_export(port: int) -> tuple[float, float]:

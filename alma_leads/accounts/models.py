@@ -68,7 +68,7 @@ class LinkPurpose(enum.StrEnum):
     """What a one-time link lets its holder do."""
 
     SETUP = "setup"
-    SET_PASSWORD = "set_password"
+    SET_PASSWORD = "set_password"  # noqa: S105 -- a name, not a secret
 
 
 class OneTimeLink(Base):

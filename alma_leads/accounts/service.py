@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ def prepare_first_administrator(*, email: str | None, password: str | None) -> s
         with transaction(db.engine) as connection:
             _ALONE.run(connection)
             if not _ANYONE.rows(connection)[0][0]:
-                _add(connection, normalised, name=normalised.split("@")[0], role=Role.ADMINISTRATOR, password=hashed)
+                _add(connection, normalised, name=_name_of(normalised), role=Role.ADMINISTRATOR, password=hashed)
         return None
     with transaction(db.engine) as connection:
         return links.make(connection, LinkPurpose.SETUP, user_id=None, now=utc_now())
@@ -210,6 +211,11 @@ def forget_expired() -> int:
     with transaction(db.engine) as connection:
         gone = sessions.forget(connection, lifetime=session_lifetime(), now=now)
         return gone + links.forget(connection, now=now) + throttle.forget(connection, now=now)
+
+
+def _name_of(email: str) -> str:
+    """Return "Rosa Delgado" for rosa.delgado@…: the settings give no name, and most addresses are made like this."""
+    return " ".join(part.capitalize() for part in re.split(r"[._+-]+", email.split("@")[0]) if part) or email
 
 
 def _find(connection: Connection, email: str) -> int:

@@ -125,7 +125,7 @@ def leads_of_prospect(connection: Connection, prospect_id: int, *, public_url: s
 
 def events_of(connection: Connection, lead_id: int) -> list[EventRow]:
     """Return what happened to a lead, newest first."""
-    return [EventRow(*row[:7], orjson.loads(row[7])) for row in _EVENTS.rows(connection, lead_id=lead_id)]
+    return [EventRow._make((*row[:7], orjson.loads(row[7]))) for row in _EVENTS.rows(connection, lead_id=lead_id)]
 
 
 def find_attorney_id(connection: Connection, email: str) -> int | None:

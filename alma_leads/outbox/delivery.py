@@ -44,7 +44,8 @@ class Route:
     Args:
         server: the mail server.
         sender: address in From and in the envelope.
-        default_recipient: gets the messages that have no recipient of their own.
+        default_recipient: gets the messages that have no recipient of their own, and the answers to those without
+            a Reply-To.
         policy: when to try again.
     """
 
@@ -190,7 +191,7 @@ class Drain:
             sender_name=message.sender_name,
             sender=self.route.sender,
             recipient=message.recipient or self.route.default_recipient,
-            reply_to=message.reply_to,
+            reply_to=message.reply_to or self.route.default_recipient,
             subject=message.subject,
             text=message.text,
             html=message.html,

@@ -27,7 +27,7 @@ class Message:
         correlation: the sender's own key, by which it asks for the state later ("lead:412"); at most 40 characters.
         recipient: an address; None for the default recipient, whoever that is when the message is sent.
         sender_name: shown before the From address.
-        reply_to: an address for answers, or None.
+        reply_to: an address for answers; None for the default recipient.
         subject: one line.
         text: the body for programs that show text.
         html: the same body as HTML.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import zlib
-from typing import BinaryIO
+from typing import IO
 from zipfile import BadZipFile, LargeZipFile, ZipFile, ZipInfo
 
 from alma_leads.resumes.errors import RefusedFile
@@ -31,7 +31,7 @@ _BOMB = "The file becomes far too large when it is unpacked. Save it as PDF and 
 _LOCKED = "The file is locked with a password. Save it without one, or give a link"
 
 
-def check_docx(stream: BinaryIO, *, max_bytes: int) -> None:
+def check_docx(stream: IO[bytes], *, max_bytes: int) -> None:
     """Refuse a DOCX that is damaged, locked, a bomb, or holds something that acts.
 
     Everything is unpacked once, piece by piece, and counted: sizes in headers are not believed.

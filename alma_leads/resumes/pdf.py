@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import pikepdf
 
@@ -31,7 +31,7 @@ _DAMAGED = "The file is damaged. Save it again as PDF, or give a link"
 _LOCKED = "The file is locked with a password. Save it without one, or give a link"
 
 
-def check_pdf(stream: BinaryIO) -> None:
+def check_pdf(stream: IO[bytes]) -> None:
     """Refuse a PDF that is damaged, encrypted, or holds something that acts. Decodes no page.
 
     Raises:
@@ -39,7 +39,7 @@ def check_pdf(stream: BinaryIO) -> None:
     """
     try:
         # Without recovery: qpdf would otherwise make half a file whole, in silence.
-        with pikepdf.open(stream, attempt_recovery=False, inherit_page_attributes=False) as document:
+        with pikepdf.open(cast(BinaryIO, stream), attempt_recovery=False, inherit_page_attributes=False) as document:
             if document.is_encrypted:
                 raise RefusedFile(_LOCKED)
             if not document.pages:
@@ -84,7 +84,7 @@ def _children(value: Any) -> Iterator[Any]:
             if _is_direct_container(child):
                 yield child
     elif isinstance(value, pikepdf.Array):
-        for child in value:  # type: ignore[attr-defined]
+        for child in value:
             if _is_direct_container(child):
                 yield child
 

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import BinaryIO
+from typing import IO
 
 import structlog
 from sqlalchemy import Connection
@@ -63,7 +63,7 @@ class KeptFile:
     sha256: str
 
 
-def keep_file(stream: BinaryIO, *, file_name: str) -> KeptFile:
+def keep_file(stream: IO[bytes], *, file_name: str) -> KeptFile:
     """Inspect a file and store it, belonging to nobody yet. A refused file leaves nothing.
 
     Raises:

@@ -6,7 +6,7 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 import filetype
 
@@ -35,7 +35,7 @@ class Inspected:
     sha256: str
 
 
-def inspect(stream: BinaryIO, *, file_name: str, max_bytes: int) -> Inspected:
+def inspect(stream: IO[bytes], *, file_name: str, max_bytes: int) -> Inspected:
     """Return what `stream` holds, and leave it at its start.
 
     Raises:
@@ -66,7 +66,7 @@ def clean_name(file_name: str) -> str:
     return f"{stem}{path.suffix}"
 
 
-def _measure(stream: BinaryIO, max_bytes: int) -> tuple[int, str, bytes]:
+def _measure(stream: IO[bytes], max_bytes: int) -> tuple[int, str, bytes]:
     digest = hashlib.sha256()
     size, head = 0, b""
     stream.seek(0)

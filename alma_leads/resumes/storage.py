@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import obstore
@@ -16,10 +16,10 @@ from obstore.store import LocalStore, ObjectStore, S3Store
 CHUNK_BYTES = 262_144
 
 
-def put(url: str, name: str, stream: BinaryIO) -> None:
+def put(url: str, name: str, stream: IO[bytes]) -> None:
     """Store what `stream` holds from its start, in pieces."""
     stream.seek(0)
-    obstore.put(_store(url, os.getpid()), name, stream)
+    obstore.put(_store(url, os.getpid()), name, cast(BinaryIO, stream))
 
 
 def read(url: str, name: str) -> Iterator[bytes]:

@@ -52,7 +52,7 @@ class _Role(RoleMixin):
     """Flask-Security asks for a table of roles. Ours is a column: see `accounts.permissions`."""
 
 
-class SignInForm(LoginForm):  # type: ignore[misc]
+class SignInForm(LoginForm):
     """The sign-in form. Every attempt is counted before its password is looked at."""
 
     def validate(self, **kwargs: Any) -> bool:

@@ -116,9 +116,7 @@ def test_an_international_domain_and_the_default_recipient(engine: Engine, smtp_
     ]  # fmt: skip
 
 
-def test_an_address_that_no_server_takes_is_given_up_and_the_rest_goes(
-    engine: Engine, smtp_server: SmtpServer
-) -> None:
+def test_an_address_that_no_server_takes_is_given_up_and_the_rest_goes(engine: Engine, smtp_server: SmtpServer) -> None:
     promise(engine, recipient="zoë@example.com")
     promise(engine)
     drain(engine).run()
@@ -242,9 +240,7 @@ def test_a_refusal_for_good_is_a_dead_letter_at_once_and_can_be_sent_again(
     assert smtp_server.taken[-1].message["Subject"] == "No. 1"
 
 
-def test_a_server_that_wants_a_sign_in_refuses_us_and_not_the_message(
-    engine: Engine, smtp_server: SmtpServer
-) -> None:
+def test_a_server_that_wants_a_sign_in_refuses_us_and_not_the_message(engine: Engine, smtp_server: SmtpServer) -> None:
     smtp_server.behaviour.replies["MAIL"] = "530 5.7.0 Authentication required"
     promise(engine)
     drain(engine, policy=hour()).run()

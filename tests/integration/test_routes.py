@@ -64,7 +64,7 @@ def test_every_route_declares_its_access(app: Flask) -> None:
 
 def test_only_the_public_routes_are_public(app: Flask) -> None:
     with app.app_context():
-        public = {rule.rule for rule in rules(app) if access_of(rule.endpoint).permissions is None}  # type: ignore[union-attr]
+        public = {rule.rule for rule in rules(app) if access_of(rule.endpoint).permissions is None}
     assert public == PUBLIC
 
 
@@ -94,7 +94,7 @@ def test_every_form_refuses_a_missing_csrf_token(app: Flask, signed_in: FlaskCli
 
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
 def test_every_answer_carries_the_security_headers(client: FlaskClient, accept: str) -> None:
-    assert client.get("/static/app.css").headers["X-Content-Type-Options"] == "nosniff"
+    assert client.get("/static/app.css", buffered=True).headers["X-Content-Type-Options"] == "nosniff"
     for path in ("/", "/thanks", "/login", "/nowhere", "/internal/leads", "/docs"):
         headers = client.get(path, headers={"Accept": accept}).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'self'"), path

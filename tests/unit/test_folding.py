@@ -11,7 +11,7 @@ from alma_leads.leads.folding import fold, search_text
 
 @pytest.mark.parametrize(
     ("text", "query"),
-    [("Țepeș", "tepes"), ("STRASSE", "straße"), ("José", "JOSE"), ("İstanbul", "istanbul"), ("ﬁn", "FIN"), ("김", "김")],
+    [("Țepeș", "tepes"), ("STRASSE", "straße"), ("José", "JOSE"), ("İstanbul", "istanbul"), ("ﬁn", "FIN")],
 )
 def test_equal_but_for_case_and_accents(text: str, query: str) -> None:
     assert fold(text) == fold(query)

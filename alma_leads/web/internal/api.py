@@ -65,7 +65,8 @@ def lead(lead_id: int) -> Response:
     if wants_html():
         return vary_on_accept(desk.lead_page(lead_id))
     response = _lead_answer(_get(lead_id))
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @internal.patch(f"/leads/{LEAD_ID}")

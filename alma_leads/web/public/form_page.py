@@ -129,7 +129,7 @@ def _page(
     view = FormView(
         values=values,
         errors=errors,
-        kept=kept and KeptView(kept.file_name, size_text(kept.size_bytes), _signer().dumps(kept.storage_name)),
+        kept=_kept_view(kept) if kept else None,
         max_size_text=size_text(settings().RESUME_MAX_BYTES),
         csrf_token=generate_csrf(),
         wait_seconds=wait_seconds,
@@ -140,6 +140,10 @@ def _page(
     if wait_seconds is not None:
         response.headers["Retry-After"] = str(wait_seconds)
     return response
+
+
+def _kept_view(kept: KeptFile) -> KeptView:
+    return KeptView(kept.file_name, size_text(kept.size_bytes), _signer().dumps(kept.storage_name))
 
 
 def _signer() -> URLSafeTimedSerializer:
