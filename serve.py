@@ -13,6 +13,7 @@ import sys  # noqa: E402
 import time  # noqa: E402
 from typing import NoReturn  # noqa: E402
 
+from alma_leads.accounts.errors import WeakPassword  # noqa: E402
 from alma_leads.accounts.service import prepare_first_administrator  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
@@ -32,6 +33,8 @@ def main() -> None:
     if said:
         say(said)
     settings = load_settings()
+    for name in settings.weak_secrets():
+        say(f"{name} is short enough to be guessed. Set a longer random one before anyone else can reach this.")
     listening = listen(settings)
     app = create_app(settings)
     with app.app_context():
@@ -46,9 +49,12 @@ def main() -> None:
                 f"{masked(reason[0]) if reason else 'no reason was given'}; it should hold a database that answers."
             )
         password = settings.FIRST_ADMIN_PASSWORD
-        token = prepare_first_administrator(
-            email=settings.FIRST_ADMIN_EMAIL, password=password.get_secret_value() if password else None
-        )
+        try:
+            token = prepare_first_administrator(
+                email=settings.FIRST_ADMIN_EMAIL, password=password.get_secret_value() if password else None
+            )
+        except WeakPassword as weak:
+            give_up(f"FIRST_ADMIN_PASSWORD cannot be used: {weak}.")
         db.engine.dispose()  # the children that we fork open connections of their own
     supervise(app, settings, listening=listening, ready=lambda: announce(settings, token))
 
