@@ -46,6 +46,7 @@ WRONG: list[tuple[str, str, dict[str, str]]] = [
     ("SENDER_EMAIL", "nobody", MAIL),
     ("HELPDESK_EMAIL", "", {**MAIL, "HELPDESK_EMAIL": ""}),
     ("MAIL_MAX_ATTEMPTS", "0", {}),
+    ("MAIL_RETRY_MAX_S", "0", {}),
     ("MAIL_RETRY_BASE_S", "-1", {}),
     ("MAIL_RETRY_BASE_S", "nan", {}),
     ("PUBLIC_URL", "intake.example.com", {}),
