@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import EmailStr, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from alma_leads.email_address import normalise_email
 from setting_values import (
     absolute_sqlite,
     database_url,
@@ -32,6 +33,15 @@ from setting_values import (
 ROOT = Path(__file__).resolve().parent
 ENV_FILE = ROOT / ".env"
 E_MAIL = "an e-mail address"
+
+
+def _address(text: str) -> str:
+    # The same rule as for everyone: private networks have names that the public ones do not.
+    normalise_email(text)
+    return text
+
+
+_Address = Annotated[str, AfterValidator(_address)]
 
 
 def _number(default: float, low: float, high: float, unit: str = "") -> Any:
@@ -55,7 +65,7 @@ class Settings(BaseSettings):
 
     HOST: str = Field("127.0.0.1", description="the name or IP address of a network interface")
     PORT: int = _number(8000, 1, 65535)
-    FIRST_ADMIN_EMAIL: EmailStr | None = Field(None, description=f"{E_MAIL}, or nothing")
+    FIRST_ADMIN_EMAIL: _Address | None = Field(None, description=f"{E_MAIL}, or nothing")
     FIRST_ADMIN_PASSWORD: SecretStr | None = Field(
         None, description="12 to 256 characters, set together with FIRST_ADMIN_EMAIL"
     )
@@ -71,10 +81,10 @@ class Settings(BaseSettings):
     SMTP_PASSWORD: SecretStr | None = Field(None, description="a password, set together with SMTP_USER")
     SMTP_SECURITY: Literal["starttls", "tls", "none"] = Field("starttls", description="starttls, tls or none")
     SMTP_CA_FILE: Path | None = Field(None, description="the path of a readable file of certificates (PEM)")
-    SENDER_EMAIL: EmailStr | None = Field(
+    SENDER_EMAIL: _Address | None = Field(
         None, description=f"{E_MAIL}, which e-mails come from, since SMTP_HOST is set"
     )
-    HELPDESK_EMAIL: EmailStr | None = Field(
+    HELPDESK_EMAIL: _Address | None = Field(
         None, description=f"{E_MAIL}, which hears of leads without an attorney, since SMTP_HOST is set"
     )
     MAIL_MAX_ATTEMPTS: int = _number(10, 1, 100)
