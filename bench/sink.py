@@ -6,6 +6,7 @@ refusing (554 to every connection), busy (451 to every message). Each Message-ID
 
 from __future__ import annotations
 
+import contextlib
 import socketserver
 import sys
 import threading
@@ -30,6 +31,11 @@ class Session(socketserver.StreamRequestHandler):
         self.wfile.write(f"{text}\r\n".encode())
 
     def handle(self) -> None:
+        """Talk SMTP until the other side has gone."""
+        with contextlib.suppress(ConnectionError):
+            self.talk()
+
+    def talk(self) -> None:
         """Talk SMTP."""
         if self.mode == "silent":
             time.sleep(300)
