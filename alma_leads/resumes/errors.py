@@ -1,10 +1,32 @@
-"""Why a file is not kept. Knows no HTTP."""
+"""Why a file is not kept, in the words that the prospect reads. Knows no HTTP."""
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a file is refused, and what to do: one for each kind of trouble."""
+
+    EMPTY = "The file is empty. Choose another one, or give a link"
+    WRONG_KIND = "The file is neither PDF nor Word (.docx). Save it as one of the two, or give a link"
+    WRONG_NAME = "The name of the file does not match what is in it. Save it again as PDF or DOCX"
+    DAMAGED = "The file is damaged. Save it again as PDF or DOCX, or give a link"
+    LOCKED = "The file is locked with a password. Save it without one, or give a link"
+    SCRIPTS = "The file has scripts in it. Print it to PDF and choose that one, or give a link"
+    MACROS = "The file has macros in it. Save it as PDF and choose that one, or give a link"
+    CARRIES_FILES = "The file carries other files in it. Print it to PDF and choose that one, or give a link"
+    LOADS_REMOTE = "The file loads something from elsewhere when it is opened. Print it to PDF and choose that one"
+    BOMB = "The file becomes far too large when it is unpacked. Print it to PDF and choose that one"
+    TOO_COMPLEX = "The file is too complicated to check. Print it to PDF and choose that one, or give a link"
+
 
 class RefusedFile(Exception):
-    """The file is not what a resume may be. Its text is one plain sentence that says what to do."""
+    """The file is not what a resume may be. Its text is plain words that say why, and what to do."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class FileTooLarge(Exception):

@@ -13,15 +13,15 @@ from alma_leads.database import Base, UtcDateTime
 class Resume(Base):
     """An uploaded file. The row is committed before the object is written, so that no object is ever unknown.
 
-    A row without a lead is an upload in progress, one kept from a form with errors, or what a crash left:
-    the sweep discards it (object first, row last) when it is old enough.
+    A row without a lead is an upload in progress, one kept from a form with errors, what a crash left, or what a
+    deleted lead left: the sweep discards it (object first, row last) when it is old enough.
     """
 
     __tablename__ = "resumes"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     storage_name: Mapped[str] = mapped_column(String(64), unique=True)
-    lead_id: Mapped[int | None] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"), unique=True)
+    lead_id: Mapped[int | None] = mapped_column(ForeignKey("leads.id", ondelete="SET NULL"), unique=True)
     file_name: Mapped[str] = mapped_column(String(255))
     media_type: Mapped[str] = mapped_column(String(100))
     size_bytes: Mapped[int]

@@ -1,93 +1,182 @@
-"""Whether a PDF can be read, and does nothing by itself."""
+"""Whether a PDF can be read, and does nothing by itself. Runs in quarantine: it loads qpdf, and takes its time."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import IO, Any, BinaryIO, cast
 
 import pikepdf
+from pikepdf.settings import set_qpdf_limits
 
-from alma_leads.resumes.errors import RefusedFile
+from alma_leads.resumes.errors import Reason, RefusedFile
 
-MAX_OBJECTS = 100_000
-MAX_DEPTH = 60
+MAX_OBJECTS = 50_000
+MAX_VALUES = 500_000
+MAX_DECODED_BYTES = 100_000_000
+CHUNK_BYTES = 65_536
 
-# Actions that run something or send something away (PDF 32000-1, 12.6.4). Links (/URI) and jumps (/GoTo) are fine.
-_ACTIVE = {
-    "/JavaScript",
-    "/Launch",
-    "/ImportData",
-    "/SubmitForm",
-    "/RichMediaExecute",
-    "/GoToE",
-    "/Rendition",
-    "/Movie",
-}
-_ACTIVE_KEYS = {"/JS", "/JavaScript", "/XFA", "/RichMediaContent"}
-_CARRIES = {"/EmbeddedFiles", "/EmbeddedFile"}
-_SCRIPT = "The file has scripts in it. Print it to PDF and choose that one, or give a link"
-_CARRIED = "The file carries other files in it. Print it to PDF and choose that one, or give a link"
-_DAMAGED = "The file is damaged. Save it again as PDF, or give a link"
-_LOCKED = "The file is locked with a password. Save it without one, or give a link"
+# Actions (PDF 32000-1, 12.6.4), by what they do. Links (/URI) and jumps (/GoTo) are fine where a click starts them.
+_RUNS = {"/JavaScript", "/Launch", "/ImportData", "/SubmitForm", "/Rendition", "/Movie", "/Sound", "/RichMediaExecute"}
+_MAY_RUN_UNASKED = {"/GoTo", "/Named", "/Hide", "/SetOCGState", "/Trans"}
+# What an action cannot do its work without. An /S alone may be the name of a paragraph's style in a tagged document.
+_OPERANDS = {"/JS", "/F", "/Win", "/Mac", "/Unix", "/R", "/OP", "/Sound", "/Annotation", "/T", "/CMD", "/TA"}
+_PLAYS = {"/RichMedia", "/Screen", "/Movie", "/Sound", "/3D"}
+# How qpdf says that something is missing, not merely untidy.
+_LOSSES = ("expected n n obj", "non-dictionary object", "too many errors", "/QPDFFake", "EOF while reading")
+_FILE_KEYS = {"/F", "/UF", "/DOS", "/Mac", "/Unix"}
 
 
-def check_pdf(stream: IO[bytes]) -> None:
-    """Refuse a PDF that is damaged, encrypted, or holds something that acts. Decodes no page.
+def check(stream: IO[bytes]) -> None:
+    """Refuse a PDF that is damaged, encrypted, or holds something that acts.
 
     Raises:
         RefusedFile: says why, and what to do.
     """
+    # qpdf unpacks what objects are packed in while it opens a file, and would do so without end.
+    set_qpdf_limits(
+        flate_max_memory=MAX_DECODED_BYTES,
+        png_max_memory=MAX_DECODED_BYTES,
+        tiff_max_memory=MAX_DECODED_BYTES,
+        run_length_max_memory=MAX_DECODED_BYTES,
+        max_stream_filters=2,
+        parser_max_nesting=100,
+        doc_max_warnings=100,
+    )
+    stream.seek(0)
     try:
         # Without recovery: qpdf would otherwise make half a file whole, in silence.
         with pikepdf.open(cast(BinaryIO, stream), attempt_recovery=False, inherit_page_attributes=False) as document:
-            if document.is_encrypted:
-                raise RefusedFile(_LOCKED)
-            if not document.pages:
-                raise RefusedFile(_DAMAGED)
-            if len(document.objects) > MAX_OBJECTS:
-                raise RefusedFile("The file is too complicated to check. Print it to PDF and choose that one")
-            for value in document.objects:
-                _check(value)
-            _check(document.trailer)
+            _check_document(document)
     except pikepdf.PasswordError:
-        raise RefusedFile(_LOCKED) from None
-    except RefusedFile:
-        raise
-    except (pikepdf.PdfError, ValueError, TypeError, KeyError, RuntimeError, OverflowError, RecursionError):
+        raise RefusedFile(Reason.LOCKED) from None
+    except (MemoryError, RecursionError):
+        raise RefusedFile(Reason.TOO_COMPLEX) from None
+    except (pikepdf.PikepdfError, ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError):
         # qpdf and its bindings report a file that contradicts itself in all of these ways.
-        raise RefusedFile(_DAMAGED) from None
+        raise RefusedFile(Reason.DAMAGED) from None
 
 
-def _check(top: Any) -> None:
-    """Look at an object and at what it holds directly; what it refers to is looked at on its own turn."""
-    pending: list[tuple[Any, int]] = [(top, 0)]
-    while pending:
-        value, depth = pending.pop()
-        if depth > MAX_DEPTH:
-            raise RefusedFile(_DAMAGED)
-        pending.extend((child, depth + 1) for child in _children(value))
+def _check_document(document: pikepdf.Pdf) -> None:
+    if document.is_encrypted:
+        raise RefusedFile(Reason.LOCKED)
+    if len(document.objects) > MAX_OBJECTS:
+        raise RefusedFile(Reason.TOO_COMPLEX)
+    root = document.Root
+    if "/OpenAction" in root:
+        _check_unasked(root["/OpenAction"])
+    if "/XFA" in _entries(root.get("/AcroForm")):
+        raise RefusedFile(Reason.SCRIPTS)
+    names = _entries(root.get("/Names"))
+    if "/Collection" in root or any(_holds_something(part) for part in _entries(names.get("/EmbeddedFiles")).values()):
+        raise RefusedFile(Reason.CARRIES_FILES)
+    _check_values(document)
+    _check_pages(document)
 
 
-def _children(value: Any) -> Iterator[Any]:
+def _check_values(document: pikepdf.Pdf) -> None:
+    """Look at every object once, whether or not something refers to it; references are not followed, so no loops."""
+    seen = 0
+    pending: list[Any] = [document.trailer]
+    objects: Iterator[Any] = iter(document.objects)
+    while True:
+        if not pending:
+            following = next(objects, None)
+            if following is None:
+                return
+            pending.append(following)
+        value = pending.pop()
+        seen += 1
+        if seen > MAX_VALUES:
+            raise RefusedFile(Reason.TOO_COMPLEX)
+        if isinstance(value, pikepdf.Array):
+            children: list[Any] = list(value)
+        elif isinstance(value, pikepdf.Dictionary | pikepdf.Stream):
+            entries = _entries(value)
+            _check_dictionary(entries)
+            children = list(entries.values())
+        else:
+            continue
+        seen += len(children)
+        pending.extend(
+            child
+            for child in children
+            if isinstance(child, pikepdf.Dictionary | pikepdf.Array) and not child.is_indirect
+        )
+
+
+def _check_dictionary(entries: dict[str, Any]) -> None:
+    action = _name(entries.get("/S"))
+    if action is not None and ("/JS" in entries or (action in _RUNS and not _OPERANDS.isdisjoint(entries))):
+        raise RefusedFile(Reason.SCRIPTS)
+    if "/AA" in entries:
+        for part in _entries(entries["/AA"]).values():
+            _check_unasked(part)
+    kind = _name(entries.get("/Subtype"))
+    if kind in _PLAYS:
+        raise RefusedFile(Reason.SCRIPTS)
+    if kind == "/FileAttachment" or not _FILE_KEYS.isdisjoint(_entries(entries.get("/EF"))):
+        raise RefusedFile(Reason.CARRIES_FILES)
+    if _name(entries.get("/Type")) == "/EmbeddedFile" or (action == "/GoToE" and "/T" in entries):
+        raise RefusedFile(Reason.CARRIES_FILES)
+
+
+def _check_unasked(action: Any) -> None:
+    """Refuse what a reader would start by itself, unless it only moves about in the document."""
+    entries = _entries(action)
+    kind = _name(entries.get("/S"))
+    if kind is not None and (kind not in _MAY_RUN_UNASKED or "/Next" in entries):
+        raise RefusedFile(Reason.SCRIPTS)
+
+
+def _check_pages(document: pikepdf.Pdf) -> None:
+    """Refuse a document without pages, or with pages whose drawing instructions are torn or without end."""
+    if not document.pages:
+        raise RefusedFile(Reason.DAMAGED)
+    room = MAX_DECODED_BYTES
+    done: set[tuple[int, int]] = set()
+    for page in document.pages:
+        contents = page.obj.get("/Contents")
+        parts: list[Any] = list(contents) if isinstance(contents, pikepdf.Array) else [contents]
+        for part in parts:
+            if isinstance(part, pikepdf.Stream) and part.objgen not in done:
+                done.add(part.objgen)
+                room -= _unpacked_size(part, room)
+    # What qpdf only warns of, a reader shows as an empty page.
+    if any(_tells_of_loss(str(warning)) for warning in document.get_warnings()):
+        raise RefusedFile(Reason.DAMAGED)
+
+
+def _unpacked_size(stream: pikepdf.Stream, room: int) -> int:
+    if _name(stream.get("/Filter")) != "/FlateDecode" or "/DecodeParms" in stream:
+        return 0
+    packed = stream.read_raw_bytes()
+    size = 0
+    inflate = zlib.decompressobj()
+    try:
+        while packed and not inflate.eof:
+            size += len(inflate.decompress(packed, CHUNK_BYTES))
+            packed = inflate.unconsumed_tail
+            if size > room:
+                raise RefusedFile(Reason.BOMB)
+    except zlib.error:
+        raise RefusedFile(Reason.DAMAGED) from None
+    return size
+
+
+def _tells_of_loss(warning: str) -> bool:
+    return any(words in warning for words in _LOSSES)
+
+
+def _entries(value: Any) -> dict[str, Any]:
     if isinstance(value, pikepdf.Stream):
         value = value.stream_dict
-    if isinstance(value, pikepdf.Dictionary):
-        for key in value.keys():  # noqa: SIM118 -- pikepdf's dictionaries iterate over keys only by name
-            child = value[key]
-            if key in _ACTIVE_KEYS or (key == "/S" and isinstance(child, pikepdf.Name) and str(child) in _ACTIVE):
-                raise RefusedFile(_SCRIPT)
-            named = str(child) if isinstance(child, pikepdf.Name) else ""
-            if key in _CARRIES or (key == "/Type" and named in _CARRIES):
-                raise RefusedFile(_CARRIED)
-            if key == "/Subtype" and named in ("/FileAttachment", "/RichMedia"):
-                raise RefusedFile(_CARRIED)
-            if _is_direct_container(child):
-                yield child
-    elif isinstance(value, pikepdf.Array):
-        for child in value:
-            if _is_direct_container(child):
-                yield child
+    return dict(value.items()) if isinstance(value, pikepdf.Dictionary) else {}
 
 
-def _is_direct_container(value: Any) -> bool:
-    return isinstance(value, (pikepdf.Dictionary, pikepdf.Array)) and not value.is_indirect
+def _name(value: Any) -> str | None:
+    return str(value) if isinstance(value, pikepdf.Name) else None
+
+
+def _holds_something(value: Any) -> bool:
+    return not isinstance(value, pikepdf.Array) or len(value) > 0

@@ -21,7 +21,18 @@ from alma_leads.resumes import storage
 from alma_leads.resumes.errors import FileTooLarge, RefusedFile
 from alma_leads.resumes.sniff import inspect
 
-__all__ = ["FileTooLarge", "KeptFile", "RefusedFile", "attach", "discard", "find_unattached", "keep_file", "of_lead"]
+__all__ = [
+    "FileTooLarge",
+    "KeptFile",
+    "RefusedFile",
+    "attach",
+    "discard",
+    "find_unattached",
+    "keep_file",
+    "of_lead",
+    "read",
+    "sweep_unattached",
+]
 
 log = structlog.get_logger(__name__)
 SWEEP_BATCH = 100
@@ -37,12 +48,15 @@ _ATTACH = Sql("""
     UPDATE resumes SET lead_id = :lead_id
     WHERE storage_name = :storage_name AND lead_id IS NULL AND discarded_at IS NULL
 """)
-_DISCARD = Sql("UPDATE resumes SET discarded_at = :now WHERE storage_name = :storage_name AND lead_id IS NULL")
+_DISCARD = Sql("""
+    UPDATE resumes SET discarded_at = :now WHERE storage_name = :storage_name AND lead_id IS NULL
+""")
 _DISCARD_OLD = Sql("""
     UPDATE resumes SET discarded_at = :now WHERE lead_id IS NULL AND discarded_at IS NULL AND created_at < :before
 """)
 _DISCARDED = Sql("""
-    SELECT storage_name FROM resumes WHERE lead_id IS NULL AND discarded_at IS NOT NULL ORDER BY id LIMIT :limit
+    SELECT id, storage_name FROM resumes
+    WHERE lead_id IS NULL AND discarded_at IS NOT NULL AND id > :after ORDER BY id LIMIT :limit
 """)
 _DELETE = Sql("DELETE FROM resumes WHERE storage_name = :storage_name AND lead_id IS NULL AND discarded_at IS NOT NULL")
 _UNATTACHED = Sql(f"""
@@ -85,7 +99,7 @@ def keep_file(stream: IO[bytes], *, file_name: str) -> KeptFile:
     try:
         storage.put(settings().RESUME_STORAGE_URL, kept.storage_name, stream)
     except BaseException:
-        discard(kept.storage_name)
+        _discard_quietly(kept.storage_name)
         raise
     return kept
 
@@ -122,25 +136,38 @@ def discard(storage_name: str) -> None:
     with transaction(db.engine) as connection:
         discarded = _DISCARD.run(connection, storage_name=storage_name, now=to_stamp(utc_now()))
     if discarded:
-        try:
-            _remove(storage_name)
-        except Exception:
-            log.warning("a discarded file could not be deleted yet", exc_info=True)
+        _try_to_remove(storage_name)
 
 
 def sweep_unattached(*, older_than: timedelta = UNATTACHED_FOR) -> int:
-    """Remove files that have belonged to nobody for longer than `older_than`; return how many."""
+    """Remove files that belong to nobody and are older than `older_than`, or discarded; return how many it removed."""
     now = utc_now()
     with transaction(db.engine) as connection:
         _DISCARD_OLD.run(connection, now=to_stamp(now), before=to_stamp(now - older_than))
-    with reading(db.engine) as connection:
-        names = [row[0] for row in _DISCARDED.rows(connection, limit=SWEEP_BATCH)]
-    for name in names:
-        _remove(name)
-    return len(names)
+    removed = last = 0
+    while True:
+        with reading(db.engine) as connection:
+            rows = _DISCARDED.rows(connection, after=last, limit=SWEEP_BATCH)
+        if not rows:
+            return removed
+        removed += sum(_try_to_remove(storage_name) for _, storage_name in rows)
+        last = rows[-1][0]
 
 
-def _remove(storage_name: str) -> None:
-    storage.delete(settings().RESUME_STORAGE_URL, storage_name)
+def _discard_quietly(storage_name: str) -> None:
+    """Discard while another failure is on its way out, which must not be hidden by a second one."""
+    try:
+        discard(storage_name)
+    except Exception:
+        log.warning("a file that was not stored could not be discarded: the sweep will", exc_info=True)
+
+
+def _try_to_remove(storage_name: str) -> bool:
+    """Delete the object, then the row. A storage that fails leaves the row, so that the next sweep tries again."""
+    try:
+        storage.delete(settings().RESUME_STORAGE_URL, storage_name)
+    except Exception:
+        log.warning("a discarded file could not be deleted yet", exc_info=True)
+        return False
     with transaction(db.engine) as connection:
-        _DELETE.run(connection, storage_name=storage_name)
+        return _DELETE.run(connection, storage_name=storage_name) == 1

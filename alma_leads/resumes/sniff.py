@@ -6,23 +6,24 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO
+from tempfile import TemporaryFile
+from typing import IO, Literal
 
-import filetype
-
-from alma_leads.resumes.docx import check_docx
-from alma_leads.resumes.errors import FileTooLarge, RefusedFile
-from alma_leads.resumes.pdf import check_pdf
+from alma_leads.resumes.errors import FileTooLarge, Reason, RefusedFile
+from alma_leads.resumes.quarantine import check_apart
 
 CHUNK_BYTES = 65_536
-HEAD_BYTES = 8192
-MAX_NAME_LENGTH = 150
+MAX_NAME_BYTES = 255  # what file systems take, so that whoever downloads it can keep the name
+MAX_EXTENSION_LENGTH = 10
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-EXTENSIONS = {".pdf": PDF, ".docx": DOCX}
+Kind = Literal["pdf", "docx"]
+_MEDIA_TYPES: dict[Kind, str] = {"pdf": PDF, "docx": DOCX}
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 _ZIP = b"PK\x03\x04"
+_JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,57 +37,72 @@ class Inspected:
 
 
 def inspect(stream: IO[bytes], *, file_name: str, max_bytes: int) -> Inspected:
-    """Return what `stream` holds, and leave it at its start.
+    """Return what the seekable `stream` holds, and leave it at its start.
 
     Raises:
         FileTooLarge: it has more than `max_bytes`.
         RefusedFile: it is not a PDF or DOCX that can be read safely, or its name says something else.
+        InspectionFailed: it could not be looked at.
     """
-    size, digest, head = _measure(stream, max_bytes)
-    if size == 0:
-        raise RefusedFile("The file is empty. Choose another one, or give a link")
-    kind = _kind(head)
     name = clean_name(file_name)
-    if EXTENSIONS.get(PurePosixPath(name).suffix.lower()) != kind:
-        raise RefusedFile("The name of the file does not match what is in it. Save it again as PDF or DOCX")
-    if kind == PDF:
-        check_pdf(stream)
-    else:
-        check_docx(stream, max_bytes=max_bytes)
+    with TemporaryFile() as copy:  # the process that looks at it needs a descriptor, and the stream may have none
+        size, digest = _copy(stream, copy, max_bytes)
+        if size == 0:
+            raise RefusedFile(Reason.EMPTY)
+        kind = _kind(copy)
+        if PurePosixPath(name).suffix.lower() != f".{kind}":
+            raise RefusedFile(Reason.WRONG_NAME)
+        check_apart(copy, kind=kind)
     stream.seek(0)
-    return Inspected(kind, name, size, digest)
+    return Inspected(_MEDIA_TYPES[kind], name, size, digest)
 
 
 def clean_name(file_name: str) -> str:
-    """Return the last part of a file name, in NFC, without invisible or reserved characters, its extension kept."""
+    """Return the last part of a file name, in NFC, without control and direction characters, its extension kept."""
     last = unicodedata.normalize("NFC", file_name).replace("\\", "/").rsplit("/", 1)[-1]
-    shown = "".join(c for c in last if unicodedata.category(c)[0] != "C" and c not in '<>:"|?*').strip(" .")
-    path = PurePosixPath(shown or "resume")
-    stem = path.stem[: MAX_NAME_LENGTH - len(path.suffix)]
-    return f"{stem}{path.suffix}"
+    path = PurePosixPath("".join(filter(_is_fit_for_a_name, last)).strip(" .") or "resume")
+    extension = path.suffix if len(path.suffix) <= MAX_EXTENSION_LENGTH else ""
+    stem = path.name.removesuffix(extension).encode()[: MAX_NAME_BYTES - len(extension.encode())]
+    return stem.decode(errors="ignore").rstrip(" .") + extension
 
 
-def _measure(stream: IO[bytes], max_bytes: int) -> tuple[int, str, bytes]:
+def _is_fit_for_a_name(character: str) -> bool:
+    if character in _JOINERS:  # some scripts cannot be written without them
+        return True
+    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"} and character not in '<>:"|?*'
+
+
+def _copy(stream: IO[bytes], copy: IO[bytes], max_bytes: int) -> tuple[int, str]:
     digest = hashlib.sha256()
-    size, head = 0, b""
+    size = 0
     stream.seek(0)
     while chunk := stream.read(CHUNK_BYTES):
         size += len(chunk)
         if size > max_bytes:
             raise FileTooLarge(max_bytes)
         digest.update(chunk)
-        head = head or chunk[:HEAD_BYTES]
-    stream.seek(0)
-    return size, digest.hexdigest(), head
+        copy.write(chunk)
+    copy.flush()
+    return size, digest.hexdigest()
 
 
-def _kind(head: bytes) -> str:
-    if head.startswith(_OLE):
-        raise RefusedFile(
-            "The file is an old Word document, or locked with a password. Save it as PDF or DOCX without one"
-        )
+def _kind(copy: IO[bytes]) -> Kind:
+    copy.seek(0)
+    head = copy.read(CHUNK_BYTES)
     if head.startswith(_ZIP):
-        return DOCX
-    if filetype.guess_mime(head) == PDF and head.startswith(b"%PDF-"):
-        return PDF
-    raise RefusedFile("The file is neither PDF nor Word (.docx). Save it as one of the two, or give a link")
+        return "docx"
+    if head.startswith(b"%PDF-"):
+        return "pdf"
+    if head.startswith(_OLE):  # what Word wraps a locked document in; also what it wrote until 2003
+        raise RefusedFile(Reason.LOCKED if _holds(copy, _ENCRYPTED_PACKAGE) else Reason.WRONG_KIND)
+    raise RefusedFile(Reason.WRONG_KIND)
+
+
+def _holds(copy: IO[bytes], words: bytes) -> bool:
+    copy.seek(0)
+    end = b""
+    while chunk := copy.read(CHUNK_BYTES):
+        if words in end + chunk:
+            return True
+        end = chunk[-len(words) :]
+    return False

@@ -258,7 +258,7 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("discarded_at", UtcDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name="fk_resumes_lead_id_leads", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name="fk_resumes_lead_id_leads", ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name="pk_resumes"),
         sa.UniqueConstraint("lead_id", name="uq_resumes_lead_id"),
         sa.UniqueConstraint("storage_name", name="uq_resumes_storage_name"),
