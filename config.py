@@ -217,7 +217,6 @@ class Settings(BaseSettings):
             "WTF_CSRF_CHECK_DEFAULT": False,  # web/auth.py checks, since a key needs no token
             # Browsers and proxies that strip the referrer are common among those who seek asylum; the token suffices.
             "WTF_CSRF_SSL_STRICT": False,
-            "RATELIMIT_STORAGE_URI": self.RATE_LIMIT_STORAGE_URL,
             "MAIL_SERVER": self.SMTP_HOST,
             "MAIL_PORT": self.SMTP_PORT,
             "MAIL_USE_TLS": self.SMTP_SECURITY == "starttls",

@@ -9,9 +9,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alma_leads import cli, tasks
 from alma_leads.database import prepare_engine
-from alma_leads.extensions import csrf, db, limiter, mail, migrate
+from alma_leads.extensions import csrf, db, mail, migrate
 from alma_leads.log import configure_logging
-from alma_leads.web import assets, auth, headers, health, problems, requests_log, security
+from alma_leads.web import assets, auth, headers, health, problems, requests_log, security, throttle
 from alma_leads.web.bodies import AppRequest
 from alma_leads.web.internal import internal
 from alma_leads.web.public import public
@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> Flask:
     migrate.init_app(app, db, directory=str(settings.root / "migrations"), render_as_batch=True)
     mail.init_app(app)
     csrf.init_app(app)
-    limiter.init_app(app)
+    throttle.init_app(app)
 
     requests_log.log_requests(app)
     problems.register_error_handlers(app)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import email_validator
 from email_validator import EmailNotValidError, validate_email
 
@@ -16,6 +18,7 @@ class BadEmailAddress(ValueError):
     """The text is not an address that mail can be sent to."""
 
 
+@lru_cache(maxsize=256)  # a submission asks several times for the same one
 def normalise_email(text: str) -> str:
     """Return the form by which addresses are compared: IDNA domain, everything case-folded.
 

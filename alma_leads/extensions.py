@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from flask import current_app
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_mail import Mail
 from flask_migrate import Migrate
 from flask_security import Security
@@ -23,7 +21,6 @@ migrate = Migrate()
 mail = Mail()
 csrf = CSRFProtect()
 security = Security()
-limiter = Limiter(key_func=get_remote_address, headers_enabled=False)
 
 
 def settings() -> Settings:

@@ -72,6 +72,24 @@ _COLUMNS = """
     u.email, u.name, l.reached_out_by, p.lead_count, l.prospect_id"""
 _JOINS = "JOIN prospects p ON p.id = l.prospect_id LEFT JOIN users u ON u.id = l.attorney_id"
 
+# A full lead as programs see it, in this order; no prospect is looked up for it.
+FULL_LEAD = (
+    "id",
+    "first_name",
+    "last_name",
+    "email",
+    "resume_url",
+    "status",
+    "created_at",
+    "updated_at",
+    "reached_out_at",
+    "assigned_to",
+)
+_FULL_COLUMNS = """
+    l.id, l.first_name, l.last_name, l.email, coalesce(l.resume_url, :files || l.id || '/resume'),
+    l.status, l.created_at, l.updated_at, l.reached_out_at, u.email"""
+_FULL_JOINS = "LEFT JOIN users u ON u.id = l.attorney_id"
+
 _ONE = Sql(f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id = :id")
 _SEVERAL = Sql(
     sqlite=f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id IN (SELECT value FROM json_each(:ids))",
@@ -149,9 +167,25 @@ def oldest_pending(connection: Connection) -> str | None:
 
 def list_leads(connection: Connection, lead_filter: LeadFilter, *, public_url: str) -> LeadPage:
     """Return the page of leads that `lead_filter` describes."""
+    rows, next_cursor, previous_cursor = _read_page(connection, lead_filter, _COLUMNS, _JOINS, public_url)
+    return LeadPage([LeadRow._make(row[:-1]) for row in rows], next_cursor, previous_cursor)
+
+
+def list_full_leads(
+    connection: Connection, lead_filter: LeadFilter, *, public_url: str
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the page that `lead_filter` describes as programs see it, and the cursor of the next one."""
+    rows, next_cursor, _ = _read_page(connection, lead_filter, _FULL_COLUMNS, _FULL_JOINS, public_url)
+    # The value that it is sorted by comes last in a row, and is left over.
+    return [dict(zip(FULL_LEAD, row, strict=False)) for row in rows], next_cursor
+
+
+def _read_page(
+    connection: Connection, lead_filter: LeadFilter, columns: str, joins: str, public_url: str
+) -> tuple[Sequence[tuple[Any, ...]], str | None, str | None]:
     cursor = lead_filter.cursor
     selection, params = select(connection, lead_filter)
-    statement = _page(selection, lead_filter.sort)
+    statement = _page(selection, columns, joins, lead_filter.sort)
     rows = statement.rows(connection, **params, files=protected_address(public_url), fetch=lead_filter.limit + 1)
     more = len(rows) > lead_filter.limit
     rows = rows[: lead_filter.limit]
@@ -160,16 +194,16 @@ def list_leads(connection: Connection, lead_filter: LeadFilter, *, public_url: s
         has_next, has_previous = True, more
     else:
         has_next, has_previous = more, cursor is not None
-    leads = [LeadRow._make(row[:-1]) for row in rows]
     if not rows:
-        return LeadPage([], None, None)
-    return LeadPage(
-        leads,
-        Cursor(lead_filter.sort, rows[-1][-1], leads[-1].id, False).encode() if has_next else None,
-        Cursor(lead_filter.sort, rows[0][-1], leads[0].id, True).encode() if has_previous else None,
+        return [], None, None
+    first, last = rows[0], rows[-1]
+    return (
+        rows,
+        Cursor(lead_filter.sort, last[-1], last[0], False).encode() if has_next else None,
+        Cursor(lead_filter.sort, first[-1], first[0], True).encode() if has_previous else None,
     )
 
 
 @lru_cache(maxsize=512)
-def _page(selection: Selection, sort: str) -> Sql:
-    return Sql(selection.text(f"{_COLUMNS}, {SORT_COLUMNS[sort.lstrip('-')]}", joins=_JOINS) + " LIMIT :fetch")
+def _page(selection: Selection, columns: str, joins: str, sort: str) -> Sql:
+    return Sql(selection.text(f"{columns}, {SORT_COLUMNS[sort.lstrip('-')]}", joins=joins) + " LIMIT :fetch")

@@ -45,7 +45,7 @@ def inspect(stream: IO[bytes], *, file_name: str, max_bytes: int) -> Inspected:
         InspectionFailed: it could not be looked at.
     """
     name = clean_name(file_name)
-    with TemporaryFile() as copy:  # the process that looks at it needs a descriptor, and the stream may have none
+    with TemporaryFile(buffering=0) as copy:  # what looks at it needs a descriptor, which the stream may not have
         size, digest = _copy(stream, copy, max_bytes)
         if size == 0:
             raise RefusedFile(Reason.EMPTY)
@@ -82,7 +82,6 @@ def _copy(stream: IO[bytes], copy: IO[bytes], max_bytes: int) -> tuple[int, str]
             raise FileTooLarge(max_bytes)
         digest.update(chunk)
         copy.write(chunk)
-    copy.flush()
     return size, digest.hexdigest()
 
 

@@ -23,12 +23,13 @@ HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomai
 
 def set_headers(app: Flask) -> None:
     """Make `app` send the headers; a view's own value wins."""
-    fixed = HEADERS | (HTTPS_HEADERS if app.config["SETTINGS"].PUBLIC_URL.startswith("https://") else {})
+    secure = app.config["SETTINGS"].PUBLIC_URL.startswith("https://")
+    fixed = list((HEADERS | HTTPS_HEADERS if secure else HEADERS).items())
 
     @app.after_request
     def add(response: Response) -> Response:
-        for name, value in fixed.items():
-            response.headers.setdefault(name, value)
+        present = {name.lower() for name, _ in response.headers}
+        response.headers.extend([pair for pair in fixed if pair[0].lower() not in present])
         if request.path.startswith("/internal") and "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "private, no-store"
         return response

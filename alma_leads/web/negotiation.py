@@ -20,5 +20,5 @@ def wants_html() -> bool:
 
 def vary_on_accept(response: Response) -> Response:
     """Tell caches that one address has two representations."""
-    response.vary.update(("Accept", "X-API-Key"))
+    response.headers["Vary"] = "Accept, X-API-Key"
     return response

@@ -37,10 +37,10 @@ def leads() -> Response:
         return vary_on_accept(desk.leads_page())
     lead_filter = _filter()
     with reading(db.engine) as connection:
-        page = queries.list_leads(connection, lead_filter, public_url=settings().PUBLIC_URL)
-    response = _json([full_lead(row) for row in page.rows])
-    if page.next_cursor:
-        response.headers["Link"] = f'<{_address_with(page.next_cursor)}>; rel="next"'
+        found, cursor = queries.list_full_leads(connection, lead_filter, public_url=settings().PUBLIC_URL)
+    response = _json(found)
+    if cursor:
+        response.headers["Link"] = f'<{_address_with(cursor)}>; rel="next"'
     return response
 
 
