@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from itertools import count
+from random import randbytes
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -31,6 +33,17 @@ def pdf_bytes(text: str = "Resume") -> bytes:
     document.docinfo["/Title"] = text
     buffer = io.BytesIO()
     document.save(buffer)
+    return buffer.getvalue()
+
+
+@cache
+def large_pdf() -> bytes:
+    """Return a PDF of 6 MB: more than storages take in one part."""
+    document = pikepdf.new()
+    document.add_blank_page()
+    document.Root.Noise = document.make_stream(randbytes(6_000_000))
+    buffer = io.BytesIO()
+    document.save(buffer, compress_streams=False)
     return buffer.getvalue()
 
 

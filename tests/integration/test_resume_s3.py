@@ -1,0 +1,72 @@
+"""Keeping files in S3: a real server that speaks its protocol, and one that does not answer."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from urllib.request import Request, urlopen
+
+import pytest
+from flask import Flask
+from moto.server import ThreadedMotoServer
+
+from alma_leads.resumes.service import discard, keep_file, read, sweep_unattached
+from config import Settings
+from tests.conftest import MakeSettings
+from tests.desk import run, value
+from tests.factories import large_pdf, pdf_bytes
+
+MakeApp = Callable[[Settings], Flask]
+
+
+@contextmanager
+def _server(monkeypatch: pytest.MonkeyPatch, bucket: str) -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request"}
+        with urlopen(Request(f"http://{host}:{port}/{bucket}", method="PUT", headers=signed)):
+            pass
+        yield f"http://{host}:{port}/{bucket}"
+    finally:
+        server.stop()
+
+
+def test_files_live_in_s3_as_well(make_settings: MakeSettings, make_app: MakeApp, sqlite_url: str) -> None:
+    with pytest.MonkeyPatch.context() as environment, _server(environment, "resumes") as address:
+        app = make_app(make_settings(DATABASE_URL=sqlite_url, RESUME_STORAGE_URL="s3://resumes/some/folder"))
+        with app.app_context():
+            small = keep_file(io.BytesIO(pdf_bytes()), file_name="a.pdf")
+            large = keep_file(io.BytesIO(large_pdf()), file_name="b.pdf")
+            with urlopen(f"{address}?list-type=2") as listed:
+                assert f"some/folder/{small.storage_name}" in listed.read().decode()
+            assert b"".join(read(small))
+            assert b"".join(read(large)) == large_pdf()
+            discard(small.storage_name)
+            run(app, "UPDATE resumes SET created_at = '2020-01-01T00:00:00.000000Z'")
+            assert sweep_unattached(older_than=timedelta(days=1)) == 1
+            assert value(app, "SELECT count(*) FROM resumes") == 0
+            for kept in (small, large):
+                with pytest.raises(FileNotFoundError):
+                    read(kept)
+
+
+def test_an_s3_that_does_not_answer_leaves_the_row_for_the_sweep(
+    make_settings: MakeSettings, make_app: MakeApp, sqlite_url: str
+) -> None:
+    app = make_app(make_settings(DATABASE_URL=sqlite_url, RESUME_STORAGE_URL="s3://gone"))
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environment.setenv(name, "test")
+        environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        with app.app_context(), pytest.raises(Exception, match=r"127\.0\.0\.1:1"):
+            keep_file(io.BytesIO(pdf_bytes()), file_name="a.pdf")
+        assert value(app, "SELECT count(*) FROM resumes") == 1
+        assert value(app, "SELECT discarded_at FROM resumes") is not None
