@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alma_leads import cli, tasks
-from alma_leads.database import prepare_engine
+from alma_leads.engine import prepare_engine
 from alma_leads.extensions import csrf, db, mail, migrate
 from alma_leads.log import configure_logging
 from alma_leads.web import assets, auth, headers, health, problems, requests_log, security, throttle

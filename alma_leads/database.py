@@ -1,25 +1,26 @@
-"""How this application talks to SQLite and PostgreSQL: base class, time type, write transactions, raw statements.
+"""How this application speaks to its database: base class, time type, transactions, hand-written statements.
 
 No table and no business rule lives here.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import sys
-import threading
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from psycopg.adapt import Loader
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, String, event, text
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, String, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from alma_leads.sqlite_writers import line_for
+
+_NAMED: dict[str, Dialect] = {"sqlite": sqlite.dialect(paramstyle="named"), "postgresql": psycopg.dialect()}
 
 
 class Base(DeclarativeBase):
@@ -54,7 +55,7 @@ def from_stamp(stamp: str) -> datetime:
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware moment in UTC: `timestamptz` on PostgreSQL, RFC 3339 text on SQLite, which drops time zones.
 
-    Both drivers hand out the same text (see `_StampLoader`), so that raw statements can pass it on to JSON as it is.
+    Both drivers hand out the same text (see `engine`), so that raw statements can pass it on to JSON as it is.
     """
 
     impl = DateTime(timezone=True)
@@ -79,71 +80,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value if value is None or isinstance(value, datetime) else from_stamp(value)
 
 
-class _StampLoader(Loader):
-    """Load PostgreSQL's `2026-11-24 08:30:00.5+00` as the text that SQLite stores. Needs `TimeZone` to be UTC."""
-
-    def load(self, data: Any) -> str:
-        raw = bytes(data).decode("ascii")
-        day, _, rest = raw.partition(" ")
-        clock, _, fraction = rest.removesuffix("+00").partition(".")
-        return f"{day}T{clock}.{fraction.ljust(6, '0')}Z"
-
-
-class WriteLock:
-    """A fair lock around SQLite's one writer.
-
-    SQLite's busy handler sleeps and tries again, which is unfair: the unlucky wait for hundreds of milliseconds.
-    A thread lock inside this process and `flock` on a file beside the database between processes queue instead.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._threads = threading.Lock()
-        self._file: tuple[int, int] | None = None  # (process id, descriptor): a fork must open its own
-
-    def _descriptor(self) -> int:
-        if self._file is None or self._file[0] != os.getpid():
-            self._file = (os.getpid(), os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        return self._file[1]
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the lock."""
-        with self._threads:
-            descriptor = self._descriptor()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-
-_NAMED: dict[str, Dialect] = {"sqlite": sqlite.dialect(paramstyle="named"), "postgresql": psycopg.dialect()}
-_write_locks: dict[str, WriteLock] = {}
-
-
-def _write_lock(engine: Engine) -> WriteLock:
-    path = f"{engine.url.database}-writer.lock"
-    return _write_locks.setdefault(path, WriteLock(path))
-
-
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Run a write transaction: committed at the end of the block, rolled back by any exception.
 
-    On SQLite it waits its turn in `WriteLock` and begins IMMEDIATE; nothing slow belongs inside.
-    Only `*/service.py` and `outbox/queue.py` call this; a test reads the source to see that it stays so.
+    On SQLite writers stand in a fair line and share commits (see `sqlite_writers`); nothing slow belongs inside.
+    Only `*service.py` and `outbox/queue.py` call this; a test reads the source to see that it stays so.
     """
-    if engine.dialect.name != "sqlite":
+    if engine.dialect.name == "sqlite":
+        with line_for(engine).transaction() as connection:
+            yield connection
+    else:
         with engine.begin() as connection:
             yield connection
-        return
-    with (
-        engine.connect().execution_options(begin="IMMEDIATE") as connection,
-        _write_lock(engine).held(),
-        connection.begin(),
-    ):
-        yield connection
 
 
 @contextmanager
@@ -169,9 +118,13 @@ class Sql:
         """Return the statement in the dialect's own parameter style."""
         found = self._compiled.get(dialect.name)
         if found is None:
-            source = self._by_dialect.get(dialect.name, self._common)
+            source = self.source(dialect.name)
             found = self._compiled[dialect.name] = str(text(source).compile(dialect=_NAMED[dialect.name]))
         return found
+
+    def source(self, dialect_name: str) -> str:
+        """Return the statement as it was written for a dialect."""
+        return self._by_dialect.get(dialect_name, self._common)
 
     def _cursor(self, connection: Connection, params: Mapping[str, Any]) -> Any:
         if not connection.in_transaction():
@@ -208,38 +161,27 @@ class Sql:
         return found[0] if found else None
 
 
-def prepare_engine(engine: Engine) -> None:
-    """Set up each new connection of `engine`: pragmas and transactions on SQLite, UTC stamps on PostgreSQL."""
-    if engine.dialect.name == "sqlite":
-        # sqlite3 lets go of Python's lock for each statement. At the usual 5 ms a writer would wait that long at each
-        # statement for threads that only compute, while others wait for the writer.
-        sys.setswitchinterval(0.0005)
-        event.listen(engine, "connect", _on_sqlite_connect)
-        event.listen(engine, "begin", _on_sqlite_begin)
-    else:
-        event.listen(engine, "connect", _on_postgresql_connect)
+Step = tuple[Sql, Mapping[str, Any]]
 
 
-def _on_sqlite_connect(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves: sqlite3's own idea of when is surprising
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "busy_timeout=10000",
-        "foreign_keys=ON",
-        "cache_size=-16000",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+def run_together(connection: Connection, *steps: Step) -> None:
+    """Run statements that change rows, in one round trip where that is dear: PostgreSQL gets them as one statement."""
+    if connection.dialect.name == "sqlite":
+        for statement, params in steps:
+            statement.run(connection, **params)
+        return
+    together = _together(tuple(statement for statement, _ in steps))
+    together.run(
+        connection,
+        **{f"s{number}_{name}": value for number, (_, params) in enumerate(steps) for name, value in params.items()},
+    )
 
 
-def _on_sqlite_begin(connection: Connection) -> None:
-    kind = connection.get_execution_options().get("begin", "DEFERRED")
-    # Straight to the driver: this runs for every transaction.
-    connection.connection.cursor().execute(f"BEGIN {kind}")
-
-
-def _on_postgresql_connect(connection: Any, _record: Any) -> None:
-    connection.adapters.register_loader("timestamptz", _StampLoader)
-    with connection.cursor() as cursor:
-        cursor.execute("SET TIME ZONE 'UTC'")
-    connection.commit()
+@lru_cache(maxsize=64)
+def _together(statements: tuple[Sql, ...]) -> Sql:
+    own = [
+        re.sub(r"(?<!:):(\w+)", rf":s{number}_\1", statement.source("postgresql"))
+        for number, statement in enumerate(statements)
+    ]
+    parts = [f"s{number} AS ({part})" for number, part in enumerate(own[:-1])]
+    return Sql(postgresql=f"WITH {', '.join(parts)} {own[-1]}" if parts else own[-1])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
-from alma_leads.database import prepare_engine, transaction
+from alma_leads.database import transaction
+from alma_leads.engine import prepare_engine
 
 # First and last names by arithmetic, so that a search can be common ("maria"), rare or without any match.
 _SQLITE = """

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Connection
 
 from alma_leads.actor import Actor
-from alma_leads.database import Sql
+from alma_leads.database import Sql, Step, run_together
 
 
 class EventKind(enum.StrEnum):
@@ -36,7 +36,12 @@ def record(
     connection: Connection, lead_id: int, *, kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]
 ) -> None:
     """Add one event to a lead. `at` is a stamp, `data` JSON with old and new."""
-    _ONE.run(connection, lead_id=lead_id, **_params(kind, actor, at, data))
+    run_together(connection, recording(lead_id, kind=kind, actor=actor, at=at, data=data))
+
+
+def recording(lead_id: int, *, kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]) -> Step:
+    """Return the statement of `record`, for callers that run it together with others."""
+    return _ONE, {"lead_id": lead_id, **_params(kind, actor, at, data)}
 
 
 def record_for_prospect(

@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from alma_leads.actor import Actor
-from alma_leads.database import Sql, to_stamp
+from alma_leads.database import Sql, Step, run_together, to_stamp
 from alma_leads.extensions import settings
 from alma_leads.leads import emails
 from alma_leads.leads.errors import LeadNotFound, ResumeGone
-from alma_leads.leads.events import EventKind, record
+from alma_leads.leads.events import EventKind, record, recording
 from alma_leads.leads.folding import fold, search_text
 from alma_leads.leads.queries import protected_address
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.state import LeadStatus
-from alma_leads.outbox.queue import enqueue
+from alma_leads.outbox.queue import enqueuing
 from alma_leads.resumes.service import KeptFile, attach
 
 TWIN_WINDOW = timedelta(minutes=10)
@@ -29,11 +29,17 @@ CONFIRMATIONS_PER_DAY = 5
 # Takes the row of the prospect, and holds it: submissions by one prospect stand in line here, so that of 20 identical
 # ones at the same instant 19 see the first. On PostgreSQL the look for a twin must be a statement of its own, since a
 # statement sees only what was committed before it began.
-_TAKE_PROSPECT = Sql("""
+_TAKE = """
     INSERT INTO prospects (email, lead_count) VALUES (:email, 1)
     ON CONFLICT (email) DO UPDATE SET lead_count = prospects.lead_count + 1
-    RETURNING id, lead_count, attorney_id
-""")
+    RETURNING id, lead_count, attorney_id, {next_lead_id}
+"""
+# The number of the lead comes with it, so that its e-mails can be written before it is stored: on SQLite whoever is
+# here is the only writer; on PostgreSQL the sequence gives it to nobody else.
+_TAKE_PROSPECT = Sql(
+    sqlite=_TAKE.format(next_lead_id="(SELECT coalesce(max(id), 0) + 1 FROM leads)"),
+    postgresql=_TAKE.format(next_lead_id="nextval(pg_get_serial_sequence('leads', 'id'))"),
+)
 _GIVE_BACK = Sql("UPDATE prospects SET lead_count = lead_count - 1 WHERE id = :prospect_id")
 _HISTORY = Sql("""
     SELECT
@@ -47,11 +53,10 @@ _ACTIVE_ATTORNEY = Sql("""
     SELECT email FROM users WHERE id = :id AND active AND role IN ('administrator', 'attorney')
 """)
 _INSERT_LEAD = Sql("""
-    INSERT INTO leads (prospect_id, first_name, last_name, email, resume_url, status, attorney_id, content_hash,
+    INSERT INTO leads (id, prospect_id, first_name, last_name, email, resume_url, status, attorney_id, content_hash,
                        confirmation_queued, search_text, last_name_key, created_at, updated_at)
-    VALUES (:prospect_id, :first_name, :last_name, :email, :resume_url, 'PENDING', :attorney_id, :content_hash,
+    VALUES (:id, :prospect_id, :first_name, :last_name, :email, :resume_url, 'PENDING', :attorney_id, :content_hash,
             :confirmation_queued, :search_text, :last_name_key, :now, :now)
-    RETURNING id
 """)
 _STORED = Sql("""
     SELECT id, first_name, last_name, email, coalesce(resume_url, :files || id || '/resume') FROM leads WHERE id = :id
@@ -59,11 +64,12 @@ _STORED = Sql("""
 
 
 class Prospect(NamedTuple):
-    """The prospect of a submission. `lead_count` counts this submission too."""
+    """The prospect of a submission. `lead_count` counts this submission too; `next_lead_id` is the number it gets."""
 
     id: int
     lead_count: int
     attorney_id: int | None
+    next_lead_id: int
 
 
 class History(NamedTuple):
@@ -128,34 +134,24 @@ def _active_attorney(connection: Connection, user_id: int) -> str | None:
     return None if row is None else row[0]
 
 
-def _insert_lead(
-    connection: Connection,
-    lead: LeadIn,
-    *,
-    prospect: Prospect,
-    content: str,
-    by_file: bool,
-    confirmation_queued: bool,
-    now: str,
-) -> int:
-    """Store the lead and return its number. With a file the link is left out: the file's own address stands for it."""
-    row = _INSERT_LEAD.row(
-        connection,
-        prospect_id=prospect.id,
-        first_name=lead.first_name,
-        last_name=lead.last_name,
-        email=lead.email,
-        resume_url=None if by_file else lead.resume_url,
-        attorney_id=prospect.attorney_id,
-        content_hash=content,
-        confirmation_queued=confirmation_queued,
-        search_text=search_text(first_name=lead.first_name, last_name=lead.last_name, email=lead.email),
-        last_name_key=fold(lead.last_name),
-        now=now,
-    )
-    assert row is not None
-    lead_id: int = row[0]
-    return lead_id
+def _inserting(
+    lead: LeadIn, *, prospect: Prospect, content: str, by_file: bool, confirmation_queued: bool, now: str
+) -> Step:
+    """Return the statement that stores the lead. With a file the link is left out: the file's address stands for it."""
+    return _INSERT_LEAD, {
+        "id": prospect.next_lead_id,
+        "prospect_id": prospect.id,
+        "first_name": lead.first_name,
+        "last_name": lead.last_name,
+        "email": lead.email,
+        "resume_url": None if by_file else lead.resume_url,
+        "attorney_id": prospect.attorney_id,
+        "content_hash": content,
+        "confirmation_queued": confirmation_queued,
+        "search_text": search_text(first_name=lead.first_name, last_name=lead.last_name, email=lead.email),
+        "last_name_key": fold(lead.last_name),
+        "now": now,
+    }
 
 
 def store(
@@ -174,23 +170,9 @@ def store(
         ResumeGone: the kept file was discarded or taken meanwhile.
     """
     stamp = to_stamp(now)
+    lead_id = prospect.next_lead_id
     confirm = past.confirmations < CONFIRMATIONS_PER_DAY
     earlier = _earlier_leads(connection, prospect) if prospect.lead_count > 1 else []
-    lead_id = _insert_lead(
-        connection,
-        lead,
-        prospect=prospect,
-        content=content,
-        by_file=resume is not None,
-        confirmation_queued=confirm,
-        now=stamp,
-    )
-    if resume is not None and not attach(connection, resume.storage_name, lead_id=lead_id):
-        raise ResumeGone("The file is no longer kept. Choose it again.")
-    detail = {"file": resume.file_name} if resume else {}
-    if resume and lead.resume_url:
-        detail["link"] = lead.resume_url
-    record(connection, lead_id, kind=EventKind.SUBMITTED, actor=actor, at=stamp, data=detail)
     public_url = settings().PUBLIC_URL
     attorney = _active_attorney(connection, prospect.attorney_id) if prospect.attorney_id else None
     messages = [
@@ -205,10 +187,27 @@ def store(
     ]
     if confirm:
         messages.insert(0, emails.confirmation(lead, lead_id=lead_id))
-    else:
+    detail = {"file": resume.file_name} if resume else {}
+    if resume and lead.resume_url:
+        detail["link"] = lead.resume_url
+    run_together(
+        connection,
+        _inserting(
+            lead,
+            prospect=prospect,
+            content=content,
+            by_file=resume is not None,
+            confirmation_queued=confirm,
+            now=stamp,
+        ),
+        recording(lead_id, kind=EventKind.SUBMITTED, actor=actor, at=stamp, data=detail),
+        enqueuing(messages, now=stamp, message_id_domain=urlsplit(public_url).hostname or "localhost"),
+    )
+    if not confirm:
         reason = {"limit": CONFIRMATIONS_PER_DAY, "hours": 24}
         record(connection, lead_id, kind=EventKind.CONFIRMATION_SUPPRESSED, actor=actor, at=stamp, data=reason)
-    enqueue(connection, messages, now=stamp, message_id_domain=urlsplit(public_url).hostname or "localhost")
+    if resume is not None and not attach(connection, resume.storage_name, lead_id=lead_id):
+        raise ResumeGone("The file is no longer kept. Choose it again.")
     link = f"{protected_address(public_url)}{lead_id}/resume" if resume else lead.resume_url or ""
     return StoredLead(lead_id, lead.first_name, lead.last_name, lead.email, link)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from alma_leads.database import Sql, from_stamp, to_stamp, transaction, utc_now
+from alma_leads.database import Sql, Step, from_stamp, run_together, to_stamp, transaction, utc_now
 from alma_leads.outbox.message import Message
 
 WORDS_LENGTH = 1000
@@ -98,8 +98,12 @@ def enqueue(connection: Connection, messages: Sequence[Message], *, now: str, me
         now: stamp of the present moment.
         message_id_domain: right-hand side of each `Message-ID`, in ASCII.
     """
-    if not messages:
-        return
+    if messages:
+        run_together(connection, enqueuing(messages, now=now, message_id_domain=message_id_domain))
+
+
+def enqueuing(messages: Sequence[Message], *, now: str, message_id_domain: str) -> Step:
+    """Return the statement of `enqueue` for at least one message, for callers that run it together with others."""
     params: dict[str, str | None] = {"now": now}
     for index, message in enumerate(messages):
         params |= {
@@ -113,7 +117,7 @@ def enqueue(connection: Connection, messages: Sequence[Message], *, now: str, me
             f"text{index}": message.text,
             f"html{index}": message.html,
         }
-    _insert(len(messages)).run(connection, **params)
+    return _insert(len(messages)), params
 
 
 @lru_cache(maxsize=16)

@@ -22,7 +22,8 @@ def _name(path: Path) -> str:
 
 
 def _may_write(path: Path) -> bool:
-    return path.name.endswith("service.py") or path == PACKAGE / "outbox/queue.py" or path == PACKAGE / "database.py"
+    mechanism = {PACKAGE / name for name in ("database.py", "engine.py", "sqlite_writers.py")}
+    return path.name.endswith("service.py") or path == PACKAGE / "outbox/queue.py" or path in mechanism
 
 
 def _calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
