@@ -232,7 +232,7 @@ class Settings(BaseSettings):
         options: dict[str, Any] = {"pool_size": self.WEB_THREADS + 4, "max_overflow": 8, "pool_timeout": 10}
         options["hide_parameters"] = True  # an error in the log must not show what a prospect has typed
         if self.DATABASE_URL.startswith("postgresql"):
-            options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+            options |= {"connect_args": {"connect_timeout": 5}}
         return options
 
 

@@ -158,7 +158,6 @@ def test_postgresql_gets_its_driver_and_keeps_its_password(load: Any, given: str
     settings = load({**GOOD, "DATABASE_URL": given})
     assert settings.DATABASE_URL == kept
     assert settings.TASK_QUEUE_URL == kept, "background work is queued in the same PostgreSQL"
-    assert settings.flask_config()["SQLALCHEMY_ENGINE_OPTIONS"]["pool_pre_ping"] is True
 
 
 def test_relative_paths_are_relative_to_the_project(load: Any) -> None:
