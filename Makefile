@@ -42,7 +42,7 @@ chaos: install-dev ## kill every process at random while leads come in, and coun
 	$(BIN)/python -m bench.chaos $(ARGS)
 
 screenshots: install-dev chromium ## make the pictures in the README anew
-	$(BIN)/python docs/screenshots.py
+	$(BIN)/python -m docs.screenshots
 
 lock: $(BIN)/uv ## resolve the requirements anew, with hashes
 	$(BIN)/uv pip compile $(LOCK) requirements-uv.in -o requirements-uv.txt
