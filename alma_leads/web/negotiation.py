@@ -20,5 +20,6 @@ def wants_html() -> bool:
 
 def vary_on_accept(response: Response) -> Response:
     """Tell caches that one address has two representations."""
-    response.headers["Vary"] = "Accept, X-API-Key"
+    known = response.headers.get("Vary")
+    response.headers["Vary"] = f"Accept, X-API-Key, {known}" if known else "Accept, X-API-Key"
     return response

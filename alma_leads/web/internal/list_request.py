@@ -40,7 +40,7 @@ def wants_part(element_id: str) -> bool:
 def private(response: Response) -> Response:
     """Mark a page as one person's own: no cache keeps it, and a part is never taken for the whole."""
     response.headers["Cache-Control"] = "private, no-store"
-    response.vary.add("HX-Request")
+    response.headers["Vary"] = "HX-Request"
     return response
 
 
