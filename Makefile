@@ -56,7 +56,7 @@ clean: ## remove what was made, but never .env or instance/
 
 # What the targets above need. The files in .venv are stamps: each step is done once, and again when its input changed.
 
-LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
+LOCK := --system-certs --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 STATIC := $(shell find static -type f ! -name '*.gz')
 
 install: .venv/.installed .venv/.compressed
@@ -88,10 +88,11 @@ $(BIN)/uv: requirements-uv.txt | $(BIN)/python
 	@$(BIN)/python -m whitenoise.compress --quiet --no-brotli static
 	@touch $@
 
+# uv first with the certificates of this machine, as pip and git use them; where it fails for any reason, pip.
 define install_from
 $(MAKE) --no-print-directory --silent $(BIN)/uv; \
-if [ -x $(BIN)/uv ]; then VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r $(1); \
-else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); fi
+{ [ -x $(BIN)/uv ] && VIRTUAL_ENV=.venv $(BIN)/uv pip install --system-certs --quiet --require-hashes --compile-bytecode -r $(1) 2>.venv/uv.log; } \
+|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 endef
 
 chromium: install-dev
