@@ -24,10 +24,12 @@ _INSERT = Sql("""
 _LOOK = Sql("""
     SELECT l.user_id, u.email FROM one_time_links l LEFT JOIN users u ON u.id = l.user_id
     WHERE l.token_hash = :token_hash AND l.purpose = :purpose AND l.used_at IS NULL AND l.expires_at > :now
+        AND (l.user_id IS NULL OR u.active)
 """)
 _USE = Sql("""
     UPDATE one_time_links SET used_at = :now
     WHERE token_hash = :token_hash AND purpose = :purpose AND used_at IS NULL AND expires_at > :now
+        AND (user_id IS NULL OR user_id IN (SELECT id FROM users WHERE active))
     RETURNING user_id
 """)
 _FORGET = Sql("DELETE FROM one_time_links WHERE expires_at < :now")

@@ -28,7 +28,11 @@ _INSERT = Sql("""
     ON CONFLICT (email) DO NOTHING RETURNING id
 """)
 _FIND = Sql("SELECT id, active, role FROM users WHERE email = :email")
-_WAITING = Sql("SELECT id FROM users WHERE email = :email AND active AND password IS NULL")
+# Someone who was invited and has not come yet may be invited again, under another name or role.
+_INVITE_AGAIN = Sql("""
+    UPDATE users SET name = :name, role = :role WHERE email = :email AND active AND password IS NULL RETURNING id
+""")
+_ABOUT = Sql("SELECT email, name FROM users WHERE id = :id")
 _PEOPLE = Sql("""
     SELECT u.id, u.email, u.name, u.role, u.active, u.password IS NOT NULL, max(s.last_seen_at)
     FROM users u LEFT JOIN user_sessions s ON s.user_id = u.id
@@ -40,10 +44,8 @@ _SET_PREFERENCES = Sql("""
     UPDATE users SET time_zone = :time_zone, theme = :theme, single_key_shortcuts = :single_key_shortcuts WHERE id = :id
 """)
 # Holding every administrator's row makes two who would turn each other off stand in line.
-_ADMINISTRATORS = Sql(
-    sqlite="SELECT id FROM users WHERE active AND role = 'administrator'",
-    postgresql="SELECT id FROM users WHERE active AND role = 'administrator' ORDER BY id FOR UPDATE",
-)
+_KEEPERS = "SELECT id FROM users WHERE active AND password IS NOT NULL AND role = 'administrator'"
+_ADMINISTRATORS = Sql(sqlite=_KEEPERS, postgresql=f"{_KEEPERS} ORDER BY id FOR UPDATE")
 # On PostgreSQL two set-ups at once must not both find the table empty.
 _ALONE = Sql(sqlite="SELECT 1", postgresql="LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
 
@@ -75,8 +77,7 @@ def prepare_first_administrator(*, email: str | None, password: str | None) -> s
         anyone = _ANYONE.rows(connection)[0][0]
     if email and password and not anyone:
         normalised = normalise_email(email)
-        check_password(password)
-        hashed = hash_password(password)
+        hashed = hash_password(check_password(password, about=(normalised,)))
         with transaction(db.engine) as connection:
             _ALONE.run(connection)
             if not _ANYONE.rows(connection)[0][0]:
@@ -95,9 +96,9 @@ def set_up(token: str, *, name: str, email: str, password: str) -> int:
         LinkGone: the link does not work any more, or somebody can sign in already.
         PersonExists: someone without a password has this address.
     """
+    look_at_link(token, LinkPurpose.SETUP)  # before the costly hash: anyone may try
     normalised = normalise_email(email)
-    check_password(password)
-    hashed = hash_password(password)
+    hashed = hash_password(check_password(password, about=(normalised, name)))
     with transaction(db.engine) as connection:
         _ALONE.run(connection)
         links.use(connection, token, LinkPurpose.SETUP, now=utc_now())
@@ -127,7 +128,7 @@ def list_people() -> list[Person]:
 def add_person(email: str, *, name: str, role: Role) -> str:
     """Add someone, and return the token of the link where that person sets a password.
 
-    For someone who was added but never chose a password, a fresh link is made.
+    For someone who was added but never chose a password, name and role are replaced and a fresh link is made.
 
     Raises:
         BadEmailAddress: the address cannot be one.
@@ -135,8 +136,8 @@ def add_person(email: str, *, name: str, role: Role) -> str:
     """
     normalised = normalise_email(email)
     with transaction(db.engine) as connection:
-        waiting = _WAITING.row(connection, email=normalised)
-        user_id = waiting[0] if waiting else _add(connection, normalised, name=name, role=role, password=None)
+        again = _INVITE_AGAIN.row(connection, email=normalised, name=name, role=role.value)
+        user_id = again[0] if again else _add(connection, normalised, name=name, role=role, password=None)
         return links.make(connection, LinkPurpose.SET_PASSWORD, user_id=user_id, now=utc_now())
 
 
@@ -147,8 +148,8 @@ def choose_password(token: str, *, password: str) -> int:
         WeakPassword: the password cannot be used; the link still works.
         LinkGone: it does not work any more.
     """
-    check_password(password)
-    hashed = hash_password(password)
+    link = look_at_link(token, LinkPurpose.SET_PASSWORD)
+    hashed = hash_password(check_password(password, about=(link.email or "",)))
     with transaction(db.engine) as connection:
         user_id = links.use(connection, token, LinkPurpose.SET_PASSWORD, now=utc_now())
         if user_id is None:
@@ -164,8 +165,9 @@ def change_password(user_id: int, *, password: str, keep_session: str) -> None:
     Raises:
         WeakPassword: the password cannot be used.
     """
-    check_password(password)
-    hashed = hash_password(password)
+    with reading(db.engine) as connection:
+        about = _ABOUT.rows(connection, id=user_id)[0]
+    hashed = hash_password(check_password(password, about=about))
     with transaction(db.engine) as connection:
         _SET_PASSWORD.run(connection, id=user_id, password=hashed, now=to_stamp(utc_now()))
         sessions.end_all(connection, user_id, keep=keep_session)
@@ -214,7 +216,7 @@ def forget_expired() -> int:
 
 
 def _name_of(email: str) -> str:
-    """Return "Rosa Delgado" for rosa.delgado@…: the settings give no name, and most addresses are made like this."""
+    """Return "Rosa Delgado" for rosa.delgado@…: the settings give no name."""
     return " ".join(part.capitalize() for part in re.split(r"[._+-]+", email.split("@")[0]) if part) or email
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from alma_leads.accounts import sessions, throttle
-from alma_leads.accounts.sessions import Lifetime, OpenSession, SessionRow
+from alma_leads.accounts.models import User
+from alma_leads.accounts.sessions import TOUCH_EVERY, Lifetime, SessionRow
 from alma_leads.database import reading, transaction, utc_now
 from alma_leads.extensions import db, settings
 
@@ -36,21 +37,24 @@ def finish_sign_in(attempt: int, email: str) -> None:
         throttle.succeed(connection, attempt, account=throttle.account_key(email))
 
 
-def open_session(user_id: int, *, address: str, user_agent: str) -> str:
-    """Open a session and return the token for its cookie."""
+def open_session(user_id: int, *, instead_of: str, address: str, user_agent: str) -> str:
+    """Open a session and return the token for its cookie; the one with the token `instead_of` ends."""
     with transaction(db.engine) as connection:
+        sessions.end(connection, instead_of)
         return sessions.begin(connection, user_id, address=address, user_agent=user_agent, now=utc_now())
 
 
-def use_session(token: str) -> OpenSession | None:
-    """Return the session of a token while it holds, noting now and then that it was used."""
+def use_session(token: str) -> User | None:
+    """Return whose session a token is while it holds, noting now and then that it was used."""
     now = utc_now()
-    with reading(db.engine) as connection:
-        found = sessions.find(connection, token, lifetime=session_lifetime(), now=now)
-    if found is not None and found.needs_touch:
+    found = db.session.execute(sessions.holder(token, lifetime=session_lifetime(), now=now)).one_or_none()
+    if found is None:
+        return None
+    user, session_id, last_seen_at = found
+    if last_seen_at < now - TOUCH_EVERY:
         with transaction(db.engine) as connection:
-            sessions.touch(connection, found.id, now=now)
-    return found
+            sessions.touch(connection, session_id, now=now)
+    return user
 
 
 def list_sessions(user_id: int) -> list[SessionRow]:

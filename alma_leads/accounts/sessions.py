@@ -6,10 +6,11 @@ import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, select
 
 from alma_leads.accounts.links import token_hash
-from alma_leads.database import Sql, from_stamp, to_stamp
+from alma_leads.accounts.models import User, UserSession
+from alma_leads.database import Sql, to_stamp
 
 # `last_seen_at` is written at most this often: a session costs no write per request.
 TOUCH_EVERY = timedelta(minutes=1)
@@ -17,10 +18,6 @@ TOUCH_EVERY = timedelta(minutes=1)
 _INSERT = Sql("""
     INSERT INTO user_sessions (token_hash, user_id, address, user_agent, created_at, last_seen_at)
     VALUES (:token_hash, :user_id, :address, :user_agent, :now, :now)
-""")
-_FIND = Sql("""
-    SELECT s.id, s.user_id, s.last_seen_at FROM user_sessions s JOIN users u ON u.id = s.user_id
-    WHERE s.token_hash = :token_hash AND u.active AND s.last_seen_at > :idle_since AND s.created_at > :oldest
 """)
 _TOUCH = Sql("UPDATE user_sessions SET last_seen_at = :now WHERE id = :id")
 _CLOSE = Sql("DELETE FROM user_sessions WHERE token_hash = :token_hash")
@@ -41,14 +38,6 @@ class Lifetime(NamedTuple):
     def bounds(self, now: datetime) -> dict[str, str]:
         """Return the stamps before which a session is over."""
         return {"idle_since": to_stamp(now - self.idle), "oldest": to_stamp(now - self.longest)}
-
-
-class OpenSession(NamedTuple):
-    """A session that holds: whose it is, and whether `last_seen_at` should be written again."""
-
-    id: int
-    user_id: int
-    needs_touch: bool
 
 
 class SessionRow(NamedTuple):
@@ -75,12 +64,21 @@ def begin(connection: Connection, user_id: int, *, address: str, user_agent: str
     return token
 
 
-def find(connection: Connection, token: str, *, lifetime: Lifetime, now: datetime) -> OpenSession | None:
-    """Return the session of a token, or None when it is over or its owner turned off."""
-    row = _FIND.row(connection, token_hash=token_hash(token), **lifetime.bounds(now))
-    if row is None:
-        return None
-    return OpenSession(row[0], row[1], from_stamp(row[2]) < now - TOUCH_EVERY)
+def holder(token: str, *, lifetime: Lifetime, now: datetime) -> Select[User, int, datetime]:
+    """Return the query for a session that holds: its owner, its number, and when it was last used.
+
+    It is asked at every request, so it is one: session and person together.
+    """
+    return (
+        select(User, UserSession.id, UserSession.last_seen_at)
+        .join(UserSession, UserSession.user_id == User.id)
+        .where(
+            UserSession.token_hash == token_hash(token),
+            UserSession.last_seen_at > now - lifetime.idle,
+            UserSession.created_at > now - lifetime.longest,
+            User.active,
+        )
+    )
 
 
 def touch(connection: Connection, session_id: int, *, now: datetime) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from alma_leads.accounts.errors import TooManyAttempts
 from alma_leads.database import Sql, from_stamp, to_stamp
+from alma_leads.email_address import BadEmailAddress, normalise_email
 
 WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 5
@@ -23,13 +25,22 @@ _NTH_OF_ACCOUNT = Sql("""
 _NTH_OF_ADDRESS = Sql("""
     SELECT at FROM sign_in_attempts WHERE address = :who AND at > :since ORDER BY at DESC LIMIT 1 OFFSET :others
 """)
+# SQLite has one writer at a time; on PostgreSQL guesses made at once would not see each other.
+_STAND_IN_LINE = Sql(sqlite="SELECT 1", postgresql="LOCK TABLE sign_in_attempts IN SHARE ROW EXCLUSIVE MODE")
 _CLEAR = Sql("DELETE FROM sign_in_attempts WHERE account = :account OR id = :id")
 _FORGET = Sql("DELETE FROM sign_in_attempts WHERE at < :before")
 
 
 def account_key(email: str) -> str:
-    """Return how an account is counted: the same for addresses that exist and those that do not."""
-    return hashlib.sha256(email.strip().casefold().encode()).hexdigest()
+    """Return how an account is counted: the same for addresses that exist and those that do not.
+
+    One account has many spellings (full-width letters in the domain, Punycode): they are counted together.
+    """
+    try:
+        account = normalise_email(email)
+    except BadEmailAddress:
+        account = email.strip().casefold()
+    return hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def address_key(address: str) -> str:
@@ -38,7 +49,11 @@ def address_key(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address[:45]
-    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is None:  # else every IPv4 client of a dual-stack socket would be one network
+            return str(ipaddress.ip_network((int(parsed), 64), strict=False))
+        parsed = parsed.ipv4_mapped
+    return str(parsed)
 
 
 def begin(connection: Connection, *, account: str, address: str, now: datetime) -> int:
@@ -50,10 +65,11 @@ def begin(connection: Connection, *, account: str, address: str, now: datetime) 
         TooManyAttempts: the limit is reached; this attempt is not counted.
     """
     since = to_stamp(now - WINDOW)
+    _STAND_IN_LINE.run(connection)
     for statement, who, limit in ((_NTH_OF_ACCOUNT, account, PER_ACCOUNT), (_NTH_OF_ADDRESS, address, PER_ADDRESS)):
         row = statement.row(connection, who=who, since=since, others=limit - 1)
         if row is not None:
-            raise TooManyAttempts(max(1, round((from_stamp(row[0]) + WINDOW - now).total_seconds())))
+            raise TooManyAttempts(max(1, math.ceil((from_stamp(row[0]) + WINDOW - now).total_seconds())))
     row = _INSERT.row(connection, account=account, address=address, now=to_stamp(now))
     assert row is not None
     number: int = row[0]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
+import zoneinfo
+from functools import cache
 
 from flask import Response, make_response, redirect, render_template, request
 from flask_security import current_user, verify_password
 
 from alma_leads.accounts.errors import WeakPassword
 from alma_leads.accounts.links import token_hash
+from alma_leads.accounts.passwords import normalise_password
 from alma_leads.accounts.permissions import Permission
 from alma_leads.accounts.service import change_password, list_people, set_preferences
 from alma_leads.accounts.session_service import begin_sign_in, end_other_sessions, finish_sign_in, list_sessions
@@ -41,7 +43,7 @@ def account() -> Response:
 def save_new_password() -> Response:
     """Change the password; every other browser is signed out."""
     attempt = begin_sign_in(current_user.email, address=request.remote_addr or "")
-    if not verify_password(request.form.get("current_password", ""), current_user.password or ""):
+    if not verify_password(normalise_password(request.form.get("current_password", "")), current_user.password):
         return _page({"current_password": "This is not your present password"}, status=422)
     finish_sign_in(attempt, current_user.email)
     try:
@@ -65,7 +67,7 @@ def end_other_browsers() -> Response:
 def save_preferences() -> Response:
     """Keep how the desk works for its reader."""
     zone, theme = request.form.get("time_zone", "UTC"), request.form.get("theme", "")
-    if zone not in available_timezones() or theme not in THEMES:
+    if zone not in _zones() or theme not in THEMES:
         return _page({"time_zone": "Choose a time zone from the list"}, status=422)
     keys = "single_key_shortcuts" in request.form
     set_preferences(current_user.id, time_zone=zone, theme=theme, single_key_shortcuts=keys)
@@ -83,6 +85,12 @@ def people() -> str:
     clock = reader_clock()
     rows = [(person, clock.moment(person.last_seen_at) if person.last_seen_at else "") for person in list_people()]
     return render_template("internal/settings/people.html", section="settings", tab="people", people=rows)
+
+
+@cache
+def _zones() -> tuple[str, ...]:
+    # Reads a folder tree: once is enough. A machine without one still knows UTC.
+    return tuple(sorted(zoneinfo.available_timezones() | {"UTC"}))
 
 
 def _back(place: str) -> Response:
@@ -105,7 +113,7 @@ def _page(errors: dict[str, str], *, status: int = 200) -> Response:
         saved=request.args.get("saved", ""),
         sessions=sessions,
         changed=clock.day(changed.isoformat()) if changed else "",
-        zones=sorted(available_timezones()),
+        zones=_zones(),
         person=current_user,
     )
     return make_response(page, status)
