@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
 from alma_leads.extensions import db
-from alma_leads.leads import queries
 from alma_leads.outbox import queries as outbox
 from alma_leads.outbox import queue
 from alma_leads.outbox.queries import Delivery, MessageRow
@@ -21,9 +20,9 @@ from alma_leads.tasks import wake
 from alma_leads.web.auth import access, may, needs
 from alma_leads.web.internal.back import go_back
 from alma_leads.web.internal.blueprint import internal
-from alma_leads.web.internal.dates import Clock, in_sentence
 from alma_leads.web.internal.desk_frame import capped, reader_clock
 from alma_leads.web.internal.list_request import private, wants_part
+from alma_leads.web.internal.outbox_rows import lead_names, message_view
 from alma_leads.web.internal.timeline import mail_name
 from alma_leads.web.internal.toasts import Toast, keep_toast
 from alma_leads.web.negotiation import vary_on_accept, wants_html
@@ -51,23 +50,6 @@ class Asked(NamedTuple):
     state: str
     limit: int
     before: int | None
-
-
-class MessageView(NamedTuple):
-    """A message as the page shows it. `lead` is (number, name) where it belongs to one that is there."""
-
-    id: int
-    name: str
-    recipient: str
-    lead: tuple[int, str] | None
-    written: str
-    iso: str
-    tries: int
-    state: str
-    hint: str
-    words: str
-    gave_up: str
-    advice: str
 
 
 @internal.get("/outbox")
@@ -130,7 +112,7 @@ def _page() -> Response:
         counts = outbox.counts(connection)
         last = outbox.page(connection, ("sent",), limit=1)
         dead, rows, more = _listed(connection, asked)
-        names = _lead_names(connection, [*dead, *rows])
+        names = lead_names(connection, [*dead, *rows])
     clock = reader_clock()
     listed = rows or dead
     body = render_template(
@@ -140,10 +122,10 @@ def _page() -> Response:
         sent=capped(counts.sent),
         dead_count=capped(counts.dead) if counts.dead else "",
         last_sent=clock.ago(last[0].settled_at) if last and last[0].settled_at else "",
-        dead=[_view(message, names, clock) for message in dead],
+        dead=[message_view(message, names, clock) for message in dead],
         dead_left=asked.state == "" and counts.dead > len(dead) > 0,
         send_all=_send_all_label(counts.dead),
-        rows=[_view(message, names, clock) for message in rows],
+        rows=[message_view(message, names, clock) for message in rows],
         following=urlencode({"state": asked.state, "before": listed[-1].id}) if more else "",
         first=asked.before is None,
         can_send=may(Permission.MANAGE_OUTBOX),
@@ -209,50 +191,10 @@ def _shown(message: MessageRow) -> dict[str, Any]:
 
 def _part(message: MessageRow, toast: Toast | None) -> Response:
     with reading(db.engine) as connection:
-        names = _lead_names(connection, [message])
-    view = _view(message, names, reader_clock())
+        names = lead_names(connection, [message])
+    view = message_view(message, names, reader_clock())
     shown = {"mail": view, "toast": toast, "can_send": may(Permission.MANAGE_OUTBOX)}
     return private(make_response(render_template("internal/swap_message.html", **shown)))
-
-
-def _lead_names(connection: Connection, messages: Sequence[MessageRow]) -> dict[int, str]:
-    ids = {number for message in messages if (number := _lead_id(message)) is not None}
-    leads = queries.get_leads(connection, sorted(ids), public_url="")
-    return {lead.id: f"{lead.first_name} {lead.last_name}" for lead in leads}
-
-
-def _lead_id(message: MessageRow) -> int | None:
-    what, _, number = message.correlation.partition(":")
-    return int(number) if what == "lead" and number.isascii() and number.isdigit() else None
-
-
-def _view(message: MessageRow, names: dict[int, str], clock: Clock) -> MessageView:
-    lead_id = _lead_id(message)
-    name = names.get(lead_id) if lead_id is not None else None
-    retrying = message.delivery == "retrying"
-    settled = message.settled_at or message.due_at
-    tries = "1 try" if message.attempts == 1 else f"{message.attempts} tries"
-    return MessageView(
-        message.id,
-        mail_name(message.kind),
-        message.recipient,
-        (lead_id, name) if lead_id is not None and name is not None else None,
-        clock.moment(message.created_at),
-        message.created_at,
-        message.attempts,
-        message.delivery,
-        f"next try {clock.until(message.due_at)}" if retrying else "",
-        message.last_error or "",
-        f"gave up {in_sentence(clock.moment(settled)).replace(', ', ' at ')} after {tries}",
-        _advice(message.last_error or ""),
-    )
-
-
-def _advice(words: str) -> str:
-    """Return what to do about a dead letter. A server that says 5xx means for good (RFC 5321)."""
-    if words[:1] == "5" and words[:3].isdigit():
-        return "The mail server refused for good. Check the address before you send it again."
-    return "No try came through. Send it again once the mail server works."
 
 
 def _send_all_label(dead: int) -> str:
