@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from alma_leads.accounts import service
+from alma_leads.accounts.models import Role
 from alma_leads.accounts.session_service import open_session
 from alma_leads.database import to_stamp, utc_now
 from alma_leads.extensions import db
@@ -107,7 +108,7 @@ def test_signing_in_again_replaces_the_session(app: Flask, signed_in: StrictClie
     add_person(app, "Ian Park")
     # As through a set-up link opened in Rosa's browser: whoever was in is out.
     with app.app_context():
-        link = service.add_person("marcus.bell@alma.example", name="Marcus Bell", role=service.Role.VIEWER)
+        link = service.add_person("marcus.bell@alma.example", name="Marcus Bell", role=Role.VIEWER)
     page = signed_in.get(f"/set-password/{link}", headers=HTML)
     data = {"csrf_token": token(page), "password": NEW}
     assert signed_in.post(f"/set-password/{link}", data=data, headers=HTML).status_code == 303
@@ -254,7 +255,7 @@ def test_other_preferences_are_refused(signed_in: StrictClient, fields: dict[str
 
 
 def test_settings_lead_to_what_everyone_has(app: Flask, client: StrictClient) -> None:
-    add_person(app, "Ian Park", role=service.Role.ATTORNEY)
+    add_person(app, "Ian Park", role=Role.ATTORNEY)
     sign_in(client, "Ian Park")
     assert client.get("/internal/settings", headers=HTML).headers["Location"] == "/internal/account"
     assert "/internal/settings/people" not in client.get("/internal/account", headers=HTML).get_data(as_text=True)
