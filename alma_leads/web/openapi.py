@@ -6,96 +6,18 @@ from typing import Any
 
 from alma_leads.leads.filters import DEFAULT_LIMIT, DEFAULT_SORT, MAX_LIMIT, SORTS
 from alma_leads.leads.schemas import AssignmentIn, LeadIn, LeadPatch
-from alma_leads.leads.state import LeadStatus
-
-Schema = dict[str, Any]
-_STAMP: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-24T08:30:00.000000Z"]}
-_STATUS: Schema = {"type": "string", "enum": [status.value for status in LeadStatus]}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _object(properties: dict[str, Schema]) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-_RECORD: dict[str, Schema] = {
-    "id": {"type": "integer", "examples": [1]},
-    "first_name": {"type": "string", "examples": ["Sai"]},
-    "last_name": {"type": "string", "examples": ["Maryada"]},
-    "email": {"type": "string", "examples": ["example@gmail.com"]},
-    "resume_url": {
-        "type": "string",
-        "description": "The link given, or this application's own protected address of the uploaded file.",
-        "examples": ["https://drive.google.com/x"],
-    },
-    "status": _STATUS,
-}
-_FULL_LEAD = _object(
-    {
-        **_RECORD,
-        "created_at": _STAMP,
-        "updated_at": _STAMP,
-        "reached_out_at": _or_null(_STAMP),
-        "assigned_to": _or_null({"type": "string", "description": "The attorney's address."}),
-    }
+from alma_leads.web.openapi_schemas import (
+    ASSIGNMENT,
+    EVENT,
+    FULL_LEAD,
+    MESSAGE,
+    PROBLEM,
+    RECORD,
+    STATUS,
+    Schema,
+    an_object,
 )
-_EVENT = _object(
-    {
-        "id": {"type": "integer"},
-        "lead_id": {"type": "integer"},
-        "type": {"type": "string", "examples": ["reached_out"]},
-        "at": _STAMP,
-        "actor": _object(
-            {
-                "type": {"type": "string", "enum": ["prospect", "user", "key", "system"]},
-                "id": _or_null({"type": "integer"}),
-                "name": {"type": "string"},
-            }
-        ),
-        "data": {"type": "object", "examples": [{"status": {"old": "PENDING", "new": "REACHED_OUT"}}]},
-    }
-)
-_ASSIGNMENT = _object(
-    {
-        "email": {"type": "string", "description": "The prospect's address, normalised."},
-        "attorney": {"type": "string"},
-        "attorney_name": {"type": "string"},
-        "assigned_at": _STAMP,
-    }
-)
-_MESSAGE = _object(
-    {
-        "id": {"type": "integer"},
-        "kind": {"type": "string"},
-        "recipient": {"type": "string"},
-        "subject": {"type": "string"},
-        "state": {"type": "string"},
-        "attempts": {"type": "integer"},
-        "created_at": _STAMP,
-        "due_at": _STAMP,
-        "last_error": _or_null({"type": "string", "description": "The mail server's words."}),
-    }
-)
-_PROBLEM: Schema = {
-    "type": "object",
-    "description": "RFC 9457.",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "description": "For 422: each field that is wrong, and what to do.",
-            "items": _object({"field": {"type": "string"}, "message": {"type": "string"}}),
-        },
-        "request_id": {"type": "string", "description": "For 500: give it to the operator."},
-    },
-    "required": ["type", "title", "status", "detail"],
-}
+
 _PROBLEMS = {
     400: "Not JSON, not UTF-8, or a NUL in it",
     401: "No key, or one that is not right",
@@ -149,10 +71,10 @@ def _path(name: str, schema: Schema) -> Schema:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-_LEAD_ID = _path("lead_id", {"type": "integer", "minimum": 1})
+_LEAD_ID = _path("lead_id", {"type": "integer", "minimum": 1, "maximum": 2**63 - 1})
 _EMAIL = _path("email", {"type": "string"})
 _FILTERS = [
-    _query("status", "Only leads with this status.", _STATUS),
+    _query("status", "Only leads with this status.", STATUS),
     _query("q", 'Text in "first last" or the address, without regard to case or accents.', {"type": "string"}),
     _query("assigned_to", "An attorney's address, or `none`.", {"type": "string"}),
     _query("created_from", "A moment (RFC 3339) or a whole UTC day, included.", {"type": "string"}),
@@ -184,7 +106,7 @@ def _operation(tag: str, summary: str, responses: Schema, **more: Any) -> Schema
 
 def document(*, public_url: str) -> Schema:
     """Return the OpenAPI document of an application whose address is `public_url`."""
-    record = _object(_RECORD)
+    record = an_object(RECORD)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -304,6 +226,13 @@ def document(*, public_url: str) -> Schema:
                     "Messages waiting, retrying and dead",
                     _answers("The messages", _json({"type": "array", "items": _ref("Message")}), *(401, 403, 422, 429)),
                     operationId="listOutbox",
+                    parameters=[
+                        _query(
+                            "state", "Only these.", {"type": "string", "enum": ["queued", "retrying", "dead", "sent"]}
+                        ),
+                        _query("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 1000}),
+                        _query("before", "Only those with a smaller id.", {"type": "integer", "minimum": 1}),
+                    ],
                 )
             },
             "/healthz": {
@@ -321,14 +250,14 @@ def document(*, public_url: str) -> Schema:
         "components": {
             "schemas": {
                 "LeadIn": LeadIn.model_json_schema(),
-                "LeadPatch": {**_object({"status": _STATUS}), "title": LeadPatch.__name__},
+                "LeadPatch": {**an_object({"status": STATUS}), "title": LeadPatch.__name__},
                 "AssignmentIn": AssignmentIn.model_json_schema(),
                 "Record": record,
-                "FullLead": _FULL_LEAD,
-                "Event": _EVENT,
-                "Assignment": _ASSIGNMENT,
-                "Message": _MESSAGE,
-                "Problem": _PROBLEM,
+                "FullLead": FULL_LEAD,
+                "Event": EVENT,
+                "Assignment": ASSIGNMENT,
+                "Message": MESSAGE,
+                "Problem": PROBLEM,
             },
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
         },
