@@ -47,14 +47,14 @@ def open_session(user_id: int, *, instead_of: str, address: str, user_agent: str
 def use_session(token: str) -> User | None:
     """Return whose session a token is while it holds, noting now and then that it was used."""
     now = utc_now()
-    found = db.session.execute(sessions.holder(token, lifetime=session_lifetime(), now=now)).one_or_none()
+    with reading(db.engine) as connection:
+        found = sessions.holder(connection, token, lifetime=session_lifetime(), now=now)
     if found is None:
         return None
-    user, session_id, last_seen_at = found
-    if last_seen_at < now - TOUCH_EVERY:
+    if found.last_seen_at < now - TOUCH_EVERY:
         with transaction(db.engine) as connection:
-            sessions.touch(connection, session_id, now=now)
-    return user
+            sessions.touch(connection, found.session_id, now=now)
+    return found.person
 
 
 def list_sessions(user_id: int) -> list[SessionRow]:

@@ -6,11 +6,11 @@ import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection
 
 from alma_leads.accounts.links import token_hash
-from alma_leads.accounts.models import User, UserSession
-from alma_leads.database import Sql, to_stamp
+from alma_leads.accounts.models import Role, User
+from alma_leads.database import Sql, from_stamp, to_stamp
 
 # `last_seen_at` is written at most this often: a session costs no write per request.
 TOUCH_EVERY = timedelta(minutes=1)
@@ -18,6 +18,12 @@ TOUCH_EVERY = timedelta(minutes=1)
 _INSERT = Sql("""
     INSERT INTO user_sessions (token_hash, user_id, address, user_agent, created_at, last_seen_at)
     VALUES (:token_hash, :user_id, :address, :user_agent, :now, :now)
+""")
+_PERSON = ("id", "email", "name", "password", "fs_uniquifier", "time_zone", "theme", "single_key_shortcuts")
+_HOLDER = Sql(f"""
+    SELECT s.id, s.last_seen_at, u.role, u.password_changed_at, {", ".join(f"u.{name}" for name in _PERSON)}
+    FROM user_sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.token_hash = :token_hash AND s.last_seen_at > :idle_since AND s.created_at > :oldest AND u.active
 """)
 _TOUCH = Sql("UPDATE user_sessions SET last_seen_at = :now WHERE id = :id")
 _CLOSE = Sql("DELETE FROM user_sessions WHERE token_hash = :token_hash")
@@ -38,6 +44,14 @@ class Lifetime(NamedTuple):
     def bounds(self, now: datetime) -> dict[str, str]:
         """Return the stamps before which a session is over."""
         return {"idle_since": to_stamp(now - self.idle), "oldest": to_stamp(now - self.longest)}
+
+
+class Holder(NamedTuple):
+    """Who holds a session, its number, and when it was last used."""
+
+    person: User
+    session_id: int
+    last_seen_at: datetime
 
 
 class SessionRow(NamedTuple):
@@ -64,21 +78,23 @@ def begin(connection: Connection, user_id: int, *, address: str, user_agent: str
     return token
 
 
-def holder(token: str, *, lifetime: Lifetime, now: datetime) -> Select[User, int, datetime]:
-    """Return the query for a session that holds: its owner, its number, and when it was last used.
+def holder(connection: Connection, token: str, *, lifetime: Lifetime, now: datetime) -> Holder | None:
+    """Return who holds a session that has not ended, or None.
 
-    It is asked at every request, so it is one: session and person together.
+    It is asked at every request, so it is one statement for session and person, and no ORM query: that took a quarter
+    of the time of a page. The person is a copy to be read; nothing writes it back.
     """
-    return (
-        select(User, UserSession.id, UserSession.last_seen_at)
-        .join(UserSession, UserSession.user_id == User.id)
-        .where(
-            UserSession.token_hash == token_hash(token),
-            UserSession.last_seen_at > now - lifetime.idle,
-            UserSession.created_at > now - lifetime.longest,
-            User.active,
-        )
+    row = _HOLDER.row(connection, token_hash=token_hash(token), **lifetime.bounds(now))
+    if row is None:
+        return None
+    session_id, last_seen_at, role, changed, *values = row
+    person = User(
+        role=Role(role),
+        password_changed_at=from_stamp(changed) if changed else None,
+        active=True,
+        **dict(zip(_PERSON, values, strict=True)),
     )
+    return Holder(person, session_id, from_stamp(last_seen_at))
 
 
 def touch(connection: Connection, session_id: int, *, now: datetime) -> None:
