@@ -1,0 +1,96 @@
+"""The e-mails of a lead: rendered strictly in every variation, with what a stranger typed never becoming mark-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from alma_leads.leads.emails import confirmation, notification
+from alma_leads.leads.schemas import LeadIn
+from alma_leads.outbox.message import Message
+
+ROOT = Path(__file__).parents[2]
+PUBLIC_URL = "https://intake.alma.example"
+
+
+@pytest.fixture(autouse=True)
+def templates() -> Iterator[None]:
+    """Let the templates be found, without the application or its database."""
+    with Flask(__name__, root_path=str(ROOT), template_folder="templates").app_context():
+        yield
+
+
+def lead(first_name: str = "Amara", last_name: str = "Okafor") -> LeadIn:
+    """Return what a prospect submitted."""
+    return LeadIn.model_validate(
+        {
+            "first_name": first_name,
+            "last_name": last_name,
+            "email": "amara.okafor@example.com",
+            "resume_url": "https://drive.google.com/file/x",
+        }
+    )
+
+
+def notice(
+    of: LeadIn, *, attorney: str | None = None, file_name: str | None = None, earlier: list[tuple[int, str]]
+) -> Message:
+    """Return the notification of lead 412."""
+    return notification(
+        of, lead_id=412, attorney_email=attorney, file_name=file_name, earlier=earlier, public_url=PUBLIC_URL
+    )
+
+
+def test_every_email_has_its_three_files() -> None:
+    folder = ROOT / "templates" / "email"
+    kinds = {path.name.split(".")[0] for path in folder.iterdir()} - {"layout"}
+    assert kinds == {"lead_confirmation", "lead_notification"}
+    for kind in kinds:
+        assert all((folder / f"{kind}.{end}").is_file() for end in ("subject.txt", "txt", "html"))
+
+
+def test_the_confirmation_repeats_the_first_name_only() -> None:
+    message = confirmation(lead(), lead_id=412)
+    assert message.subject == "We have your details"
+    for body in (message.text, message.html):
+        assert "Dear Amara," in body
+        assert "Okafor" not in body
+        assert "drive.google.com" not in body
+        assert "/internal" not in body
+
+
+@pytest.mark.parametrize("name", ["evil.example", "https://evil", "a@b", "a/b"])
+def test_a_first_name_that_may_be_a_link_is_left_out(name: str) -> None:
+    message = confirmation(lead(first_name=name), lead_id=412)
+    for body in (message.text, message.html):
+        assert "Hello," in body
+        assert name not in body
+
+
+@pytest.mark.parametrize("earlier", [[], [(87, "REACHED_OUT"), (91, "PENDING")]])
+@pytest.mark.parametrize("attorney", [None, "rosa.delgado@alma.example"])
+@pytest.mark.parametrize("file_name", [None, "CV Amara Okafor.pdf"])
+def test_the_notification_says_who_and_where(
+    earlier: list[tuple[int, str]], attorney: str | None, file_name: str | None
+) -> None:
+    message = notice(lead(), attorney=attorney, file_name=file_name, earlier=earlier)
+    assert message.subject == f"{'Again' if earlier else 'New lead'}: Amara Okafor (lead 412)"
+    for body in (message.text, message.html):
+        assert f"{PUBLIC_URL}/internal/leads/412" in body
+        assert (file_name or "drive.google.com") in body
+        assert ("is assigned to you" in body) is (attorney is not None)
+        assert ("Lead 87, reached out" in body) is bool(earlier)
+        assert ("Lead 91, pending" in body) is bool(earlier)
+    assert all(len(line) <= 78 for line in message.text.splitlines())
+
+
+def test_mark_up_in_a_name_stays_text() -> None:
+    message = notice(lead(last_name="<b>O'Neill & Co"), file_name="<i>.pdf", earlier=[])
+    assert "<b>O" not in message.html
+    assert "<i>" not in message.html
+    assert "&lt;b&gt;O" in message.html
+    assert "<b>O'Neill & Co" in message.text, "the plain text is not for a browser"
+    assert message.subject == "New lead: Amara <b>O'Neill & Co (lead 412)"
