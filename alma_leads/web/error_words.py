@@ -19,9 +19,9 @@ class ErrorWords:
 _TO_LEADS = {"action_label": "Back to leads", "action_href": "/internal/leads"}
 _WORDS = {
     400: ErrorWords(
-        "This page was open for too long.",
+        "That did not go through.",
         (
-            "For your safety it stopped working, or your browser keeps no cookies. "
+            "The page may have been open for too long, or your browser keeps no cookies. "
             "Go back, load the page again, and try once more.",
         ),
     ),
@@ -45,6 +45,7 @@ _WORDS = {
             "What you typed is still in your browser: go back to find it.",
         ),
     ),
+    415: ErrorWords("That kind of content cannot be read here.", ("Go back and send it with the form on the page.",)),
     422: ErrorWords("Some of that cannot be used.", ("Go back, check what you gave, and send again.",)),
     429: ErrorWords("One moment.", ("We had many requests from your connection at once.",), footer="Nothing was lost."),
     500: ErrorWords(
@@ -61,8 +62,7 @@ def words_for(status: int, *, wait_seconds: int | None = None) -> ErrorWords:
     """Return the words for a status, with the seconds to wait where there is a wait."""
     words = _WORDS.get(status) or _WORDS[500 if status >= 500 else 422]
     if wait_seconds is not None:
-        wait = (
-            f"Wait {wait_seconds} seconds, then try again. What you typed is still in your browser: go back to find it."
-        )
+        seconds = "1 second" if wait_seconds == 1 else f"{wait_seconds} seconds"
+        wait = f"Wait {seconds}, then try again. What you typed is still in your browser: go back to find it."
         words = replace(words, sentences=(*words.sentences, wait))
     return words
