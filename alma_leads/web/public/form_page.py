@@ -29,6 +29,7 @@ KEPT_FOR_SECONDS = 12 * 3600
 THEMES = ("", "light", "dark")
 TOKEN_PLACE = "token-goes-here"  # noqa: S105 -- where it goes, not what it is
 NEITHER = "Choose a file, or give a link to your resume"
+AGAIN = "Choose the file again when you send"
 GONE = "The file is no longer kept. Choose it again"
 
 
@@ -88,9 +89,11 @@ def submit_form() -> Response:
         if kept is not None:
             discard(kept.storage_name)
         return _page(typed, {})
+    # A file that comes with it is not looked at, which is what the limit is for: it has to be chosen again.
+    chosen_in_vain = {"resume": AGAIN} if uploaded_file() is not None else {}
     wait = seconds_to_wait()
     if wait is not None:
-        return _page(typed, {}, kept=kept, wait_seconds=wait, status=429)
+        return _page(typed, chosen_in_vain, kept=kept, wait_seconds=wait, status=429)
     submitted.validate()
     errors = submitted.messages
     upload = uploaded_file()
@@ -99,7 +102,7 @@ def submit_form() -> Response:
     if upload is not None or not errors:
         wait = spend_one()
         if wait is not None:
-            return _page(typed, {}, kept=kept, wait_seconds=wait, status=429)
+            return _page(typed, chosen_in_vain, kept=kept, wait_seconds=wait, status=429)
     status = 422
     if upload is not None:
         try:
