@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -26,9 +25,6 @@ class _StampLoader(Loader):
 def prepare_engine(engine: Engine) -> None:
     """Set up each new connection of `engine`: pragmas and transactions on SQLite, UTC stamps on PostgreSQL."""
     if engine.dialect.name == "sqlite":
-        # sqlite3 lets go of Python's lock for each statement. At the usual 5 ms a writer would wait that long at each
-        # statement for threads that only compute, while others wait for the writer.
-        sys.setswitchinterval(0.0005)
         event.listen(engine, "connect", _on_sqlite_connect)
         event.listen(engine, "begin", _on_sqlite_begin)
     else:
