@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import schemathesis
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from openapi_spec_validator import validate
+from schemathesis.core.result import Ok
 
 from config import Settings
 from tests.factories import lead_body
@@ -66,11 +68,12 @@ def test_answers_look_as_described(app: Flask, client: FlaskClient) -> None:
     schema = schemathesis.openapi.from_wsgi("/openapi.json", app)
     asked = []
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
 
         @given(case=operation.as_strategy())
         @hypothesis_settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-        def ask(case: schemathesis.Case) -> None:
+        def ask(case: schemathesis.Case[Any]) -> None:
             asked.append(case.operation.label)
             case.call_and_validate(
                 headers=key,
