@@ -51,6 +51,8 @@ class Server:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                # Whoever runs the tests under nohup hands down a SIGHUP that is ignored, and we respect that.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             )
 
     @property
