@@ -11,21 +11,9 @@ from sqlalchemy import Connection, Engine
 
 from alma_leads.database import Sql, reading
 from alma_leads.leads.filters import LeadFilter
-from alma_leads.leads.queries import protected_address
+from alma_leads.leads.queries import FULL_LEAD, protected_address
 from alma_leads.leads.selection import Selection, select
 
-FIELDS = (
-    "id",
-    "first_name",
-    "last_name",
-    "email",
-    "resume_url",
-    "status",
-    "created_at",
-    "updated_at",
-    "reached_out_at",
-    "assigned_to",
-)
 ROWS_PER_CHUNK = 1000
 
 _JOINS = "LEFT JOIN users u ON u.id = l.attorney_id"
@@ -42,7 +30,7 @@ _FORMULA_STARTS = "=+-@＝＋－＠"
 
 def stream_csv(engine: Engine, lead_filter: LeadFilter, *, public_url: str) -> Iterator[bytes]:
     """Yield a CSV document (RFC 4180 but for bare line feeds, UTF-8) with a header line."""
-    yield (",".join(FIELDS) + "\n").encode()
+    yield (",".join(FULL_LEAD) + "\n").encode()
     yield from _stream(engine, lead_filter, public_url, kind="csv")
 
 
@@ -119,13 +107,13 @@ def _csv_line_sqlite() -> str:
         "updated_at": "l.updated_at",
         "reached_out_at": "coalesce(l.reached_out_at, '')",
     }
-    cells = [plain.get(name) or cell(name, _TEXTS[name]) for name in FIELDS]
+    cells = [plain.get(name) or cell(name, _TEXTS[name]) for name in FULL_LEAD]
     return " || ',' || ".join(cells) + " || char(10)"
 
 
 def _json_line_sqlite() -> str:
-    values = [_TEXTS.get(name, f"l.{name}") for name in FIELDS]
-    pairs = ", ".join(f"'{name}', {value}" for name, value in zip(FIELDS, values, strict=True))
+    values = [_TEXTS.get(name, f"l.{name}") for name in FULL_LEAD]
+    pairs = ", ".join(f"'{name}', {value}" for name, value in zip(FULL_LEAD, values, strict=True))
     return f"json_object({pairs}) || char(10)"
 
 
@@ -144,9 +132,9 @@ def _csv_cells_postgresql() -> str:
             return value
         return _neutral(value, f"position(left({value}, 1) in '{_FORMULA_STARTS}') > 0 AND {value} <> ''")
 
-    return ", ".join(cell(name) for name in FIELDS)
+    return ", ".join(cell(name) for name in FULL_LEAD)
 
 
 def _json_cell_postgresql() -> str:
-    pairs = ", ".join(f"'{name}', {_value_postgresql(name)}" for name in FIELDS)
+    pairs = ", ".join(f"'{name}', {_value_postgresql(name)}" for name in FULL_LEAD)
     return f"json_build_object({pairs})::text"

@@ -90,6 +90,7 @@ _FULL_COLUMNS = """
     l.status, l.created_at, l.updated_at, l.reached_out_at, u.email"""
 _FULL_JOINS = "LEFT JOIN users u ON u.id = l.attorney_id"
 
+_ONE_FULL = Sql(f"SELECT {_FULL_COLUMNS} FROM leads l {_FULL_JOINS} WHERE l.id = :id")
 _ONE = Sql(f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id = :id")
 _SEVERAL = Sql(
     sqlite=f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id IN (SELECT value FROM json_each(:ids))",
@@ -133,6 +134,12 @@ def get_leads(connection: Connection, lead_ids: Sequence[int], *, public_url: st
     rows = _SEVERAL.rows(connection, ids=ids, files=protected_address(public_url))
     found = {row[0]: LeadRow(*row) for row in rows}
     return [found[lead_id] for lead_id in lead_ids if lead_id in found]
+
+
+def get_full_lead(connection: Connection, lead_id: int, *, public_url: str) -> dict[str, Any] | None:
+    """Return one lead as programs see it, or None when there is none."""
+    row = _ONE_FULL.row(connection, id=lead_id, files=protected_address(public_url))
+    return None if row is None else dict(zip(FULL_LEAD, row, strict=True))
 
 
 def leads_of_prospect(connection: Connection, prospect_id: int, *, public_url: str) -> list[LeadRow]:

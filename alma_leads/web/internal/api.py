@@ -17,7 +17,7 @@ from alma_leads.extensions import db, settings
 from alma_leads.leads import assignment_service, export, queries, service
 from alma_leads.leads.errors import LeadChanged, LeadNotFound
 from alma_leads.leads.filters import LeadFilter, parse_filter
-from alma_leads.leads.queries import EventRow, LeadRow
+from alma_leads.leads.queries import EventRow
 from alma_leads.leads.schemas import AssignmentIn, LeadPatch
 from alma_leads.resumes.service import of_lead, read
 from alma_leads.web.auth import access, actor, needs
@@ -77,9 +77,9 @@ def update_lead(lead_id: int) -> Response:
     seen = None
     if request.if_match:
         current = _get(lead_id)
-        if not request.if_match.contains(_etag(_body(current))):
+        if not request.if_match.contains(_etag(orjson.dumps(current))):
             raise LeadChanged(lead_id)
-        seen = current.updated_at
+        seen = current["updated_at"]
     service.change_status(lead_id, wanted, actor=actor(), seen_updated_at=seen)
     return _lead_answer(_get(lead_id))
 
@@ -140,22 +140,6 @@ def delete_assignment(email: str) -> Response:
     return Response(status=204)
 
 
-def full_lead(row: LeadRow) -> dict[str, Any]:
-    """Return a lead as programs see it."""
-    return {
-        "id": row.id,
-        "first_name": row.first_name,
-        "last_name": row.last_name,
-        "email": row.email,
-        "resume_url": row.resume_url,
-        "status": row.status,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-        "reached_out_at": row.reached_out_at,
-        "assigned_to": row.attorney_email,
-    }
-
-
 def _event(event: EventRow) -> dict[str, Any]:
     who = {"type": event.actor_kind, "id": event.actor_id, "name": event.actor_name}
     return {
@@ -169,15 +153,16 @@ def _event(event: EventRow) -> dict[str, Any]:
 
 
 def _filter() -> LeadFilter:
+    return parse_filter(request.args.items(multi=True), find_attorney=_find_attorney)
+
+
+def _find_attorney(text: str) -> int | None:
+    try:
+        email = normalise_email(text)
+    except BadEmailAddress:
+        return None
     with reading(db.engine) as connection:
-
-        def find_attorney(text: str) -> int | None:
-            try:
-                return queries.find_attorney_id(connection, normalise_email(text))
-            except BadEmailAddress:
-                return None
-
-        return parse_filter(request.args.items(multi=True), find_attorney=find_attorney)
+        return queries.find_attorney_id(connection, email)
 
 
 def _address_with(cursor: str) -> str:
@@ -185,24 +170,20 @@ def _address_with(cursor: str) -> str:
     return f"{request.base_url}?{urlencode([*pairs, ('cursor', cursor)])}"
 
 
-def _get(lead_id: int) -> LeadRow:
+def _get(lead_id: int) -> dict[str, Any]:
     with reading(db.engine) as connection:
-        row = queries.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
-    if row is None:
+        found = queries.get_full_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
+    if found is None:
         raise LeadNotFound(lead_id)
-    return row
-
-
-def _body(row: LeadRow) -> bytes:
-    return orjson.dumps(full_lead(row))
+    return found
 
 
 def _etag(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:32]
 
 
-def _lead_answer(row: LeadRow) -> Response:
-    body = _body(row)
+def _lead_answer(lead: dict[str, Any]) -> Response:
+    body = orjson.dumps(lead)
     response = _json_bytes(body)
     response.set_etag(_etag(body))
     return response
