@@ -5,6 +5,7 @@ No table and no business rule lives here.
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, String, text
+from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, MetaData, String, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import DeclarativeBase
@@ -50,6 +51,21 @@ def to_stamp(moment: datetime) -> str:
 def from_stamp(stamp: str) -> datetime:
     """Return the aware moment that `to_stamp` wrote."""
     return datetime.fromisoformat(stamp)
+
+
+def text_enum(kind: type[enum.StrEnum], *, name: str, length: int) -> Enum:
+    """Return the column type of an enumeration: text with a CHECK called `name`, on both databases.
+
+    PostgreSQL's own enumerations cannot lose a value, and SQLite has none.
+    """
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=length,
+        values_callable=lambda members: [member.value for member in members],
+    )
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database import Base, UtcDateTime
+from alma_leads.database import Base, UtcDateTime, text_enum
 from alma_leads.leads.state import LeadStatus
 
 
@@ -39,16 +39,7 @@ class Lead(Base):
     last_name: Mapped[str] = mapped_column(String(100))
     email: Mapped[str] = mapped_column(String(254))
     resume_url: Mapped[str | None] = mapped_column(String(2048))
-    status: Mapped[LeadStatus] = mapped_column(
-        Enum(
-            LeadStatus,
-            name="status",
-            native_enum=False,
-            create_constraint=True,
-            length=20,
-            values_callable=lambda e: [m.value for m in e],
-        )
-    )
+    status: Mapped[LeadStatus] = mapped_column(text_enum(LeadStatus, name="status", length=20))
     attorney_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     content_hash: Mapped[str] = mapped_column(String(64))
     confirmation_queued: Mapped[bool]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
-from sqlalchemy import Enum, Index, String, Text, text
+from sqlalchemy import Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database import Base, UtcDateTime
+from alma_leads.database import Base, UtcDateTime, text_enum
 
 
 class MessageState(enum.StrEnum):
@@ -44,16 +44,7 @@ class OutboxMessage(Base):
     subject: Mapped[str] = mapped_column(String(500))
     text_body: Mapped[str] = mapped_column(Text)
     html_body: Mapped[str] = mapped_column(Text)
-    state: Mapped[MessageState] = mapped_column(
-        Enum(
-            MessageState,
-            name="state",
-            native_enum=False,
-            create_constraint=True,
-            length=10,
-            values_callable=lambda states: [state.value for state in states],
-        )
-    )
+    state: Mapped[MessageState] = mapped_column(text_enum(MessageState, name="state", length=10))
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lease: Mapped[str | None] = mapped_column(String(64))
