@@ -39,10 +39,6 @@ class WeakPassword(AccountError):
     """The password cannot be used; the text says why, as a plain sentence."""
 
 
-class WrongPassword(AccountError):
-    """The present password is not this one."""
-
-
 class TooManyAttempts(AccountError):
     """Too many sign-ins failed: wait."""
 

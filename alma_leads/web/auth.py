@@ -29,19 +29,13 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a route demands: a permission for each method ("*" for the rest), or nothing at all when public.
+    """What a route demands: a permission, or none when it is public.
 
-    `csrf` is False only where no session has a say (the public API).
+    `csrf` is False only where no session has a say (the public API), or where the view checks the token itself.
     """
 
-    permissions: dict[str, Permission] | None
+    permission: Permission | None
     csrf: bool = True
-
-    def permission(self, method: str) -> Permission | None:
-        """Return what `method` needs, or None when the route is public."""
-        if self.permissions is None:
-            return None
-        return self.permissions.get("GET" if method == "HEAD" else method) or self.permissions["*"]
 
 
 PUBLIC = Access(None)
@@ -51,13 +45,13 @@ PUBLIC_API = Access(None, csrf=False)
 LIBRARY_ROUTES: dict[str, Access] = {
     "static": PUBLIC,
     "security.login": PUBLIC,
-    "security.logout": Access({"*": Permission.OWN_ACCOUNT}),
+    "security.logout": Access(Permission.OWN_ACCOUNT),
 }
 
 
-def needs(permission: Permission, **by_method: Permission) -> Access:
-    """Return the access rule "needs `permission`", with other permissions for the methods named."""
-    return Access({"*": permission, **by_method})
+def needs(permission: Permission) -> Access:
+    """Return the access rule "needs `permission`"."""
+    return Access(permission)
 
 
 def access(rule: Access) -> Callable[[View], View]:
@@ -98,12 +92,11 @@ def _authorise() -> Response | None:
     if rule is None:
         log.error("route without access declaration", endpoint=request.endpoint)
         return problem(403)
-    wanted = rule.permission(request.method)
-    if wanted is not None:
+    if rule.permission is not None:
         refused = _identify()
         if refused is not None:
             return refused
-        if wanted not in g.permissions:
+        if rule.permission not in g.permissions:
             return problem(403, "You are signed in, but your role does not allow this. Ask an administrator.")
     if rule.csrf and request.method not in SAFE_METHODS and not getattr(g, "by_key", False):
         csrf.protect()

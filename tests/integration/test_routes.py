@@ -64,7 +64,7 @@ def test_every_route_declares_its_access(app: Flask) -> None:
 
 def test_only_the_public_routes_are_public(app: Flask) -> None:
     with app.app_context():
-        public = {rule.rule for rule in rules(app) if access_of(rule.endpoint).permissions is None}
+        public = {rule.rule for rule in rules(app) if access_of(rule.endpoint).permission is None}
     assert public == PUBLIC
 
 
