@@ -20,7 +20,7 @@ from alma_leads.actor import Actor
 from alma_leads.extensions import csrf, settings
 from alma_leads.web.negotiation import wants_html
 from alma_leads.web.problems import problem
-from alma_leads.web.throttle import WRONG_KEYS, spend
+from alma_leads.web.throttle import WRONG_KEYS, client, spend
 
 log = structlog.get_logger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
@@ -109,7 +109,7 @@ def _identify() -> Response | None:
     address = request.remote_addr or ""
     if key is not None:
         if not _is_static_key(key):
-            wait = spend(WRONG_KEYS, address)
+            wait = spend(WRONG_KEYS, "wrong-key", client())
             if wait is not None:
                 return problem(429, "Too many wrong keys came from this address.", headers={"Retry-After": str(wait)})
             return _unauthenticated()

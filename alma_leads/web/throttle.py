@@ -10,10 +10,12 @@ import time
 from typing import cast
 
 import structlog
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
+
+from alma_leads.accounts.throttle import address_key
 
 log = structlog.get_logger(__name__)
 WRONG_KEYS = parse("60 per minute")
@@ -24,6 +26,11 @@ def init_app(app: Flask) -> None:
     storage = storage_from_string(app.config["SETTINGS"].RATE_LIMIT_STORAGE_URL)
     # Unlike fixed windows, it lets nobody send twice as much around the full minute.
     app.extensions["throttle"] = SlidingWindowCounterRateLimiter(storage)
+
+
+def client() -> str:
+    """Return whom this request is counted for: its address, or its network where one customer has many (IPv6)."""
+    return address_key(request.remote_addr or "")
 
 
 def spend(limit: RateLimitItem, *names: str) -> int | None:

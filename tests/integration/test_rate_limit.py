@@ -38,6 +38,23 @@ def test_too_many_leads_from_one_address(limited: Callable[[str], FlaskClient]) 
     assert b"Maryada" in form.data
 
 
+def test_a_customer_with_many_ipv6_addresses_is_one(limited: Callable[[str], FlaskClient]) -> None:
+    client = limited("1 per minute")
+
+    def send(address: str) -> int:
+        status: int = client.post(
+            "/public/leads", json=lead_body(), environ_overrides={"REMOTE_ADDR": address}
+        ).status_code
+        return status
+
+    assert send("2001:db8:1:2::1") == 201
+    assert send("2001:db8:1:2:ffff::9") == 429
+    assert send("2001:db8:1:3::1") == 201
+    assert send("::ffff:192.0.2.1") == 201
+    assert send("192.0.2.1") == 429
+    assert send("192.0.2.2") == 201
+
+
 def test_a_replay_does_not_count(limited: Callable[[str], FlaskClient]) -> None:
     client = limited("1 per minute")
     body = lead_body()

@@ -15,7 +15,7 @@ from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.service import Submission, submit_lead
 from alma_leads.resumes.service import KeptFile, discard, keep_file
 from alma_leads.tasks import wake
-from alma_leads.web.throttle import exhausted, spend
+from alma_leads.web.throttle import client, exhausted, spend
 
 
 def _limit() -> RateLimitItem:
@@ -24,12 +24,12 @@ def _limit() -> RateLimitItem:
 
 def seconds_to_wait() -> int | None:
     """Return how long this address has to wait before it can send a lead, or None when it need not."""
-    return exhausted(_limit(), "leads", request.remote_addr or "")
+    return exhausted(_limit(), "leads", client())
 
 
 def spend_one() -> int | None:
     """Count one lead for this address; return the seconds to wait when there were too many."""
-    return spend(_limit(), "leads", request.remote_addr or "")
+    return spend(_limit(), "leads", client())
 
 
 def uploaded_file() -> FileStorage | None:
