@@ -51,6 +51,22 @@ def present_revision(engine: Engine) -> str | None:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
+def known_revision(engine: Engine) -> str | None:
+    """Return the revision that the database is at, or None when it was never migrated.
+
+    Raises:
+        NewerDatabase: this code does not know it.
+        sqlalchemy.exc.DBAPIError: the database cannot be reached.
+    """
+    present = present_revision(engine)
+    if present is not None:
+        try:
+            scripts().get_revision(present)
+        except CommandError:
+            raise NewerDatabase(present) from None
+    return present
+
+
 def upgrade() -> bool:
     """Bring the database to the revision that this code needs; return whether there was anything to do.
 
@@ -58,13 +74,7 @@ def upgrade() -> bool:
         NewerDatabase: it is at a revision that this code does not know.
         sqlalchemy.exc.DBAPIError: the database cannot be reached, or refuses.
     """
-    present = present_revision(db.engine)
-    if present == needed_revision():
+    if known_revision(db.engine) == needed_revision():
         return False
-    if present is not None:
-        try:
-            scripts().get_revision(present)
-        except CommandError:
-            raise NewerDatabase(present) from None
     command.upgrade(current_app.extensions["migrate"].migrate.get_config(), "head")
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ import alma_leads.leads.models
 import alma_leads.outbox.models
 import alma_leads.resumes.models  # noqa: F401 -- each adds its tables to the metadata
 from alma_leads.extensions import db
+from alma_leads.schema_version import NewerDatabase, known_revision, present_revision
 
 MIGRATION_LOCK = 4_142_004  # any number, as long as nothing else takes this advisory lock
 
@@ -57,4 +59,24 @@ def run_migrations() -> None:
             enforce_foreign_keys(connection, True)
 
 
-run_migrations()
+def run_as_command() -> None:
+    """Run migrations for `flask db …`, and say in our words what became of it."""
+    try:
+        before = known_revision(db.engine)
+        run_migrations()
+    except NewerDatabase as newer:
+        raise click.ClickException(str(newer)) from newer
+    after = present_revision(db.engine)
+    said = f"stays at {named(after)}" if after == before else f"went from {named(before)} to {named(after)}"
+    click.echo(f"The database {said}.")
+
+
+def named(revision: str | None) -> str:
+    """Return a revision as people read it."""
+    return f"revision {revision}" if revision else "no revision"
+
+
+if click.get_current_context(silent=True) is None:
+    run_migrations()
+else:
+    run_as_command()

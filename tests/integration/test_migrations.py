@@ -135,3 +135,15 @@ def test_several_processes_may_migrate_at_once(
         assert process.returncode == 0, err.decode()
     with empty_app.app_context():
         assert schema_version.present_revision(db.engine) == schema_version.needed_revision()
+
+
+def test_the_command_says_what_it_did(empty_app: Flask) -> None:
+    first = empty_app.test_cli_runner().invoke(args=["db", "upgrade"])
+    assert (first.exit_code, first.output) == (0, "The database went from no revision to revision 0001.\n")
+    again = empty_app.test_cli_runner().invoke(args=["db", "upgrade"])
+    assert (again.exit_code, again.output) == (0, "The database stays at revision 0001.\n")
+    with empty_app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    newer = empty_app.test_cli_runner().invoke(args=["db", "upgrade"])
+    assert newer.exit_code == 1
+    assert "a newer version of Alma Lead Manager has migrated (revision 9999)" in newer.output
