@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
 from alma_leads import create_app, schema_version  # noqa: E402
 from alma_leads.accounts.errors import WeakPassword  # noqa: E402
-from alma_leads.accounts.service import prepare_first_administrator  # noqa: E402
+from alma_leads.accounts.setup_service import prepare_first_administrator  # noqa: E402
 from alma_leads.extensions import db  # noqa: E402
 from alma_leads.supervisor import supervise  # noqa: E402
 from config import ENV_FILE, Settings, load_settings  # noqa: E402

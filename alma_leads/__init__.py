@@ -11,10 +11,11 @@ from alma_leads import cli, tasks
 from alma_leads.engine import prepare_engine
 from alma_leads.extensions import csrf, db, mail, migrate
 from alma_leads.log import configure_logging
-from alma_leads.web import assets, auth, headers, health, problems, requests_log, security, throttle
+from alma_leads.web import assets, auth, headers, health, problems, requests_log, throttle
 from alma_leads.web.bodies import AppRequest
 from alma_leads.web.internal import internal
 from alma_leads.web.public import public
+from alma_leads.web.sign_in import sign_in
 
 if TYPE_CHECKING:
     from config import Settings
@@ -44,11 +45,11 @@ def create_app(settings: Settings) -> Flask:
 
     requests_log.log_requests(app)
     problems.register_error_handlers(app)
-    security.init_app(app)
     auth.protect(app)
     headers.set_headers(app)
 
     app.register_blueprint(public)
+    app.register_blueprint(sign_in)
     app.register_blueprint(internal)
     health.add_health(app)
     tasks.init_app(app)

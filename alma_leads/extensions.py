@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app
 from flask_mail import Mail
 from flask_migrate import Migrate
-from flask_security import Security
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
@@ -20,7 +19,6 @@ db = SQLAlchemy(model_class=Base)
 migrate = Migrate()
 mail = Mail()
 csrf = CSRFProtect()
-security = Security()
 
 
 def settings() -> Settings:

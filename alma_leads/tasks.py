@@ -16,7 +16,7 @@ from flask import Flask, current_app
 from huey import Huey, SqliteHuey, crontab
 from huey.consumer import Consumer
 
-from alma_leads.accounts.service import forget_expired
+from alma_leads.accounts.upkeep_service import forget_expired
 from alma_leads.database import from_stamp, reading, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.leads.service import forget_old_keys

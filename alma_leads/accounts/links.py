@@ -18,11 +18,11 @@ LIFETIME = timedelta(hours=24)
 _RETIRE_SETUP = Sql("DELETE FROM one_time_links WHERE purpose = 'setup'")
 _RETIRE_OF_USER = Sql("DELETE FROM one_time_links WHERE user_id = :user_id AND purpose = :purpose AND used_at IS NULL")
 _INSERT = Sql("""
-    INSERT INTO one_time_links (token_hash, purpose, user_id, created_at, expires_at)
-    VALUES (:token_hash, :purpose, :user_id, :now, :expires_at)
+    INSERT INTO one_time_links (token_hash, purpose, user_id, new_email, created_at, expires_at)
+    VALUES (:token_hash, :purpose, :user_id, :new_email, :now, :expires_at)
 """)
 _LOOK = Sql("""
-    SELECT l.user_id, u.email FROM one_time_links l LEFT JOIN users u ON u.id = l.user_id
+    SELECT l.user_id, u.email, u.name, l.new_email FROM one_time_links l LEFT JOIN users u ON u.id = l.user_id
     WHERE l.token_hash = :token_hash AND l.purpose = :purpose AND l.used_at IS NULL AND l.expires_at > :now
         AND (l.user_id IS NULL OR u.active)
 """)
@@ -30,16 +30,25 @@ _USE = Sql("""
     UPDATE one_time_links SET used_at = :now
     WHERE token_hash = :token_hash AND purpose = :purpose AND used_at IS NULL AND expires_at > :now
         AND (user_id IS NULL OR user_id IN (SELECT id FROM users WHERE active))
-    RETURNING user_id
+    RETURNING user_id, new_email
 """)
 _FORGET = Sql("DELETE FROM one_time_links WHERE expires_at < :now")
 
 
 class Link(NamedTuple):
-    """Whom a link is for; nobody yet when it is for the set-up."""
+    """Whom a link is for; nobody yet when it is for the set-up. `new_email` is what a change of address leads to."""
 
     user_id: int | None
     email: str | None
+    name: str | None
+    new_email: str | None
+
+
+class Used(NamedTuple):
+    """Whom a link was for that is now used up, and the address it changes to."""
+
+    user_id: int | None
+    new_email: str | None
 
 
 def token_hash(token: str) -> str:
@@ -47,18 +56,21 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def make(connection: Connection, purpose: LinkPurpose, *, user_id: int | None, now: datetime) -> str:
+def make(
+    connection: Connection, purpose: LinkPurpose, *, user_id: int | None, now: datetime, new_email: str | None = None
+) -> str:
     """Make a link and return its token; earlier ones for the same purpose and person stop working."""
     if user_id is None:
         _RETIRE_SETUP.run(connection)
     else:
-        _RETIRE_OF_USER.run(connection, user_id=user_id, purpose=purpose.value)
+        retire(connection, purpose, user_id=user_id)
     token = secrets.token_urlsafe(32)
     _INSERT.run(
         connection,
         token_hash=token_hash(token),
         purpose=purpose.value,
         user_id=user_id,
+        new_email=new_email,
         now=to_stamp(now),
         expires_at=to_stamp(now + LIFETIME),
     )
@@ -77,8 +89,13 @@ def look(connection: Connection, token: str, purpose: LinkPurpose, *, now: datet
     return Link(*row)
 
 
-def use(connection: Connection, token: str, purpose: LinkPurpose, *, now: datetime) -> int | None:
-    """Use a link up, and return whom it is for. Of two who try at once, one succeeds.
+def retire(connection: Connection, purpose: LinkPurpose, *, user_id: int) -> bool:
+    """Take back a person's unused link, and say whether there was one."""
+    return _RETIRE_OF_USER.run(connection, user_id=user_id, purpose=purpose.value) > 0
+
+
+def use(connection: Connection, token: str, purpose: LinkPurpose, *, now: datetime) -> Used:
+    """Use a link up, and return whom it was for. Of two who try at once, one succeeds.
 
     Raises:
         LinkGone: it does not work any more.
@@ -86,8 +103,7 @@ def use(connection: Connection, token: str, purpose: LinkPurpose, *, now: dateti
     row = _USE.row(connection, token_hash=token_hash(token), purpose=purpose.value, now=to_stamp(now))
     if row is None:
         raise LinkGone("This link was used already, or it is too old.")
-    user_id: int | None = row[0]
-    return user_id
+    return Used(*row)
 
 
 def forget(connection: Connection, *, now: datetime) -> int:

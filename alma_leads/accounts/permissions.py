@@ -1,8 +1,9 @@
-"""Who may do what, as data: the permissions, and which role holds which. A key's scopes are permissions too."""
+"""Who may do what, as data: the permissions, and which role and which scope of a key holds which."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 
 from alma_leads.accounts.models import Role
 
@@ -14,18 +15,55 @@ class Permission(enum.StrEnum):
     READ_LEADS = "leads:read"
     UPDATE_LEADS = "leads:update"
     EXPORT_LEADS = "leads:export"
+    ASSIGN_LEADS = "leads:assign"
     MANAGE_ASSIGNMENTS = "assignments:manage"
     READ_OUTBOX = "outbox:read"
     MANAGE_OUTBOX = "outbox:manage"
     MANAGE_PEOPLE = "people:manage"
+    MANAGE_KEYS = "keys:manage"
+    READ_AUDIT_LOG = "audit:read"
     OWN_ACCOUNT = "account:own"
+    # Apart from the account, since whoever has to set up a second factor may do that and nothing else.
+    SET_UP_SECOND_FACTOR = "account:second-factor"
 
+
+_READS = {Permission.READ_LEADS, Permission.READ_OUTBOX}
+_OWN = {Permission.OWN_ACCOUNT, Permission.SET_UP_SECOND_FACTOR}
+_WORKS = {Permission.CREATE_LEADS, Permission.UPDATE_LEADS, Permission.EXPORT_LEADS, Permission.ASSIGN_LEADS}
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
-    Role.ATTORNEY: frozenset(Permission) - {Permission.MANAGE_OUTBOX, Permission.MANAGE_PEOPLE},
-    Role.VIEWER: frozenset({Permission.READ_LEADS, Permission.READ_OUTBOX, Permission.OWN_ACCOUNT}),
+    Role.ATTORNEY: frozenset(_READS | _WORKS | _OWN),
+    Role.VIEWER: frozenset(_READS | _OWN),
 }
 
-# What the static INTERNAL_API_KEY may do: everything but act as a person.
-STATIC_KEY_PERMISSIONS = frozenset(Permission) - {Permission.OWN_ACCOUNT}
+# Whoever has proved one factor and has to set up the second.
+ENROLMENT_PERMISSIONS = frozenset({Permission.SET_UP_SECOND_FACTOR})
+
+
+class Scope(enum.StrEnum):
+    """What a key is made for."""
+
+    CREATE = "leads:create"
+    READ = "leads:read"
+    UPDATE = "leads:update"
+    EXPORT = "leads:export"
+
+
+SCOPE_PERMISSIONS: dict[Scope, frozenset[Permission]] = {
+    Scope.CREATE: frozenset({Permission.CREATE_LEADS}),
+    Scope.READ: frozenset({Permission.READ_LEADS}),
+    # Who works a lead also says whose it is.
+    Scope.UPDATE: frozenset({Permission.UPDATE_LEADS, Permission.ASSIGN_LEADS}),
+    Scope.EXPORT: frozenset({Permission.EXPORT_LEADS}),
+}
+
+
+def of_scopes(scopes: Iterable[Scope]) -> frozenset[Permission]:
+    """Return what a key with these scopes may do."""
+    return frozenset().union(*(SCOPE_PERMISSIONS[scope] for scope in scopes))
+
+
+# The static INTERNAL_API_KEY is the operator's own: every scope, and the outbox. It manages no people and no keys, and
+# has no account.
+STATIC_KEY_PERMISSIONS = of_scopes(Scope) | {Permission.READ_OUTBOX, Permission.MANAGE_OUTBOX}

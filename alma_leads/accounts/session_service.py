@@ -1,12 +1,14 @@
-"""Use cases of signing in: counted, opened, used, ended. Each is one transaction."""
+"""Use cases of sessions: used, listed, ended. How one begins is in `sign_in_service`."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from alma_leads.accounts import sessions, throttle
-from alma_leads.accounts.models import User
-from alma_leads.accounts.sessions import TOUCH_EVERY, Lifetime, SessionRow
+from alma_leads import audit
+from alma_leads.accounts import sessions
+from alma_leads.accounts.sessions import TOUCH_EVERY, Holder, Lifetime, SessionRow
+from alma_leads.actor import Actor
+from alma_leads.audit import Action
 from alma_leads.database import reading, transaction, utc_now
 from alma_leads.extensions import db, settings
 
@@ -16,35 +18,7 @@ def session_lifetime() -> Lifetime:
     return Lifetime(timedelta(minutes=settings().SESSION_IDLE_MINUTES), timedelta(hours=settings().SESSION_MAX_HOURS))
 
 
-def begin_sign_in(email: str, *, address: str) -> int:
-    """Count a sign-in before its password is looked at, and return its number.
-
-    Raises:
-        TooManyAttempts: this account or this address has to wait.
-    """
-    with transaction(db.engine) as connection:
-        return throttle.begin(
-            connection,
-            account=throttle.account_key(email),
-            address=throttle.address_key(address),
-            now=utc_now(),
-        )
-
-
-def finish_sign_in(attempt: int, email: str) -> None:
-    """Forget a sign-in that was right, and the wrong ones before it."""
-    with transaction(db.engine) as connection:
-        throttle.succeed(connection, attempt, account=throttle.account_key(email))
-
-
-def open_session(user_id: int, *, instead_of: str, address: str, user_agent: str) -> str:
-    """Open a session and return the token for its cookie; the one with the token `instead_of` ends."""
-    with transaction(db.engine) as connection:
-        sessions.end(connection, instead_of)
-        return sessions.begin(connection, user_id, address=address, user_agent=user_agent, now=utc_now())
-
-
-def use_session(token: str) -> User | None:
+def use_session(token: str) -> Holder | None:
     """Return whose session a token is while it holds, noting now and then that it was used."""
     now = utc_now()
     with reading(db.engine) as connection:
@@ -54,7 +28,7 @@ def use_session(token: str) -> User | None:
     if found.last_seen_at < now - TOUCH_EVERY:
         with transaction(db.engine) as connection:
             sessions.touch(connection, found.session_id, now=now)
-    return found.person
+    return found
 
 
 def list_sessions(user_id: int) -> list[SessionRow]:
@@ -63,13 +37,16 @@ def list_sessions(user_id: int) -> list[SessionRow]:
         return sessions.of_user(connection, user_id, lifetime=session_lifetime(), now=utc_now())
 
 
-def end_session(token: str) -> None:
+def sign_out(token: str, *, actor: Actor) -> None:
     """Sign a browser out."""
     with transaction(db.engine) as connection:
-        sessions.end(connection, token)
+        if sessions.end(connection, token):
+            audit.record(connection, Action.SIGNED_OUT, actor=actor, subject=actor.name)
 
 
-def end_other_sessions(user_id: int, *, keep: str) -> int:
-    """Sign out every other browser of a person, and return how many there were."""
+def end_sessions(user_id: int, *, keep: str = "", actor: Actor) -> int:
+    """Sign out every browser of a person but the one with the token `keep`, and return how many there were."""
     with transaction(db.engine) as connection:
-        return sessions.end_all(connection, user_id, keep=keep)
+        count = sessions.end_all(connection, user_id, keep=keep)
+        audit.record(connection, Action.SESSIONS_ENDED, actor=actor, subject=actor.name, count=count)
+        return count

@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from alma_leads.accounts.links import token_hash
-from alma_leads.accounts.models import Role, User
+from alma_leads.accounts.models import Role, SessionStage, User
+from alma_leads.accounts.proofs import Proof
 from alma_leads.database import Sql, from_stamp, to_stamp
 
 # `last_seen_at` is written at most this often: a session costs no write per request.
 TOUCH_EVERY = timedelta(minutes=1)
+# Time enough to find the phone, or to set up an app on it.
+HALF_OPEN_FOR = timedelta(minutes=15)
 
 _INSERT = Sql("""
-    INSERT INTO user_sessions (token_hash, user_id, address, user_agent, created_at, last_seen_at)
-    VALUES (:token_hash, :user_id, :address, :user_agent, :now, :now)
+    INSERT INTO user_sessions (token_hash, user_id, address, user_agent, stage, proofs, authenticated_at, created_at,
+                               last_seen_at)
+    VALUES (:token_hash, :user_id, :address, :user_agent, :stage, :proofs, :now, :now, :now)
 """)
-_PERSON = ("id", "email", "name", "password", "fs_uniquifier", "time_zone", "theme", "single_key_shortcuts")
+_PERSON = ("id", "email", "name", "password", "handle", "time_zone", "theme", "single_key_shortcuts")
 _HOLDER = Sql(f"""
-    SELECT s.id, s.last_seen_at, u.role, u.password_changed_at, {", ".join(f"u.{name}" for name in _PERSON)}
+    SELECT s.id, s.stage, s.proofs, s.authenticated_at, s.last_seen_at, u.role, u.password_changed_at,
+        {", ".join(f"u.{name}" for name in _PERSON)}
     FROM user_sessions s JOIN users u ON u.id = s.user_id
     WHERE s.token_hash = :token_hash AND s.last_seen_at > :idle_since AND s.created_at > :oldest AND u.active
+        AND (s.stage = 'open' OR s.created_at > :half_open_since)
 """)
 _TOUCH = Sql("UPDATE user_sessions SET last_seen_at = :now WHERE id = :id")
 _CLOSE = Sql("DELETE FROM user_sessions WHERE token_hash = :token_hash")
 _CLOSE_ALL = Sql("DELETE FROM user_sessions WHERE user_id = :user_id AND token_hash <> :keep")
 _OF_USER = Sql("""
-    SELECT token_hash, address, user_agent, created_at, last_seen_at FROM user_sessions
-    WHERE user_id = :user_id AND last_seen_at > :idle_since AND created_at > :oldest ORDER BY last_seen_at DESC, id
+    SELECT token_hash, address, user_agent, proofs, created_at, last_seen_at FROM user_sessions
+    WHERE user_id = :user_id AND stage = 'open' AND last_seen_at > :idle_since AND created_at > :oldest
+    ORDER BY last_seen_at DESC, id
 """)
-_FORGET = Sql("DELETE FROM user_sessions WHERE last_seen_at < :idle_since OR created_at < :oldest")
+_FORGET = Sql("""
+    DELETE FROM user_sessions WHERE last_seen_at < :idle_since OR created_at < :oldest
+        OR (stage <> 'open' AND created_at < :half_open_since)
+""")
+
+
+class Visitor(NamedTuple):
+    """The browser at the other end: its network address, and what it calls itself."""
+
+    address: str
+    user_agent: str
 
 
 class Lifetime(NamedTuple):
@@ -43,14 +61,21 @@ class Lifetime(NamedTuple):
 
     def bounds(self, now: datetime) -> dict[str, str]:
         """Return the stamps before which a session is over."""
-        return {"idle_since": to_stamp(now - self.idle), "oldest": to_stamp(now - self.longest)}
+        return {
+            "idle_since": to_stamp(now - self.idle),
+            "oldest": to_stamp(now - self.longest),
+            "half_open_since": to_stamp(now - HALF_OPEN_FOR),
+        }
 
 
 class Holder(NamedTuple):
-    """Who holds a session, its number, and when it was last used."""
+    """Who holds a session, how far the sign-in came and by what, when, and when the session was last used."""
 
     person: User
     session_id: int
+    stage: SessionStage
+    proofs: str
+    authenticated_at: datetime
     last_seen_at: datetime
 
 
@@ -60,19 +85,30 @@ class SessionRow(NamedTuple):
     token_hash: str
     address: str
     user_agent: str
+    proofs: str
     created_at: str
     last_seen_at: str
 
 
-def begin(connection: Connection, user_id: int, *, address: str, user_agent: str, now: datetime) -> str:
-    """Open a session and return its token."""
+def begin(
+    connection: Connection,
+    user_id: int,
+    *,
+    stage: SessionStage,
+    proofs: Sequence[Proof],
+    visitor: Visitor,
+    now: datetime,
+) -> str:
+    """Begin a session and return its token."""
     token = secrets.token_urlsafe(32)
     _INSERT.run(
         connection,
         token_hash=token_hash(token),
         user_id=user_id,
-        address=address[:45],
-        user_agent=user_agent[:255],
+        address=visitor.address[:45],
+        user_agent=visitor.user_agent[:255],
+        stage=stage.value,
+        proofs=" ".join(proofs),
         now=to_stamp(now),
     )
     return token
@@ -87,14 +123,16 @@ def holder(connection: Connection, token: str, *, lifetime: Lifetime, now: datet
     row = _HOLDER.row(connection, token_hash=token_hash(token), **lifetime.bounds(now))
     if row is None:
         return None
-    session_id, last_seen_at, role, changed, *values = row
+    session_id, stage, proofs, authenticated_at, last_seen_at, role, changed, *values = row
     person = User(
         role=Role(role),
         password_changed_at=from_stamp(changed) if changed else None,
         active=True,
         **dict(zip(_PERSON, values, strict=True)),
     )
-    return Holder(person, session_id, from_stamp(last_seen_at))
+    return Holder(
+        person, session_id, SessionStage(stage), proofs, from_stamp(authenticated_at), from_stamp(last_seen_at)
+    )
 
 
 def touch(connection: Connection, session_id: int, *, now: datetime) -> None:
@@ -102,9 +140,9 @@ def touch(connection: Connection, session_id: int, *, now: datetime) -> None:
     _TOUCH.run(connection, id=session_id, now=to_stamp(now))
 
 
-def end(connection: Connection, token: str) -> None:
-    """End a session."""
-    _CLOSE.run(connection, token_hash=token_hash(token))
+def end(connection: Connection, token: str) -> bool:
+    """End a session, and say whether there was one."""
+    return _CLOSE.run(connection, token_hash=token_hash(token)) > 0
 
 
 def end_all(connection: Connection, user_id: int, *, keep: str = "") -> int:
@@ -114,7 +152,9 @@ def end_all(connection: Connection, user_id: int, *, keep: str = "") -> int:
 
 def of_user(connection: Connection, user_id: int, *, lifetime: Lifetime, now: datetime) -> list[SessionRow]:
     """Return the open sessions of a person, last used first."""
-    return [SessionRow(*row) for row in _OF_USER.rows(connection, user_id=user_id, **lifetime.bounds(now))]
+    bounds = lifetime.bounds(now)
+    rows = _OF_USER.rows(connection, user_id=user_id, idle_since=bounds["idle_since"], oldest=bounds["oldest"])
+    return [SessionRow(*row) for row in rows]
 
 
 def forget(connection: Connection, *, lifetime: Lifetime, now: datetime) -> int:

@@ -81,6 +81,11 @@ def succeed(connection: Connection, number: int, *, account: str) -> None:
     _CLEAR.run(connection, id=number, account=account)
 
 
+def forget_account(connection: Connection, account: str) -> None:
+    """Forget the wrong attempts of an account whose owner has come in."""
+    succeed(connection, 0, account=account)
+
+
 def forget(connection: Connection, *, now: datetime) -> int:
     """Delete attempts that no longer count."""
     return _FORGET.run(connection, before=to_stamp(now - WINDOW))

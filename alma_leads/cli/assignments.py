@@ -10,12 +10,11 @@ from typing import TextIO
 import click
 from flask.cli import AppGroup
 
-from alma_leads.actor import Actor
+from alma_leads.actor import OPERATOR
 from alma_leads.leads.assignment_service import all_assignments, import_assignments
 from alma_leads.leads.errors import BadAssignments
 
 COLUMNS = ["email", "attorney"]
-OPERATOR = Actor("system", None, "Operator, command line")
 SHOWN_PROBLEMS = 20
 
 assignments_cli = AppGroup("assignments", help="Which attorney has which prospect.")

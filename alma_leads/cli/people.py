@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import click
 from flask.cli import AppGroup
 
-from alma_leads.accounts import service
+from alma_leads.accounts import people_service
 from alma_leads.accounts.errors import AccountError
 from alma_leads.accounts.models import Role
+from alma_leads.actor import OPERATOR
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
 
@@ -20,9 +21,9 @@ people_cli = AppGroup("people", help="Who may come in.")
 @people_cli.command("list")
 def list_command() -> None:
     """List everyone: address, name, role and state."""
-    people = service.list_people()
+    people = people_service.list_people()
     for person in people:
-        state = "turned off" if not person.active else "active" if person.has_password else "no password yet"
+        state = "turned off" if not person.active else "active" if person.came else "not come yet"
         click.echo(f"{person.email}\t{person.name}\t{person.role}\t{state}")
     click.echo(f"{len(people)} people.", err=True)
 
@@ -38,9 +39,9 @@ def add_command(email: str, name: str, role: str) -> None:
     if not name.strip() or not name.isprintable() or len(name) > 200:
         raise click.BadParameter("give a name of 1 to 200 characters", param_hint="--name")
     with _explained(email):
-        token = service.add_person(email, name=name.strip(), role=Role(role))
+        token = people_service.add_person(email, name=name.strip(), role=Role(role), actor=OPERATOR)
         click.echo(f"{email} is added as {role}. Within 24 hours, this address sets a password, once:")
-        click.echo(f"{settings().PUBLIC_URL}/set-password/{token}")
+        click.echo(f"{settings().PUBLIC_URL}/invitation/{token}")
 
 
 @people_cli.command("deactivate")
@@ -48,7 +49,7 @@ def add_command(email: str, name: str, role: str) -> None:
 def deactivate_command(email: str) -> None:
     """Turn a person off: signed out at once, and no longer let in."""
     with _explained(email):
-        service.deactivate(email)
+        people_service.deactivate(email, actor=OPERATOR)
         click.echo(f"{email} is turned off and signed out everywhere.")
 
 
@@ -57,7 +58,7 @@ def deactivate_command(email: str) -> None:
 def activate_command(email: str) -> None:
     """Turn a person on again."""
     with _explained(email):
-        service.activate(email)
+        people_service.activate(email, actor=OPERATOR)
         click.echo(f"{email} is active.")
 
 

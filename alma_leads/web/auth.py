@@ -6,25 +6,33 @@ unsafe request without a CSRF token; a key needs none, since no browser sends on
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
 
 import structlog
-from flask import Flask, Response, current_app, g, redirect, request, url_for
-from flask_security import current_user
+from flask import Flask, Response, current_app, g, redirect, request
 
-from alma_leads.accounts.permissions import ROLE_PERMISSIONS, STATIC_KEY_PERMISSIONS, Permission
-from alma_leads.actor import Actor
-from alma_leads.extensions import csrf, settings
+from alma_leads.accounts.key_service import use_key
+from alma_leads.accounts.models import SessionStage
+from alma_leads.accounts.permissions import ENROLMENT_PERMISSIONS, ROLE_PERMISSIONS, Permission
+from alma_leads.accounts.sessions import Holder
+from alma_leads.actor import PROSPECT, Actor
+from alma_leads.database import utc_now
+from alma_leads.extensions import csrf
+from alma_leads.web.back import back, is_inside
 from alma_leads.web.negotiation import wants_html
 from alma_leads.web.problems import problem
+from alma_leads.web.sessions import holder
 from alma_leads.web.throttle import WRONG_KEYS, client, spend
 
 log = structlog.get_logger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# After this long whoever changes how someone comes in shows again who it is (OWASP ASVS 5.0, 7.5.1).
+FRESH_FOR = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +40,26 @@ class Access:
     """What a route demands: a permission, or none when it is public.
 
     `csrf` is False only where no session has a say (the public API), or where the view checks the token itself.
+    `key_permission` is what a key needs on a route that is public for everyone without one.
+    `fresh` asks whoever signed in long ago to show again who it is.
     """
 
     permission: Permission | None
     csrf: bool = True
+    key_permission: Permission | None = None
+    fresh: bool = False
 
 
 PUBLIC = Access(None)
 PUBLIC_API = Access(None, csrf=False)
 
 # Routes that libraries register, by endpoint.
-LIBRARY_ROUTES: dict[str, Access] = {
-    "static": PUBLIC,
-    "security.login": PUBLIC,
-    "security.logout": Access(Permission.OWN_ACCOUNT),
-}
+LIBRARY_ROUTES: dict[str, Access] = {"static": PUBLIC}
 
 
-def needs(permission: Permission) -> Access:
-    """Return the access rule "needs `permission`"."""
-    return Access(permission)
+def needs(permission: Permission, *, fresh: bool = False) -> Access:
+    """Return the access rule "needs `permission`"; `fresh`: shown by someone who signed in a short while ago."""
+    return Access(permission, fresh=fresh)
 
 
 def access(rule: Access) -> Callable[[View], View]:
@@ -71,13 +79,18 @@ def access_of(endpoint: str) -> Access | None:
 
 
 def actor() -> Actor:
-    """Return who makes this request. Only for routes that need a permission."""
-    return cast(Actor, g.actor)
+    """Return who makes this request: on public routes a prospect, unless a key says otherwise."""
+    return cast(Actor, g.get("actor", PROSPECT))
 
 
 def may(permission: Permission) -> bool:
     """Say whether whoever makes this request has `permission`."""
-    return permission in getattr(g, "permissions", frozenset())
+    return permission in g.get("permissions", frozenset())
+
+
+def by_key() -> bool:
+    """Say whether a key makes this request."""
+    return bool(g.get("by_key", False))
 
 
 def protect(app: Flask) -> None:
@@ -92,47 +105,71 @@ def _authorise() -> Response | None:
     if rule is None:
         log.error("route without access declaration", endpoint=request.endpoint)
         return problem(403)
+    key = request.headers.get("X-API-Key")
+    if key is not None and rule.key_permission is not None:
+        rule = replace(rule, permission=rule.key_permission)
     if rule.permission is not None:
-        refused = _identify()
+        refused = _refuse_key(key) if key is not None else _refuse_session(rule)
         if refused is not None:
             return refused
         if rule.permission not in g.permissions:
-            return problem(403, "You are signed in, but your role does not allow this. Ask an administrator.")
-    if rule.csrf and request.method not in SAFE_METHODS and not getattr(g, "by_key", False):
+            return _forbidden()
+    if rule.csrf and request.method not in SAFE_METHODS and not by_key():
         csrf.protect()
     return None
 
 
-def _identify() -> Response | None:
-    """Find out who asks: sets `g.actor` and `g.permissions`, or returns the refusal."""
-    key = request.headers.get("X-API-Key")
-    address = request.remote_addr or ""
-    if key is not None:
-        if not _is_static_key(key):
-            wait = spend(WRONG_KEYS, "wrong-key", client())
-            if wait is not None:
-                return problem(429, "Too many wrong keys came from this address.", headers={"Retry-After": str(wait)})
-            return _unauthenticated()
-        g.by_key = True
-        g.actor = Actor("key", None, "INTERNAL_API_KEY", address)
-        g.permissions = STATIC_KEY_PERMISSIONS
-        return None
-    if current_user.is_authenticated:
-        g.actor = Actor("user", current_user.id, current_user.name, address)
-        g.permissions = ROLE_PERMISSIONS[current_user.role]
-        return None
-    return _unauthenticated()
+def _refuse_key(key: str) -> Response | None:
+    """Find out whose key this is: sets `g.actor` and `g.permissions`, or returns the refusal."""
+    found = use_key(key, address=request.remote_addr or "")
+    if found is None:
+        wait = spend(WRONG_KEYS, "wrong-key", client())
+        if wait is not None:
+            return problem(429, "Too many wrong keys came from this address.", headers={"Retry-After": str(wait)})
+        return _unauthenticated()
+    g.by_key = True
+    g.actor = found.actor
+    g.permissions = found.permissions
+    return None
 
 
-def _is_static_key(key: str) -> bool:
-    expected = settings().INTERNAL_API_KEY.get_secret_value()
-    return hmac.compare_digest(key.encode("utf-8", "surrogateescape"), expected.encode())
+def _refuse_session(rule: Access) -> Response | None:
+    """Find out who is signed in: sets `g.actor` and `g.permissions`, or returns the refusal."""
+    found = holder()
+    if found is None or found.stage is SessionStage.SECOND_FACTOR:
+        return _unauthenticated(found)
+    person = found.person
+    g.actor = Actor("user", person.id, person.name, request.remote_addr or "")
+    g.permissions = ENROLMENT_PERMISSIONS if found.stage is SessionStage.ENROLMENT else ROLE_PERMISSIONS[person.role]
+    if found.stage is SessionStage.ENROLMENT and rule.permission not in g.permissions and wants_html():
+        return cast(Response, redirect("/internal/account/second-factor", 303))
+    if rule.fresh and utc_now() - found.authenticated_at > FRESH_FOR and rule.permission in g.permissions:
+        return _stale()
+    return None
 
 
-def _unauthenticated() -> Response:
+def _forbidden() -> Response:
+    if by_key():
+        return problem(403, "This key has no scope for that. Ask an administrator for one that has.")
+    return problem(403, "You are signed in, but your role does not allow this. Ask an administrator.")
+
+
+def _stale() -> Response:
+    """Ask someone who signed in long ago to show again who it is, and lead back to where the button was."""
+    wanted = request.full_path.rstrip("?") if request.method in SAFE_METHODS else back("/internal/account")
+    address = f"/internal/account/confirm?{urlencode({'next': wanted})}"
+    if "HX-Request" in request.headers:
+        return Response(status=403, headers={"HX-Redirect": address})
     if wants_html():
-        back = request.full_path.rstrip("?") if request.method in SAFE_METHODS else url_for("internal.leads")
-        address = url_for("security.login", next=back)
+        return cast(Response, redirect(address, 303))
+    return problem(403, "You signed in too long ago for this. Open the desk and confirm that it is you.")
+
+
+def _unauthenticated(half_open: Holder | None = None) -> Response:
+    if wants_html():
+        wanted = request.full_path.rstrip("?") if request.method in SAFE_METHODS else "/internal/leads"
+        page = "/login" if half_open is None else "/login/code"
+        address = f"{page}?{urlencode({'next': wanted})}" if is_inside(wanted) else page
         if "HX-Request" in request.headers:  # a script would put the sign-in page into a part of its own page
             return Response(status=401, headers={"HX-Redirect": address})
         return cast(Response, redirect(address, 303))

@@ -17,6 +17,7 @@ from flask import Flask
 from sqlalchemy import CheckConstraint, Engine, inspect, text
 
 import alma_leads.accounts.models
+import alma_leads.audit
 import alma_leads.leads.models
 import alma_leads.outbox.models
 import alma_leads.resumes.models  # noqa: F401
@@ -139,9 +140,9 @@ def test_several_processes_may_migrate_at_once(
 
 def test_the_command_says_what_it_did(empty_app: Flask) -> None:
     first = empty_app.test_cli_runner().invoke(args=["db", "upgrade"])
-    assert (first.exit_code, first.output) == (0, "The database went from no revision to revision 0001.\n")
+    assert (first.exit_code, first.output) == (0, "The database went from no revision to revision 0002.\n")
     again = empty_app.test_cli_runner().invoke(args=["db", "upgrade"])
-    assert (again.exit_code, again.output) == (0, "The database stays at revision 0001.\n")
+    assert (again.exit_code, again.output) == (0, "The database stays at revision 0002.\n")
     with empty_app.app_context(), db.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     newer = empty_app.test_cli_runner().invoke(args=["db", "upgrade"])

@@ -33,7 +33,7 @@ PUBLIC = {
     "/readyz",
     "/login",
     "/setup/<token>",
-    "/set-password/<token>",
+    "/<any(invitation, reset):purpose>/<token>",
     "/static/<path:filename>",
 }
 

@@ -1,6 +1,25 @@
 """What only the firm may use: the desk and its JSON API."""
 
-from alma_leads.web.internal import api, assignments_page, desk, lead_actions, outbox, settings
+from alma_leads.web.internal import (
+    account,
+    account_confirm,
+    api,
+    assignments_page,
+    desk,
+    lead_actions,
+    outbox,
+    people_page,
+)
 from alma_leads.web.internal.blueprint import internal
 
-__all__ = ["api", "assignments_page", "desk", "internal", "lead_actions", "outbox", "settings"]
+__all__ = [
+    "account",
+    "account_confirm",
+    "api",
+    "assignments_page",
+    "desk",
+    "internal",
+    "lead_actions",
+    "outbox",
+    "people_page",
+]

@@ -14,7 +14,7 @@ from alma_leads.leads import assignment_service
 from alma_leads.leads.assignment_service import Assignment
 from alma_leads.leads.errors import AssignmentNotFound, NotAnActiveAttorney
 from alma_leads.web.auth import access, actor, needs
-from alma_leads.web.internal.back import go_back
+from alma_leads.web.back import go_back
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.dates import Clock
 from alma_leads.web.internal.desk_frame import reader_clock

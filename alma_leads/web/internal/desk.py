@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from flask import Response, make_response, redirect, render_template, request
-from flask_security import current_user
 
 from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
@@ -22,6 +21,7 @@ from alma_leads.web.internal.lead_page import lead_page
 from alma_leads.web.internal.lead_rows import rows_html
 from alma_leads.web.internal.list_filter import DATES, RECEIVED, ListFilter
 from alma_leads.web.internal.list_request import ORDER_WORDS, mail_states, parse_list_filter, private, wants_part
+from alma_leads.web.sessions import reader
 
 __all__ = ["lead_page", "leads_page"]
 
@@ -131,7 +131,7 @@ def _pages(asked: ListFilter, page: LeadPage) -> tuple[tuple[str, str, str], ...
 def _attorney_options(asked: ListFilter, people: list[Attorney]) -> list[tuple[str, str]]:
     """Return (value, label) of the attorney filter; someone no longer active stays there while chosen."""
     options = [("", "Anyone"), ("me", "Me"), ("none", "Helpdesk")]
-    options += [(person.email, person.name) for person in people if person.id != current_user.id]
+    options += [(person.email, person.name) for person in people if person.id != reader().id]
     chosen = asked.chosen.get("assigned_to", "")
     known = {value for value, _ in options}
     return options if chosen in known else [*options, (chosen, chosen)]

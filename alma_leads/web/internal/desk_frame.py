@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from flask_security import current_user
 from markupsafe import Markup
 from sqlalchemy import Connection
 
@@ -18,6 +17,7 @@ from alma_leads.web.auth import may
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.dates import LATE_DAYS, Clock, zone_named
 from alma_leads.web.internal.lead_rows import initials
+from alma_leads.web.sessions import holder, reader
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -34,7 +34,8 @@ def in_words(number: int) -> str:
 
 def reader_clock() -> Clock:
     """Return the present as whoever makes this request sees it."""
-    return Clock(zone_named(getattr(current_user, "time_zone", "UTC")))
+    found = holder()  # none when a key asks
+    return Clock(zone_named(found.person.time_zone if found else "UTC"))
 
 
 class Counts:
@@ -42,7 +43,7 @@ class Counts:
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         """Count now."""
-        found = queries.count_leads(connection, user_id=current_user.id, late=clock.back(LATE_DAYS))
+        found = queries.count_leads(connection, user_id=reader().id, late=clock.back(LATE_DAYS))
         dead = count_dead(connection)
         oldest = queries.oldest_pending(connection) if found.waiting else None
         self.pending, self.mine, self.unassigned, self.waiting = map(capped, found)
@@ -75,22 +76,22 @@ class Desk:
     @property
     def name(self) -> str:
         """The reader's name."""
-        return str(current_user.name)
+        return str(reader().name)
 
     @property
     def initials(self) -> str:
         """The reader's initials."""
-        return initials(current_user.name)
+        return initials(reader().name)
 
     @property
     def theme(self) -> str:
         """The theme the reader chose: "light", "dark" or, following the device, ""."""
-        return str(current_user.theme)
+        return str(reader().theme)
 
     @property
     def keys(self) -> bool:
         """Whether the reader wants single-key shortcuts."""
-        return bool(current_user.single_key_shortcuts)
+        return bool(reader().single_key_shortcuts)
 
     @property
     def mail_off(self) -> bool:

@@ -16,7 +16,7 @@ from alma_leads.leads import assignment_service, queries, service
 from alma_leads.leads.errors import AssignmentNotFound, LeadNotFound
 from alma_leads.leads.queries import LeadRow
 from alma_leads.web.auth import access, actor, may, needs
-from alma_leads.web.internal.back import back, go_back
+from alma_leads.web.back import back, go_back
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import reader_clock
 from alma_leads.web.internal.lead_page import lead_context

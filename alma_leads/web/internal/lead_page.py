@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from flask import Response, make_response, render_template, request
-from flask_security import current_user
 from sqlalchemy import Connection
 
 from alma_leads.accounts.permissions import Permission
@@ -32,6 +31,7 @@ from alma_leads.web.internal.list_filter import ListFilter
 from alma_leads.web.internal.list_request import ORDER_WORDS, parse_list_filter, private
 from alma_leads.web.internal.timeline import mail_name, timeline
 from alma_leads.web.problems import size_text
+from alma_leads.web.sessions import reader
 
 _COUNTED_BEFORE = 50  # a place further down the list is not said
 _OTHERS_SHOWN = 10
@@ -125,7 +125,7 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
             events,
             messages,
             others[:_OTHERS_SHOWN],
-            reader_id=current_user.id,
+            reader_id=reader().id,
             names=helpdesk | names,
             max_attempts=settings().MAIL_MAX_ATTEMPTS,
             clock=clock,
@@ -156,7 +156,7 @@ def _said_of(lead: LeadRow, clock: Clock) -> str:
 
 def _reached(lead: LeadRow, events: list[EventRow], clock: Clock) -> str:
     mark = next((event for event in events if event.kind == EventKind.REACHED_OUT), None)
-    you = mark is not None and mark.actor_kind == "user" and mark.actor_id == current_user.id
+    you = mark is not None and mark.actor_kind == "user" and mark.actor_id == reader().id
     when = in_sentence(clock.moment(lead.reached_out_at or lead.updated_at)).replace(", ", " at ")
     return f"Reached out {when} by {'you' if you else lead.reached_out_by}"
 
@@ -228,7 +228,7 @@ def _place_words(asked: ListFilter, lead: LeadRow, position: int, clock: Clock) 
     counts = Desk().counts
     inside = {
         "pending": (counts.pending, "pending", True),
-        "mine": (counts.mine, "of yours", lead.attorney_email == current_user.email),
+        "mine": (counts.mine, "of yours", lead.attorney_email == reader().email),
         "unassigned": (counts.unassigned, "unassigned", lead.attorney_email is None),
         "late": (counts.waiting, "late", lateness(clock.days_since(lead.created_at)) != ""),
     }

@@ -18,7 +18,7 @@ from alma_leads.outbox import queue
 from alma_leads.outbox.queries import Delivery, MessageRow
 from alma_leads.tasks import wake
 from alma_leads.web.auth import access, may, needs
-from alma_leads.web.internal.back import go_back
+from alma_leads.web.back import go_back
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import capped, reader_clock
 from alma_leads.web.internal.list_request import private, wants_part

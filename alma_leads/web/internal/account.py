@@ -6,19 +6,19 @@ import zoneinfo
 from functools import cache
 
 from flask import Response, make_response, redirect, render_template, request
-from flask_security import current_user, verify_password
 
 from alma_leads.accounts.errors import WeakPassword
 from alma_leads.accounts.links import token_hash
-from alma_leads.accounts.passwords import normalise_password
+from alma_leads.accounts.password_service import change_password
 from alma_leads.accounts.permissions import Permission
-from alma_leads.accounts.service import change_password, list_people, set_preferences
-from alma_leads.accounts.session_service import begin_sign_in, end_other_sessions, finish_sign_in, list_sessions
+from alma_leads.accounts.profile_service import set_preferences
+from alma_leads.accounts.session_service import end_sessions, list_sessions
+from alma_leads.accounts.sign_in_service import confirm_with_password
 from alma_leads.extensions import settings
-from alma_leads.web.auth import access, needs
+from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import reader_clock
-from alma_leads.web.security import rotate_session, session_token
+from alma_leads.web.sessions import begin_browser_session, reader, session_token, visitor
 
 THEMES = ("", "light", "dark")
 YEAR_SECONDS = 31_536_000
@@ -42,15 +42,16 @@ def account() -> Response:
 @access(needs(Permission.OWN_ACCOUNT))
 def save_new_password() -> Response:
     """Change the password; every other browser is signed out."""
-    attempt = begin_sign_in(current_user.email, address=request.remote_addr or "")
-    if not verify_password(normalise_password(request.form.get("current_password", "")), current_user.password):
+    person = reader()
+    password = request.form.get("current_password", "")
+    opened = confirm_with_password(person.email, password, token=session_token(), visitor=visitor())
+    if opened is None:
         return _page({"current_password": "This is not your present password"}, status=422)
-    finish_sign_in(attempt, current_user.email)
+    begin_browser_session(opened)
     try:
-        change_password(current_user.id, password=request.form.get("new_password", ""), keep_session=session_token())
+        change_password(actor(), password=request.form.get("new_password", ""), keep_session=opened.token)
     except WeakPassword as weak:
         return _page({"new_password": str(weak)}, status=422)
-    rotate_session(current_user._get_current_object())
     return _back("password")
 
 
@@ -58,7 +59,7 @@ def save_new_password() -> Response:
 @access(needs(Permission.OWN_ACCOUNT))
 def end_other_browsers() -> Response:
     """Sign out everywhere else."""
-    end_other_sessions(current_user.id, keep=session_token())
+    end_sessions(reader().id, keep=session_token(), actor=actor())
     return _back("sessions")
 
 
@@ -70,21 +71,12 @@ def save_preferences() -> Response:
     if zone not in _zones() or theme not in THEMES:
         return _page({"time_zone": "Choose a time zone from the list"}, status=422)
     keys = "single_key_shortcuts" in request.form
-    set_preferences(current_user.id, time_zone=zone, theme=theme, single_key_shortcuts=keys)
+    set_preferences(reader().id, time_zone=zone, theme=theme, single_key_shortcuts=keys)
     response = _back("preferences")
     # Pages before sign-in follow the cookie, so that nothing flashes.
     secure = settings().PUBLIC_URL.startswith("https://")
     response.set_cookie("theme", theme, max_age=YEAR_SECONDS, secure=secure, httponly=True, samesite="Lax")
     return response
-
-
-@internal.get("/settings/people")
-@access(needs(Permission.MANAGE_PEOPLE))
-def people() -> str:
-    """Show everyone of the firm."""
-    clock = reader_clock()
-    rows = [(person, clock.moment(person.last_seen_at) if person.last_seen_at else "") for person in list_people()]
-    return render_template("internal/settings/people.html", section="settings", tab="people", people=rows)
 
 
 @cache
@@ -98,13 +90,13 @@ def _back(place: str) -> Response:
 
 
 def _page(errors: dict[str, str], *, status: int = 200) -> Response:
-    clock = reader_clock()
+    clock, person = reader_clock(), reader()
     mine = token_hash(session_token())
     sessions = [
         (row.token_hash == mine, row.user_agent, row.address, clock.moment(row.last_seen_at))
-        for row in list_sessions(current_user.id)
+        for row in list_sessions(reader().id)
     ]
-    changed = current_user.password_changed_at
+    changed = person.password_changed_at
     page = render_template(
         "internal/settings/account.html",
         section="settings",
@@ -114,6 +106,6 @@ def _page(errors: dict[str, str], *, status: int = 200) -> Response:
         sessions=sessions,
         changed=clock.day(changed.isoformat()) if changed else "",
         zones=_zones(),
-        person=current_user,
+        person=person,
     )
     return make_response(page, status)

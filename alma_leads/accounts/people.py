@@ -1,0 +1,121 @@
+"""People as rows: found, added, listed, and who keeps the application manageable. Runs in its callers' transactions."""
+
+from __future__ import annotations
+
+import secrets
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from alma_leads.accounts.errors import LastAdministrator, PersonExists, PersonNotFound
+from alma_leads.accounts.models import Role
+from alma_leads.database import Sql, to_stamp, utc_now
+from alma_leads.email_address import normalise_email
+
+MAX_NAME_LENGTH = 200
+
+# Someone who can come in by a password, a passkey or the identity provider. Others were invited and have not come yet.
+CAN_SIGN_IN = """(u.password IS NOT NULL OR EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = u.id)
+        OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id))"""
+
+_INSERT = Sql("""
+    INSERT INTO users (email, name, role, password, password_changed_at, active, handle, time_zone, theme,
+                       single_key_shortcuts, created_at)
+    VALUES (:email, :name, :role, :password, :changed, TRUE, :handle, 'UTC', '', TRUE, :now)
+    ON CONFLICT (email) DO NOTHING RETURNING id
+""")
+_COLUMNS = f"u.id, u.email, u.name, u.role, u.active, {CAN_SIGN_IN}"
+_BY_EMAIL = Sql(f"SELECT {_COLUMNS} FROM users u WHERE u.email = :email")
+_BY_ID = Sql(f"SELECT {_COLUMNS} FROM users u WHERE u.id = :id")
+_ANYONE = Sql("SELECT count(*) FROM users")
+_ANYONE_CAN_SIGN_IN = Sql(f"SELECT count(*) FROM users u WHERE u.active AND {CAN_SIGN_IN}")
+# Holding every administrator's row makes two who would turn each other off stand in line.
+_KEEPERS = f"SELECT u.id FROM users u WHERE u.active AND u.role = 'administrator' AND {CAN_SIGN_IN}"
+_ADMINISTRATORS = Sql(sqlite=_KEEPERS, postgresql=f"{_KEEPERS} ORDER BY u.id FOR UPDATE OF u")
+
+
+class Person(NamedTuple):
+    """Someone of the firm. `came` says whether the person can sign in, or was invited and has not come yet."""
+
+    id: int
+    email: str
+    name: str
+    role: str
+    active: bool
+    came: bool
+
+
+def by_email(connection: Connection, email: str) -> Person:
+    """Return who has an address, however it is typed.
+
+    Raises:
+        BadEmailAddress: it cannot be one.
+        PersonNotFound: nobody has it.
+    """
+    normalised = normalise_email(email)
+    row = _BY_EMAIL.row(connection, email=normalised)
+    if row is None:
+        raise PersonNotFound(normalised)
+    return Person(*row)
+
+
+def by_id(connection: Connection, person_id: int) -> Person:
+    """Return the person with a number.
+
+    Raises:
+        PersonNotFound: there is none.
+    """
+    row = _BY_ID.row(connection, id=person_id)
+    if row is None:
+        raise PersonNotFound(f"number {person_id}")
+    return Person(*row)
+
+
+def is_anyone_there(connection: Connection) -> bool:
+    """Say whether there is any account."""
+    return bool(_ANYONE.rows(connection)[0][0])
+
+
+def can_anyone_sign_in(connection: Connection) -> bool:
+    """Say whether there is an account that opens."""
+    return bool(_ANYONE_CAN_SIGN_IN.rows(connection)[0][0])
+
+
+def keep_an_administrator(connection: Connection, person: Person) -> None:
+    """Make sure that somebody else could manage the application without this person.
+
+    Raises:
+        LastAdministrator: nobody could.
+    """
+    if {row[0] for row in _ADMINISTRATORS.rows(connection)} == {person.id}:
+        raise LastAdministrator(person.email)
+
+
+def insert(connection: Connection, email: str, *, name: str, role: Role, password: str | None) -> int:
+    """Add someone, and return the number.
+
+    Args:
+        connection: in a transaction of the caller.
+        email: normalised.
+        name: as shown.
+        role: what the person may do.
+        password: its hash, if there is one.
+
+    Raises:
+        PersonExists: someone has the address.
+    """
+    now = to_stamp(utc_now())
+    row = _INSERT.row(
+        connection,
+        email=email,
+        name=name,
+        role=role.value,
+        password=password,
+        changed=now if password else None,
+        handle=secrets.token_hex(16),
+        now=now,
+    )
+    if row is None:
+        raise PersonExists(email)
+    user_id: int = row[0]
+    return user_id

@@ -1,0 +1,93 @@
+"""Use cases of the first administrator: made from settings, or through the link that the first start prints."""
+
+from __future__ import annotations
+
+import re
+
+from alma_leads import audit
+from alma_leads.accounts import links, people
+from alma_leads.accounts.errors import LinkGone
+from alma_leads.accounts.models import LinkPurpose, Role
+from alma_leads.accounts.passwords import check_password, hash_password
+from alma_leads.actor import OPERATOR, stranger
+from alma_leads.audit import Action
+from alma_leads.database import Sql, reading, transaction, utc_now
+from alma_leads.email_address import normalise_email
+from alma_leads.extensions import db
+
+# On PostgreSQL two set-ups at once must not both find the table empty.
+_ALONE = Sql(sqlite="SELECT 1", postgresql="LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
+
+
+def prepare_first_administrator(*, email: str | None, password: str | None) -> str | None:
+    """Make the first administrator from settings when there are no accounts.
+
+    Return the token of a fresh set-up link while nobody can sign in; earlier ones stop working.
+
+    Raises:
+        BadEmailAddress: the address cannot be one.
+        WeakPassword: the password cannot be used.
+    """
+    with reading(db.engine) as connection:
+        if people.can_anyone_sign_in(connection):
+            return None
+        anyone = people.is_anyone_there(connection)
+    if email and password and not anyone:
+        normalised = normalise_email(email)
+        hashed = hash_password(check_password(password, about=(normalised,)))
+        name = _name_of(normalised)
+        with transaction(db.engine) as connection:
+            _ALONE.run(connection)
+            if not people.is_anyone_there(connection):
+                people.insert(connection, normalised, name=name, role=Role.ADMINISTRATOR, password=hashed)
+                audit.record(connection, Action.PERSON_ADDED, actor=OPERATOR, subject=name, role="administrator")
+        return None
+    with transaction(db.engine) as connection:
+        return links.make(connection, LinkPurpose.SETUP, user_id=None, now=utc_now())
+
+
+def look_at_set_up(token: str) -> None:
+    """See to it that the set-up link works. It stays usable.
+
+    Raises:
+        LinkGone: it does not work any more, or somebody can sign in already.
+    """
+    with reading(db.engine) as connection:
+        if people.can_anyone_sign_in(connection):
+            raise LinkGone("Somebody can sign in already.")
+        links.look(connection, token, LinkPurpose.SETUP, now=utc_now())
+
+
+def set_up(token: str, *, name: str, email: str, password: str, address: str) -> int:
+    """Make the first administrator through the set-up link, and return that person's number.
+
+    Args:
+        token: the link's.
+        name: as shown.
+        email: as typed.
+        password: as typed.
+        address: network address of whoever does it.
+
+    Raises:
+        BadEmailAddress: the address cannot be one.
+        WeakPassword: the password cannot be used.
+        LinkGone: the link does not work any more, or somebody can sign in already.
+        PersonExists: someone without a password has this address.
+    """
+    look_at_set_up(token)  # before the costly hash: anyone may try
+    normalised = normalise_email(email)
+    hashed = hash_password(check_password(password, about=(normalised, name)))
+    with transaction(db.engine) as connection:
+        _ALONE.run(connection)
+        links.use(connection, token, LinkPurpose.SETUP, now=utc_now())
+        if people.can_anyone_sign_in(connection):
+            raise LinkGone("Somebody can sign in already.")
+        user_id = people.insert(connection, normalised, name=name, role=Role.ADMINISTRATOR, password=hashed)
+        who = stranger(address)
+        audit.record(connection, Action.PERSON_ADDED, actor=who, subject=name, role="administrator")
+        return user_id
+
+
+def _name_of(email: str) -> str:
+    """Return "Rosa Delgado" for rosa.delgado@…: the settings give no name."""
+    return " ".join(part.capitalize() for part in re.split(r"[._+-]+", email.split("@")[0]) if part) or email

@@ -1,0 +1,19 @@
+"""Deleting what is over: sessions, links, attempts, challenges."""
+
+from __future__ import annotations
+
+from alma_leads.accounts import links, sessions, throttle
+from alma_leads.accounts.session_service import session_lifetime
+from alma_leads.database import Sql, to_stamp, transaction, utc_now
+from alma_leads.extensions import db
+
+_FORGET_CHALLENGES = Sql("DELETE FROM passkey_challenges WHERE expires_at < :now")
+
+
+def forget_expired() -> int:
+    """Delete what is over, and return how many rows there were."""
+    now = utc_now()
+    with transaction(db.engine) as connection:
+        gone = sessions.forget(connection, lifetime=session_lifetime(), now=now)
+        gone += links.forget(connection, now=now) + throttle.forget(connection, now=now)
+        return gone + _FORGET_CHALLENGES.run(connection, now=to_stamp(now))

@@ -1,0 +1,60 @@
+"""The browser's session: its signed cookie holds a random token, the table `user_sessions` the rest.
+
+Who reads a page is asked here. What that person may do is said in `auth`.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import g, request, session
+
+from alma_leads.accounts.models import User
+from alma_leads.accounts.session_service import use_session
+from alma_leads.accounts.sessions import Holder, Visitor
+from alma_leads.accounts.sign_in_service import Opened
+
+SESSION_TOKEN = "sid"  # noqa: S105 -- a key of the cookie, not a secret
+
+
+def session_token() -> str:
+    """Return the token of the session that this request belongs to, or ""."""
+    return str(session.get(SESSION_TOKEN, ""))
+
+
+def visitor() -> Visitor:
+    """Return the browser that makes this request."""
+    return Visitor(request.remote_addr or "", request.headers.get("User-Agent", ""))
+
+
+def holder() -> Holder | None:
+    """Return whose session this request belongs to, open or half-open, or None. Asks the database once a request."""
+    if "holder" not in g:
+        token = session_token()
+        g.holder = use_session(token) if token else None
+    return cast("Holder | None", g.holder)
+
+
+def reader() -> User:
+    """Return who reads this page. Only for routes that need a permission and make pages: a key has no reader."""
+    found = holder()
+    assert found is not None
+    return found.person
+
+
+def begin_browser_session(opened: Opened) -> None:
+    """Keep the token of a session that has begun in this browser's cookie.
+
+    All else in the cookie goes, the CSRF token too: whatever someone planted in this browser is worth nothing now.
+    """
+    session.clear()
+    g.pop("csrf_token", None)
+    g.pop("holder", None)
+    session[SESSION_TOKEN] = opened.token
+
+
+def end_browser_session() -> None:
+    """Forget the session in this browser's cookie. Its row is ended by a use case."""
+    session.clear()
+    g.pop("csrf_token", None)
+    g.holder = None

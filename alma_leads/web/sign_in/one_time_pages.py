@@ -1,0 +1,93 @@
+"""Pages behind one-time links: the first administrator's set-up, and choosing a password. Only their POST acts."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from alma_leads.accounts.errors import LinkGone, PersonExists, WeakPassword
+from alma_leads.accounts.models import LinkPurpose
+from alma_leads.accounts.password_service import choose_password, look_at_link
+from alma_leads.accounts.people import MAX_NAME_LENGTH
+from alma_leads.accounts.proofs import Proof
+from alma_leads.accounts.setup_service import look_at_set_up, set_up
+from alma_leads.accounts.sign_in_service import open_session
+from alma_leads.email_address import BadEmailAddress
+from alma_leads.web.auth import PUBLIC, access
+from alma_leads.web.sessions import session_token, visitor
+from alma_leads.web.sign_in.blueprint import sign_in
+from alma_leads.web.sign_in.steps import go_on, page, see_other
+
+# Where someone chooses a password, by the word in the address.
+CHOOSING = {"invitation": LinkPurpose.INVITATION, "reset": LinkPurpose.RESET}
+CHOOSE = "/<any(invitation, reset):purpose>/<token>"
+
+
+@sign_in.get("/setup/<token>")
+@access(PUBLIC)
+def setup(token: str) -> Response:
+    """Ask for the first administrator's name, address and password."""
+    try:
+        look_at_set_up(token)
+    except LinkGone:
+        return _gone()
+    return page("setup.html", values={}, errors={})
+
+
+@sign_in.post("/setup/<token>")
+@access(PUBLIC)
+def make_first_administrator(token: str) -> Response:
+    """Make the account, and sign in."""
+    values = {field: request.form.get(field, "").strip() for field in ("name", "email")}
+    password = request.form.get("password", "")
+    errors: dict[str, str] = {}
+    if not values["name"].isprintable() or not 0 < len(values["name"]) <= MAX_NAME_LENGTH:
+        errors["name"] = "Enter your name"
+    try:
+        if not errors:
+            address = request.remote_addr or ""
+            user_id = set_up(token, name=values["name"], email=values["email"], password=password, address=address)
+            return _signed_in(user_id, Proof.PASSWORD)
+    except BadEmailAddress:
+        errors["email"] = "Enter an email address like name@example.com"
+    except PersonExists as exists:
+        errors["email"] = str(exists)
+    except WeakPassword as weak:
+        errors["password"] = str(weak)
+    except LinkGone:
+        return _gone()
+    return page("setup.html", values=values, errors=errors, status=422)
+
+
+@sign_in.get(CHOOSE)
+@access(PUBLIC)
+def set_password(purpose: str, token: str) -> Response:
+    """Ask for a password."""
+    try:
+        link = look_at_link(token, CHOOSING[purpose])
+    except LinkGone:
+        return _gone()
+    return page("set_password.html", email=link.email, errors={})
+
+
+@sign_in.post(CHOOSE)
+@access(PUBLIC)
+def save_password(purpose: str, token: str) -> Response:
+    """Keep the password, and sign in: where there is a second factor, the next step asks for it."""
+    try:
+        link = look_at_link(token, CHOOSING[purpose])
+        password, address = request.form.get("password", ""), request.remote_addr or ""
+        user_id = choose_password(token, CHOOSING[purpose], password=password, address=address)
+        return _signed_in(user_id, Proof.LINK)
+    except LinkGone:
+        return _gone()
+    except WeakPassword as weak:
+        return page("set_password.html", email=link.email, errors={"password": str(weak)}, status=422)
+
+
+def _signed_in(user_id: int, proof: Proof) -> Response:
+    opened = open_session(user_id, [proof], visitor=visitor(), instead_of=session_token())
+    return see_other("/login") if opened is None else go_on(opened)
+
+
+def _gone() -> Response:
+    return page("link_gone.html", status=410)
