@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
@@ -20,6 +19,7 @@ from alma_leads.leads.folding import fold, search_text
 from alma_leads.leads.queries import protected_address
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.state import LeadStatus
+from alma_leads.outbox.composition import message_id_domain
 from alma_leads.outbox.queue import enqueuing
 from alma_leads.resumes.service import KeptFile, attach
 
@@ -201,7 +201,7 @@ def store(
             now=stamp,
         ),
         recording(lead_id, kind=EventKind.SUBMITTED, actor=actor, at=stamp, data=detail),
-        enqueuing(messages, now=stamp, message_id_domain=urlsplit(public_url).hostname or "localhost"),
+        enqueuing(messages, now=stamp, message_id_domain=message_id_domain(public_url)),
     )
     if not confirm:
         reason = {"limit": CONFIRMATIONS_PER_DAY, "hours": 24}
