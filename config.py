@@ -23,6 +23,8 @@ from setting_values import (
     database_url,
     folder_or_bucket,
     host_name,
+    issuer,
+    mail_domains,
     masked,
     public_url,
     queue_beside,
@@ -101,6 +103,23 @@ class Settings(BaseSettings):
     WEB_WORKERS: int = _number(1, 1, 64)
     WEB_THREADS: int = _number(8, 1, 256)
     RESUME_STORAGE_URL: str = Field("file://instance/resumes", description="file://FOLDER or s3://BUCKET/PREFIX")
+    OIDC_ISSUER: str | None = Field(
+        None,
+        description="the https:// address of an identity provider, exactly as it calls itself",
+    )
+    OIDC_CLIENT_ID: str | None = Field(
+        None, description="the name that the identity provider knows this application by, set together with OIDC_ISSUER"
+    )
+    OIDC_CLIENT_SECRET: SecretStr | None = Field(
+        None, description="the secret that goes with OIDC_CLIENT_ID, set together with OIDC_ISSUER"
+    )
+    OIDC_ALLOWED_DOMAINS: str = Field(
+        "", description="domains of e-mail addresses, separated by commas, set together with OIDC_ISSUER"
+    )
+    OIDC_DEFAULT_ROLE: Literal["none", "viewer", "attorney", "administrator"] = Field(
+        "viewer", description="viewer, attorney, administrator, or none to let in nobody who was not invited"
+    )
+    PASSWORD_SIGN_IN: Literal["on", "off"] = Field("on", description="on, or off where OIDC_ISSUER is set")
     SESSION_IDLE_MINUTES: int = _number(60, 1, 43200)
     SESSION_MAX_HOURS: int = _number(12, 1, 720)
     RESUME_MAX_BYTES: int = _number(10_485_760, 1024, 1_073_741_824, "bytes")
@@ -183,6 +202,30 @@ class Settings(BaseSettings):
     @classmethod
     def _keeps_files(cls, value: str) -> str:
         return folder_or_bucket(value, ROOT)
+
+    @field_validator("OIDC_ISSUER")
+    @classmethod
+    def _is_issuer(cls, value: str | None) -> str | None:
+        return value and issuer(value)
+
+    @field_validator("OIDC_CLIENT_ID", "OIDC_ALLOWED_DOMAINS")
+    @classmethod
+    def _goes_with_the_issuer(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "OIDC_ISSUER" in info.data and bool(value) != bool(info.data["OIDC_ISSUER"]):
+            raise ValueError
+        return mail_domains(value) if value and info.field_name == "OIDC_ALLOWED_DOMAINS" else value
+
+    @field_validator("OIDC_CLIENT_SECRET")
+    @classmethod
+    def _signs_in_to_the_provider(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        return _together(value, info, "OIDC_ISSUER", shortest=1, longest=1024)
+
+    @field_validator("PASSWORD_SIGN_IN")
+    @classmethod
+    def _leaves_a_way_in(cls, value: str, info: ValidationInfo) -> str:
+        if value == "off" and "OIDC_ISSUER" in info.data and not info.data["OIDC_ISSUER"]:
+            raise ValueError
+        return value
 
     @field_validator("LOG_LEVEL", mode="before")
     @classmethod

@@ -11,6 +11,8 @@ from limits import parse_many
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from alma_leads.email_address import normalise_email
+
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 _CREDENTIALS = re.compile(r"^(\s*[\w+.-]*:?/{0,2}).*@", re.DOTALL)
 _SECRET_PARAMETER = re.compile(r"(?i)((?:password|passwd|secret|token|key)\w*=)[^&\s]*")
@@ -112,10 +114,38 @@ def public_url(text: str, *, host: str, port: int) -> str:
     return f"{url.scheme}://{url.netloc.lower()}"
 
 
+def issuer(text: str) -> str:
+    """Return an identity provider's address: https, or http on this machine, without a query (OIDC Core, 2)."""
+    url = urlsplit(text)
+    _ = url.port  # raises ValueError when it is none
+    secure = url.scheme == "https" or (url.scheme == "http" and _is_loopback(host_name(url.hostname or "")))
+    if not secure or len(text) > 255 or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("not the address of an identity provider")
+    host_name(url.hostname or "")
+    if "@" in url.netloc or "?" in text or "#" in text:
+        raise ValueError("more than the address of an identity provider")
+    return text
+
+
+def mail_domains(text: str) -> str:
+    """Return domains of e-mail addresses, normalised and separated by spaces."""
+    named = [name.removeprefix("@") for name in re.split(r"[\s,]+", text) if name]
+    if not named or any("@" in name for name in named):
+        raise ValueError("no domains")
+    return " ".join(dict.fromkeys(normalise_email(f"x@{name}").split("@")[1] for name in named))
+
+
 def rate(text: str) -> str:
     """Return a rate limit such as "20 per minute"."""
     parse_many(text)
     return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _make_folder(path: Path) -> None:

@@ -15,6 +15,12 @@ from setting_values import masked
 
 GOOD = {"SECRET_KEY": "s" * 32, "INTERNAL_API_KEY": "k" * 16}
 MAIL = {"SMTP_HOST": "mail.example.com", "SENDER_EMAIL": "a@example.com", "HELPDESK_EMAIL": "b@example.com"}
+SSO = {
+    "OIDC_ISSUER": "https://id.firm.example",
+    "OIDC_CLIENT_ID": "alma",
+    "OIDC_CLIENT_SECRET": "hidden",
+    "OIDC_ALLOWED_DOMAINS": "firm.example",
+}
 
 # (what is wrong, what is wrong with it, what the rest must be)
 WRONG: list[tuple[str, str, dict[str, str]]] = [
@@ -65,6 +71,23 @@ WRONG: list[tuple[str, str, dict[str, str]]] = [
     ("RESUME_STORAGE_URL", "resumes", {}),
     ("RESUME_STORAGE_URL", "s3://", {}),
     ("RESUME_STORAGE_URL", "file:///proc/no/such", {}),
+    ("OIDC_ISSUER", "id.firm.example", SSO),
+    ("OIDC_ISSUER", "http://id.firm.example", SSO),
+    ("OIDC_ISSUER", "http://127.0.0.1.firm.example", SSO),
+    ("OIDC_ISSUER", "https://u:hidden@id.firm.example", SSO),
+    ("OIDC_ISSUER", "https://id.firm.example/?tenant=1", SSO),
+    ("OIDC_ISSUER", f"https://id.firm.example/{'x' * 255}", SSO),
+    ("OIDC_CLIENT_ID", "", SSO),
+    ("OIDC_CLIENT_ID", "alma", {}),
+    ("OIDC_CLIENT_SECRET", "", SSO),
+    ("OIDC_CLIENT_SECRET", "hidden", {}),
+    ("OIDC_ALLOWED_DOMAINS", "", SSO),
+    ("OIDC_ALLOWED_DOMAINS", "firm.example", {}),
+    ("OIDC_ALLOWED_DOMAINS", "rosa@firm.example", SSO),
+    ("OIDC_ALLOWED_DOMAINS", "*", SSO),
+    ("OIDC_DEFAULT_ROLE", "owner", SSO),
+    ("PASSWORD_SIGN_IN", "no", SSO),
+    ("PASSWORD_SIGN_IN", "off", {}),
     ("SESSION_IDLE_MINUTES", "0", {}),
     ("SESSION_MAX_HOURS", "721", {}),
     ("RESUME_MAX_BYTES", "10MB", {}),
@@ -188,6 +211,23 @@ def test_folders_are_made(load: Any, tmp_path: Path) -> None:
 )
 def test_public_url(load: Any, environment: dict[str, str], url: str) -> None:
     assert load({**GOOD, **environment}).PUBLIC_URL == url
+
+
+@pytest.mark.parametrize(
+    "issuer", ["https://id.firm.example/", "http://localhost:9/realms/firm", "http://127.0.0.1:9", "http://[::1]:9"]
+)
+def test_an_issuer_is_kept_as_it_calls_itself(load: Any, issuer: str) -> None:
+    assert load({**GOOD, **SSO, "OIDC_ISSUER": issuer}).OIDC_ISSUER == issuer
+
+
+def test_domains_are_normalised(load: Any) -> None:
+    settings = load({**GOOD, **SSO, "OIDC_ALLOWED_DOMAINS": "Firm.Example, @bücher.example,firm.example"})
+    assert settings.OIDC_ALLOWED_DOMAINS == "firm.example xn--bcher-kva.example"
+    assert settings.OIDC_DEFAULT_ROLE == "viewer"
+
+
+def test_passwords_can_be_off_where_there_is_another_way_in(load: Any) -> None:
+    assert load({**GOOD, **SSO, "PASSWORD_SIGN_IN": "off"}).PASSWORD_SIGN_IN == "off"
 
 
 @pytest.mark.parametrize(("public_url", "secure"), [("http://a.example", False), ("https://a.example", True)])
