@@ -45,3 +45,26 @@ class TooManyAttempts(AccountError):
     def __init__(self, wait_seconds: int) -> None:
         super().__init__(f"Too many sign-ins failed. Wait {wait_seconds} seconds.")
         self.wait_seconds = wait_seconds
+
+
+class KeyRefused(AccountError):
+    """A key cannot be made so: `errors` has a sentence for each field (name, scopes, networks, expires)."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__("; ".join(errors.values()))
+        self.errors = errors
+
+
+class KeyNotFound(AccountError):
+    """There is no such key."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such key.")
+
+
+class KeyElsewhere(AccountError):
+    """The key works, but not from where it was sent."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"This key may not be used from {address or 'here'}. Ask an administrator to allow it.")
+        self.address = address

@@ -12,7 +12,7 @@ from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from alma_leads.accounts.errors import TooManyAttempts
+from alma_leads.accounts.errors import KeyElsewhere, KeyNotFound, TooManyAttempts
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
 from alma_leads.leads.errors import (
@@ -91,6 +91,8 @@ def _page(status: int, detail: str, headers: Mapping[str, str]) -> str:
 
 # What a failure of the business means over HTTP. A domain error that is not here is a fault of ours: 500.
 STATUS_OF: dict[type[Exception], int] = {
+    KeyElsewhere: 403,
+    KeyNotFound: 404,
     LeadNotFound: 404,
     AssignmentNotFound: 404,
     TransitionRefused: 409,
