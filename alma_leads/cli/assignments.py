@@ -11,7 +11,7 @@ import click
 from flask.cli import AppGroup
 
 from alma_leads.actor import OPERATOR
-from alma_leads.leads.assignment_service import all_assignments, import_assignments
+from alma_leads.leads.assignment_service import export_assignments, import_assignments
 from alma_leads.leads.errors import BadAssignments
 
 COLUMNS = ["email", "attorney"]
@@ -42,7 +42,7 @@ def export_command(file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     count = 0
-    for assignment in all_assignments():
+    for assignment in export_assignments(actor=OPERATOR):
         writer.writerow([_neutral(assignment.email), assignment.attorney_email])
         count += 1
     click.echo(f"{count} assignments exported to {file.name}.", err=file is sys.stdout)

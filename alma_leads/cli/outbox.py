@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
+from alma_leads.actor import OPERATOR
 from alma_leads.database import from_stamp, reading, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.outbox import queries, queue
@@ -61,11 +62,11 @@ def retry(ids: tuple[int, ...], everything: bool) -> None:
     if everything == bool(ids):
         raise click.UsageError("Give the ID of one or more messages, or --all.")
     if everything:
-        number = queue.retry_dead(db.engine)
+        number = queue.retry_dead(db.engine, actor=OPERATOR)
         click.echo(f"{number} dead {'letter' if number == 1 else 'letters'} queued again.")
         refused = []
     else:
-        refused = [message_id for message_id in ids if not queue.retry(db.engine, message_id)]
+        refused = [message_id for message_id in ids if not queue.retry(db.engine, message_id, actor=OPERATOR)]
         for message_id in ids:
             if message_id not in refused:
                 click.echo(f"{message_id}: queued again.")

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from alma_leads import audit
 from alma_leads.actor import Actor
+from alma_leads.audit import Action
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
@@ -31,7 +33,9 @@ _HOLD_PROSPECT = Sql("""
     UPDATE prospects SET lead_count = lead_count WHERE email = :email AND attorney_id IS NOT NULL
     RETURNING id, attorney_id
 """)
-_EMAIL_OF = Sql("SELECT email FROM users WHERE id = :id")
+_WHO_IS = Sql("SELECT id, email, name FROM users WHERE id = :id")
+_NEWEST_LEAD = Sql("SELECT max(id) FROM leads WHERE prospect_id = :id")
+_COUNT = Sql("SELECT count(*) FROM prospects WHERE attorney_id IS NOT NULL")
 _SET_PROSPECT = Sql("UPDATE prospects SET attorney_id = :attorney_id, assigned_at = :assigned_at WHERE id = :id")
 _SET_LEADS = Sql("UPDATE leads SET attorney_id = :attorney_id, updated_at = :now WHERE prospect_id = :id")
 _ONE = Sql("""
@@ -76,6 +80,14 @@ class Assignment(NamedTuple):
     lead_count: int
 
 
+class _Change(NamedTuple):
+    """A prospect's number, and the names of who had it and who has it now."""
+
+    prospect_id: int
+    old: str | None
+    new: str | None
+
+
 def active_attorneys() -> list[Attorney]:
     """Return the people who can be given prospects, by name."""
     with reading(db.engine) as connection:
@@ -107,8 +119,11 @@ def list_assignments(*, after: str = "", query: str = "", limit: int = 50) -> li
         return [Assignment(*row) for row in rows]
 
 
-def all_assignments() -> Iterator[Assignment]:
-    """Return every assignment by the prospect's address, read in batches."""
+def export_assignments(*, actor: Actor) -> Iterator[Assignment]:
+    """Yield every assignment by the prospect's address, read in batches; it is written down first that `actor` did."""
+    with transaction(db.engine) as connection:
+        count = _COUNT.rows(connection)[0][0]
+        audit.record(connection, Action.ASSIGNMENTS_EXPORTED, actor=actor, subject=_assignments(count), count=count)
     after = ""
     while batch := list_assignments(after=after, limit=EXPORT_BATCH):
         yield from batch
@@ -125,7 +140,9 @@ def assign(email: str, *, attorney_email: str, actor: Actor) -> Assignment:
     normalised = normalise_email(email)
     with transaction(db.engine) as connection:
         attorney = _find_attorney(connection, attorney_email)
-        _assign(connection, normalised, attorney, actor)
+        changed = _assign(connection, normalised, attorney, actor)
+        if changed is not None:
+            _note(connection, changed, actor=actor)
     return find_assignment(normalised)
 
 
@@ -141,7 +158,7 @@ def unassign(email: str, *, actor: Actor) -> None:
         held = _HOLD_PROSPECT.row(connection, email=normalised)
         if held is None:
             raise AssignmentNotFound(normalised)
-        _change(connection, *held, attorney=None, actor=actor)
+        _note(connection, _change(connection, *held, attorney=None, actor=actor), actor=actor)
 
 
 def import_assignments(pairs: Iterable[tuple[int, str, str]], *, actor: Actor) -> int:
@@ -156,20 +173,29 @@ def import_assignments(pairs: Iterable[tuple[int, str, str]], *, actor: Actor) -
     """
     problems: list[tuple[int, str]] = []
     attorneys: dict[str, Attorney] = {}
-    count = 0
+    count, changed = 0, 0
     with transaction(db.engine) as connection:
         for line, email, attorney_email in pairs:
             count += 1
             try:
                 if attorney_email not in attorneys:
                     attorneys[attorney_email] = _find_attorney(connection, attorney_email)
-                _assign(connection, normalise_email(email), attorneys[attorney_email], actor)
+                if _assign(connection, normalise_email(email), attorneys[attorney_email], actor) is not None:
+                    changed += 1
             except BadEmailAddress:
                 problems.append((line, f"{email!r} is not an email address"))
             except NotAnActiveAttorney as error:
                 problems.append((line, str(error)))
         if problems:
             raise BadAssignments(problems)
+        audit.record(
+            connection,
+            Action.ASSIGNMENTS_IMPORTED,
+            actor=actor,
+            subject=_assignments(count),
+            count=count,
+            changed=changed,
+        )
     return count
 
 
@@ -183,21 +209,36 @@ def _find_attorney(connection: Connection, email: str) -> Attorney:
     return Attorney(*row)
 
 
-def _assign(connection: Connection, normalised: str, attorney: Attorney, actor: Actor) -> None:
+def _assign(connection: Connection, normalised: str, attorney: Attorney, actor: Actor) -> _Change | None:
     row = _TAKE_PROSPECT.row(connection, email=normalised)
     assert row is not None
-    if row[1] != attorney.id:
-        _change(connection, row[0], row[1], attorney=attorney, actor=actor)
+    if row[1] == attorney.id:
+        return None
+    return _change(connection, row[0], row[1], attorney=attorney, actor=actor)
 
 
 def _change(
     connection: Connection, prospect_id: int, old_id: int | None, *, attorney: Attorney | None, actor: Actor
-) -> None:
+) -> _Change:
     now = to_stamp(utc_now())
-    old = _EMAIL_OF.row(connection, id=old_id) if old_id else None
+    row = _WHO_IS.row(connection, id=old_id) if old_id else None
+    old = Attorney(*row) if row else None
     new_id = attorney.id if attorney else None
     _SET_PROSPECT.run(connection, id=prospect_id, attorney_id=new_id, assigned_at=now if attorney else None)
     _SET_LEADS.run(connection, id=prospect_id, attorney_id=new_id, now=now)
-    change = {"attorney": {"old": old[0] if old else None, "new": attorney.email if attorney else None}}
+    change = {"attorney": {"old": old.email if old else None, "new": attorney.email if attorney else None}}
     kind = EventKind.ASSIGNED if attorney else EventKind.UNASSIGNED
     record_for_prospect(connection, prospect_id, kind=kind, actor=actor, at=now, data=change)
+    return _Change(prospect_id, old.name if old else None, attorney.name if attorney else None)
+
+
+def _note(connection: Connection, change: _Change, *, actor: Actor) -> None:
+    """Write into the audit log who has a prospect now, who is named by the newest lead rather than by the address."""
+    lead_id = _NEWEST_LEAD.rows(connection, id=change.prospect_id)[0][0]
+    subject = f"lead {lead_id}" if lead_id else f"prospect {change.prospect_id}"
+    action = Action.ASSIGNED if change.new else Action.UNASSIGNED
+    audit.record(connection, action, actor=actor, subject=subject, old=change.old, new=change.new)
+
+
+def _assignments(count: int) -> str:
+    return "1 assignment" if count == 1 else f"{count} assignments"

@@ -41,6 +41,11 @@ class Selection:
         clause = f"WHERE {' AND '.join(self.where)}" if self.where else ""
         return f"SELECT {columns} FROM {self.source} {joins} {clause} ORDER BY {self.order}"
 
+    def count_text(self) -> str:
+        """Return the statement that counts the rows."""
+        clause = f"WHERE {' AND '.join(self.where)}" if self.where else ""
+        return f"SELECT count(*) FROM {self.source} {clause}"
+
 
 def select(connection: Connection, lead_filter: LeadFilter) -> tuple[Selection, dict[str, Any]]:
     """Return how to find what `lead_filter` describes, and the parameters.

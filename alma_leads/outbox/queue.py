@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
+from alma_leads import audit
+from alma_leads.actor import Actor
+from alma_leads.audit import Action
 from alma_leads.database import Sql, Step, from_stamp, run_together, to_stamp, transaction, utc_now
 from alma_leads.outbox.message import Message
 
@@ -55,12 +58,13 @@ _DEAD = Sql(f"""
      WHERE {_HELD} = :id
 """)
 _REVIVED = "state = 'queued', attempts = 0, due_at = :now, lease = NULL, last_error = NULL, settled_at = NULL"
-_REVIVE = Sql(f"UPDATE outbox_messages SET {_REVIVED} WHERE id = :id AND state = 'dead'")
+_REVIVE = Sql(f"UPDATE outbox_messages SET {_REVIVED} WHERE id = :id AND state = 'dead' RETURNING kind, correlation")
 _REVIVE_ALL = Sql(f"UPDATE outbox_messages SET {_REVIVED} WHERE state = 'dead'")
 # Not one that a worker holds: it is being sent this very moment, and a second worker would send it as well.
 _HASTEN = Sql("""
     UPDATE outbox_messages SET due_at = :now
      WHERE id = :id AND state = 'queued' AND lease IS NULL AND due_at > :now
+    RETURNING kind, correlation
 """)
 _CLOCK = Sql("SELECT now()")
 # Losing this commit to a power cut costs a repeated e-mail, never a lost one: it need not wait for the disk.
@@ -178,21 +182,33 @@ def settle_failed(engine: Engine, lease: str, failures: Iterable[Failure]) -> in
         return settled
 
 
-def retry(engine: Engine, message_row_id: int) -> bool:
-    """Send a dead letter again, from its first attempt on, or try a waiting message now.
+def retry(engine: Engine, message_row_id: int, *, actor: Actor) -> bool:
+    """Send a dead letter again, from its first attempt on, or try a waiting message now. `actor` wants it.
 
     Returns:
         False when there was nothing to do: it is sent, due already, in a worker's hands, or there is none.
     """
     with transaction(engine) as connection:
         now = _stamp(_now(connection))
-        return any(statement.run(connection, id=message_row_id, now=now) for statement in (_REVIVE, _HASTEN))
+        for statement in (_REVIVE, _HASTEN):
+            row = statement.row(connection, id=message_row_id, now=now)
+            if row is not None:
+                kind, correlation = row
+                about = correlation.replace(":", " ")
+                audit.record(
+                    connection, Action.OUTBOX_RETRIED, actor=actor, subject=about, message=message_row_id, kind=kind
+                )
+                return True
+        return False
 
 
-def retry_dead(engine: Engine) -> int:
-    """Send every dead letter again; return how many there were."""
+def retry_dead(engine: Engine, *, actor: Actor) -> int:
+    """Send every dead letter again, as `actor` wants; return how many there were."""
     with transaction(engine) as connection:
-        return _REVIVE_ALL.run(connection, now=_stamp(_now(connection)))
+        count = _REVIVE_ALL.run(connection, now=_stamp(_now(connection)))
+        if count:
+            audit.record(connection, Action.OUTBOX_RETRIED, actor=actor, subject="every dead letter", count=count)
+        return count
 
 
 def _now(connection: Connection) -> datetime:

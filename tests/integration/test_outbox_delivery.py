@@ -20,6 +20,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from alma_leads.actor import OPERATOR
 from alma_leads.database import reading, to_stamp, transaction, utc_now
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.backoff import RetryPolicy
@@ -233,7 +234,7 @@ def test_a_refusal_for_good_is_a_dead_letter_at_once_and_can_be_sent_again(
     dead = messages(engine)[1]
     assert (dead.attempts, dead.last_error) == (1, "550 5.1.1 No such user here")
 
-    assert queue.retry(engine, dead.id)
+    assert queue.retry(engine, dead.id, actor=OPERATOR)
     assert drain(engine).run().sent == 1
     assert [row.delivery for row in messages(engine)] == ["sent"] * 3
     assert sorted(taken.message["Message-ID"] for taken in smtp_server.taken) == sorted(message_ids(engine))
@@ -266,7 +267,7 @@ def test_a_connection_lost_after_the_message_means_a_repeat_that_can_be_told(
     smtp_server.behaviour.drop_after_data = False
     [row] = messages(engine)
     assert (row.delivery, row.attempts) == ("retrying", 1)
-    queue.retry(engine, row.id)
+    queue.retry(engine, row.id, actor=OPERATOR)
     drain(engine).run()
 
     first, second = smtp_server.taken

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from alma_leads.actor import OPERATOR
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.message import Message
@@ -139,8 +140,8 @@ def test_send_again_revives_a_dead_letter_once(engine: Engine) -> None:
     queue.settle_failed(engine, "mine", [Failure(claimed.id, "550 no", None)])
     assert rows(engine)[0].delivery == "dead"
 
-    assert queue.retry(engine, claimed.id)
-    assert not queue.retry(engine, claimed.id)
+    assert queue.retry(engine, claimed.id, actor=OPERATOR)
+    assert not queue.retry(engine, claimed.id, actor=OPERATOR)
 
     [again] = queue.claim(engine, "mine", limit=1, lease_s=15)
     assert (again.id, again.attempts, again.message_id) == (claimed.id, 0, claimed.message_id)
@@ -150,10 +151,10 @@ def test_send_again_revives_a_dead_letter_once(engine: Engine) -> None:
 def test_try_now_hastens_a_waiting_message_but_not_one_in_a_workers_hands(engine: Engine) -> None:
     promise(engine, 1)
     [claimed] = queue.claim(engine, "mine", limit=1, lease_s=15)
-    assert not queue.retry(engine, claimed.id)
+    assert not queue.retry(engine, claimed.id, actor=OPERATOR)
     queue.settle_failed(engine, "mine", [Failure(claimed.id, "451 later", 3600.0)])
 
-    assert queue.retry(engine, claimed.id)
+    assert queue.retry(engine, claimed.id, actor=OPERATOR)
     [again] = queue.claim(engine, "mine", limit=1, lease_s=15)
     assert again.attempts == 1
 
@@ -163,8 +164,8 @@ def test_there_is_nothing_to_send_again_of_what_is_sent_or_unknown(engine: Engin
     [claimed] = queue.claim(engine, "mine", limit=1, lease_s=15)
     queue.settle_sent(engine, "mine", claimed.id)
 
-    assert not queue.retry(engine, claimed.id)
-    assert not queue.retry(engine, 4711)
+    assert not queue.retry(engine, claimed.id, actor=OPERATOR)
+    assert not queue.retry(engine, 4711, actor=OPERATOR)
 
 
 @pytest.fixture
@@ -209,8 +210,8 @@ def test_pages_go_back_by_id_within_the_states_asked_for(one_of_each: Engine) ->
 
 
 def test_all_dead_letters_are_sent_again(one_of_each: Engine) -> None:
-    assert queue.retry_dead(one_of_each) == 1
-    assert queue.retry_dead(one_of_each) == 0
+    assert queue.retry_dead(one_of_each, actor=OPERATOR) == 1
+    assert queue.retry_dead(one_of_each, actor=OPERATOR) == 0
 
 
 def test_the_next_due_and_the_oldest_waiting_are_known(engine: Engine) -> None:

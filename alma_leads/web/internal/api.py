@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from flask import Response, make_response, redirect, request, stream_with_context
+from flask import Response, make_response, redirect, request
 
 from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db, settings
-from alma_leads.leads import assignment_service, export, queries, service
+from alma_leads.leads import assignment_service, queries, service
 from alma_leads.leads.errors import LeadChanged, LeadNotFound
+from alma_leads.leads.export_service import export_leads
 from alma_leads.leads.filters import LeadFilter, parse_filter
 from alma_leads.leads.queries import EventRow
 from alma_leads.leads.schemas import AssignmentIn, LeadPatch
 from alma_leads.resumes.service import of_lead, read
+from alma_leads.streaming import Format
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.bodies import read_json
 from alma_leads.web.internal import desk
 from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.internal.downloads import download
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 
 LEAD_ID = "<int(max=9223372036854775807):lead_id>"
@@ -48,14 +50,14 @@ def leads() -> Response:
 @access(needs(Permission.EXPORT_LEADS))
 def leads_csv() -> Response:
     """Send all leads of a filter as CSV, for a spreadsheet."""
-    return _download(export.stream_csv, "text/csv; charset=utf-8", "leads.csv")
+    return _download("csv")
 
 
 @internal.get("/leads.ndjson")
 @access(needs(Permission.EXPORT_LEADS))
 def leads_ndjson() -> Response:
     """Send all leads of a filter, one JSON object a line."""
-    return _download(export.stream_ndjson, "application/x-ndjson", "leads.ndjson")
+    return _download("ndjson")
 
 
 @internal.get(f"/leads/{LEAD_ID}")
@@ -206,10 +208,5 @@ def _json_bytes(body: bytes) -> Response:
     return vary_on_accept(response)
 
 
-def _download(stream: Callable[..., Iterator[bytes]], content_type: str, file_name: str) -> Response:
-    lead_filter = _filter()
-    chunks = stream(db.engine, lead_filter, public_url=settings().PUBLIC_URL)
-    response = Response(stream_with_context(chunks), content_type=content_type)
-    response.headers.set("Content-Disposition", "attachment", filename=file_name)
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+def _download(kind: Format) -> Response:
+    return download(export_leads(_filter(), kind=kind, actor=actor()), kind=kind, name="leads")

@@ -17,7 +17,7 @@ from alma_leads.outbox import queries as outbox
 from alma_leads.outbox import queue
 from alma_leads.outbox.queries import Delivery, MessageRow
 from alma_leads.tasks import wake
-from alma_leads.web.auth import access, may, needs
+from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.back import go_back
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import capped, reader_clock
@@ -76,7 +76,7 @@ def outbox_message(message_id: int) -> Response:
 @access(needs(Permission.MANAGE_OUTBOX))
 def send_again(message_id: int) -> Response:
     """Send a dead letter again, or try a waiting message now."""
-    done = queue.retry(db.engine, message_id)
+    done = queue.retry(db.engine, message_id, actor=actor())
     with reading(db.engine) as connection:
         message = outbox.message(connection, message_id)
     if message is None:
@@ -97,7 +97,7 @@ def send_again(message_id: int) -> Response:
 @access(needs(Permission.MANAGE_OUTBOX))
 def send_dead() -> Response:
     """Send every dead letter again."""
-    count = queue.retry_dead(db.engine)
+    count = queue.retry_dead(db.engine, actor=actor())
     if count:
         wake()
     if not wants_html():

@@ -1,0 +1,47 @@
+"""The use case of exporting leads: written down before the first of them leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from alma_leads import audit
+from alma_leads.actor import Actor
+from alma_leads.audit import Action
+from alma_leads.database import Sql, reading, transaction
+from alma_leads.extensions import db, settings
+from alma_leads.leads.export import count_leads, stream_leads
+from alma_leads.leads.filters import LeadFilter
+from alma_leads.streaming import Format
+
+_NAME = Sql("SELECT name FROM users WHERE id = :id")
+
+
+def export_leads(lead_filter: LeadFilter, *, kind: Format, actor: Actor) -> Iterator[bytes]:
+    """Return the document of all leads of a filter, in parts.
+
+    The audit event is committed first, with the number of leads at that moment: whoever breaks the download off has
+    had some of them. What was searched for is not written down, since that is a prospect's name or address.
+    """
+    with reading(db.engine) as connection:
+        count = count_leads(connection, lead_filter)
+        attorney = _NAME.row(connection, id=lead_filter.attorney_id) if lead_filter.attorney_id else None
+    chosen: dict[str, Any] = {
+        "status": lead_filter.status.value if lead_filter.status else None,
+        "attorney": "none" if lead_filter.unassigned else attorney and attorney[0],
+        "created_from": lead_filter.created_from,
+        "created_to": lead_filter.created_to,
+        "searched": True if lead_filter.query else None,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    with transaction(db.engine) as connection:
+        audit.record(
+            connection,
+            Action.LEADS_EXPORTED,
+            actor=actor,
+            subject="1 lead" if count == 1 else f"{count} leads",
+            format=kind,
+            count=count,
+            **given,
+        )
+    return stream_leads(db.engine, lead_filter, kind=kind, public_url=settings().PUBLIC_URL)

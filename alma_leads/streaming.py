@@ -1,0 +1,133 @@
+"""Rows as CSV or NDJSON, streamed in constant memory: the database itself makes the lines. Knows no table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Connection
+
+from alma_leads.database import Sql
+
+ROWS_PER_CHUNK = 1000
+BYTES_PER_CHUNK = 65_536
+# What a spreadsheet takes for the start of a formula (OWASP, "CSV injection"); such a cell gets an apostrophe.
+FORMULA_STARTS = "=+-@＝＋－＠"
+
+Format = Literal["csv", "ndjson"]
+CONTENT_TYPES: dict[Format, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
+
+
+class Column(NamedTuple):
+    """A column of an export: its name, and the SQL of its value on each database.
+
+    `kind` says what the value may be: "plain" needs no quotes (numbers, moments, words of ours), "text" is what people
+    typed, "address" is text that cannot start a formula, "json" is the text of a JSON document.
+    """
+
+    name: str
+    sqlite: str
+    postgresql: str
+    kind: Literal["plain", "text", "address", "json"] = "plain"
+
+
+def moment(name: str, column: str) -> Column:
+    """Return the column of a moment, which both databases write as RFC 3339."""
+    # The colons are escaped: they would read as parameters.
+    return Column(name, column, rf"""to_char({column}, 'YYYY-MM-DD"T"HH24\:MI\:SS.US"Z"')""")
+
+
+def header(columns: Sequence[Column]) -> bytes:
+    """Return the first line of a CSV document."""
+    return (",".join(column.name for column in columns) + "\n").encode()
+
+
+def export_statement(columns: Sequence[Column], select: Callable[[str], str], kind: Format) -> Sql:
+    """Return the statement whose rows are the lines of an export.
+
+    CSV is RFC 4180 but for bare line feeds; NDJSON is one JSON object a line.
+
+    Args:
+        columns: what a line holds.
+        select: returns the SELECT of what it is given; its order is the export's.
+        kind: of the export.
+    """
+    sqlite = _csv_line_sqlite(columns) if kind == "csv" else _json_line_sqlite(columns)
+    postgresql = _csv_cells_postgresql(columns) if kind == "csv" else _json_cell_postgresql(columns)
+    # In "text" format COPY would escape backslashes; csv with these two control characters, which JSON text
+    # cannot hold, passes a line through as it is.
+    how = "FORMAT csv" if kind == "csv" else "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
+    return Sql(sqlite=select(sqlite), postgresql=f"COPY ({select(postgresql)}) TO STDOUT WITH ({how})")
+
+
+def stream(connection: Connection, statement: Sql, params: dict[str, Any]) -> Iterator[bytes]:
+    """Yield the lines of an `export_statement`, many at a time."""
+    if connection.dialect.name == "postgresql":
+        yield from _copy_postgresql(connection, statement, params)
+    else:
+        yield from _fetch_sqlite(connection, statement, params)
+
+
+def _fetch_sqlite(connection: Connection, statement: Sql, params: dict[str, Any]) -> Iterator[bytes]:
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.execute(statement.compiled(connection.dialect), params)
+        while rows := cursor.fetchmany(ROWS_PER_CHUNK):
+            yield "".join([line for (line,) in rows]).encode()
+
+
+def _copy_postgresql(connection: Connection, statement: Sql, params: dict[str, Any]) -> Iterator[bytes]:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with driver.cursor() as cursor, cursor.copy(statement.compiled(connection.dialect), params) as copy:
+        pending, size = [], 0
+        for block in copy:
+            pending.append(bytes(block))
+            size += len(pending[-1])
+            if size > BYTES_PER_CHUNK:
+                yield b"".join(pending)
+                pending, size = [], 0
+        yield b"".join(pending)
+
+
+def _neutral(expression: str, starts: str) -> str:
+    return f"CASE WHEN {starts} THEN '''' || {expression} ELSE {expression} END"
+
+
+def _csv_line_sqlite(columns: Sequence[Column]) -> str:
+    def cell(column: Column) -> str:
+        value = column.sqlite
+        if column.kind == "plain":
+            return f"coalesce({value}, '')"
+        if column.kind == "text":
+            starts = f"instr('{FORMULA_STARTS}', substr({value}, 1, 1)) > 0 AND {value} <> ''"
+            value = f"({_neutral(value, starts)})"
+        return f"""coalesce('"' || replace({value}, '"', '""') || '"', '')"""
+
+    return " || ',' || ".join(map(cell, columns)) + " || char(10)"
+
+
+def _json_line_sqlite(columns: Sequence[Column]) -> str:
+    def value(column: Column) -> str:
+        return f"json({column.sqlite})" if column.kind == "json" else column.sqlite
+
+    pairs = ", ".join(f"'{column.name}', {value(column)}" for column in columns)
+    return f"json_object({pairs}) || char(10)"
+
+
+def _csv_cells_postgresql(columns: Sequence[Column]) -> str:
+    def cell(column: Column) -> str:
+        value = column.postgresql
+        if column.kind != "text":
+            return value
+        return _neutral(value, f"position(left({value}, 1) in '{FORMULA_STARTS}') > 0 AND {value} <> ''")
+
+    return ", ".join(map(cell, columns))
+
+
+def _json_cell_postgresql(columns: Sequence[Column]) -> str:
+    def value(column: Column) -> str:
+        return f"({column.postgresql})::json" if column.kind == "json" else column.postgresql
+
+    pairs = ", ".join(f"'{column.name}', {value(column)}" for column in columns)
+    return f"json_build_object({pairs})::text"
