@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     PUBLIC_URL: str = Field("", description="http://HOST or https://HOST, with a port if need be and without a path")
     TRUSTED_PROXIES: int = _number(0, 0, 10)
     RATE_LIMIT_LEADS: str = Field("20 per minute", description="a number per a time, such as 20 per minute")
+    RATE_LIMIT_KEY_LEADS: str = Field("600 per minute", description="a number per a time, such as 600 per minute")
     RATE_LIMIT_STORAGE_URL: str = Field("memory://", description="memory://, redis://HOST or rediss://HOST")
     TASK_QUEUE_URL: str = Field(
         "",
@@ -188,7 +189,7 @@ class Settings(BaseSettings):
     def _is_public(cls, value: str, info: ValidationInfo) -> str:
         return public_url(value, host=info.data.get("HOST", ""), port=info.data.get("PORT", 8000))
 
-    @field_validator("RATE_LIMIT_LEADS")
+    @field_validator("RATE_LIMIT_LEADS", "RATE_LIMIT_KEY_LEADS")
     @classmethod
     def _is_rate(cls, value: str) -> str:
         return rate(value)

@@ -51,6 +51,7 @@ def app_environment(database_url: str, folder: Path, **more: str) -> dict[str, s
         "TASK_QUEUE_URL": f"sqlite:///{folder}/tasks.db",
         "RESUME_STORAGE_URL": f"file://{folder}/resumes",
         "RATE_LIMIT_LEADS": "100000000 per minute",
+        "RATE_LIMIT_KEY_LEADS": "100000000 per minute",
         "SENDER_EMAIL": "intake@firm.test",
         "HELPDESK_EMAIL": "help@firm.test",
         "LOG_LEVEL": "WARNING",

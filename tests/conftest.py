@@ -42,6 +42,7 @@ def settings_for(folder: Path, **overrides: Any) -> Settings:
         "DATABASE_URL": f"sqlite:///{folder / 'leads.db'}",
         "RESUME_STORAGE_URL": f"file://{folder / 'resumes'}",
         "RATE_LIMIT_LEADS": "1000 per second",
+        "RATE_LIMIT_KEY_LEADS": "1000 per second",
         "LOG_FORMAT": "json",
     }
     return Settings(_env_file=None, **(values | overrides))

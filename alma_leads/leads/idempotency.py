@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from alma_leads.actor import Actor
 from alma_leads.database import Sql, to_stamp
 from alma_leads.leads.errors import IdempotencyRunning
 
@@ -45,13 +46,15 @@ class Reservation:
     lead_id: int | None = None
 
 
-def reserve(connection: Connection, key: str, *, now: datetime) -> Reservation:
+def reserve(connection: Connection, key: str, *, actor: Actor, now: datetime) -> Reservation:
     """Take `key`, or return what its first request made.
 
     Raises:
         IdempotencyRunning: its first request still runs.
     """
-    key_hash = hashlib.sha256(key.encode()).hexdigest()
+    # A key that is sent holds no NUL.
+    owned = f"{actor.id or actor.name}\0{key}" if actor.kind == "key" else key
+    key_hash = hashlib.sha256(owned.encode()).hexdigest()
     lease = secrets.token_hex(16)
     ours = _RESERVE.row(
         connection,

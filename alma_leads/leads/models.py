@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alma_leads.database import Base, UtcDateTime, text_enum
+from alma_leads.leads.source import Source
 from alma_leads.leads.state import LeadStatus
 
 
@@ -28,7 +29,8 @@ class Lead(Base):
 
     `attorney_id` mirrors the prospect's, so that a list by attorney walks one index. `search_text` and
     `last_name_key` are folded (see `leads.folding`); on SQLite triggers keep `search_text` in the trigram index.
-    `reached_out_by` is the name at the time, for the list.
+    `reached_out_by` is the name at the time, for the list. `source` is empty for leads older than the column;
+    `source_key_id` is the row of the script's key, and empty for INTERNAL_API_KEY, which has none.
     """
 
     __tablename__ = "leads"
@@ -49,6 +51,8 @@ class Lead(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     reached_out_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reached_out_by: Mapped[str | None] = mapped_column(String(200))
+    source: Mapped[Source | None] = mapped_column(text_enum(Source, name="source", length=10))
+    source_key_id: Mapped[int | None]
 
     __table_args__ = (
         CheckConstraint("(status = 'REACHED_OUT') = (reached_out_at IS NOT NULL)", name="reached_out_at"),

@@ -15,6 +15,7 @@ from alma_leads.leads.errors import IdempotencyConflict, LeadChanged, LeadNotFou
 from alma_leads.leads.events import EventKind, record
 from alma_leads.leads.idempotency import Reservation
 from alma_leads.leads.schemas import LeadIn
+from alma_leads.leads.source import Source
 from alma_leads.leads.state import LeadStatus, sources_of
 from alma_leads.resumes.service import KeptFile
 
@@ -39,14 +40,14 @@ class Submission:
     created: bool
 
 
-def reserve_key(key: str) -> Reservation:
-    """Take an idempotency key before its request is read.
+def reserve_key(key: str, *, actor: Actor = PROSPECT) -> Reservation:
+    """Take an idempotency key before its request is read. Those of two scripts never meet.
 
     Raises:
         IdempotencyRunning: its first request still runs.
     """
     with transaction(db.engine) as connection:
-        return idempotency.reserve(connection, key, now=utc_now())
+        return idempotency.reserve(connection, key, actor=actor, now=utc_now())
 
 
 def release_key(reservation: Reservation) -> None:
@@ -87,6 +88,7 @@ def submit_lead(
     resume: KeptFile | None = None,
     reservation: Reservation | None = None,
     actor: Actor = PROSPECT,
+    source: Source = Source.FORM,
 ) -> Submission:
     """Store a submission with its event and its two e-mails, all or nothing.
 
@@ -98,6 +100,7 @@ def submit_lead(
         resume: an uploaded file that is kept but belongs to no lead yet.
         reservation: an idempotency key that is ours; kept with the lead in the same transaction.
         actor: who submitted it.
+        source: by which door it came.
 
     Raises:
         IdempotencyRunning: the reservation was lost to another request.
@@ -115,7 +118,8 @@ def submit_lead(
             submission.give_back(connection, prospect)
             stored, created = submission.stored(connection, past.twin_id), False
         else:
-            stored, created = submission.store(connection, lead, resume, prospect, past, content, actor, now), True
+            stored = submission.store(connection, lead, resume, prospect, past, content, actor, source, now)
+            created = True
         if reservation is not None:
             digest = request_hash(lead, file_sha256=file_sha256)
             idempotency.complete(connection, reservation, request_hash=digest, lead_id=stored.id)

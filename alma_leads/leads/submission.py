@@ -18,6 +18,7 @@ from alma_leads.leads.events import EventKind, record, recording
 from alma_leads.leads.folding import fold, search_text
 from alma_leads.leads.queries import protected_address
 from alma_leads.leads.schemas import LeadIn
+from alma_leads.leads.source import Source
 from alma_leads.leads.state import LeadStatus
 from alma_leads.outbox.composition import message_id_domain
 from alma_leads.outbox.queue import enqueuing
@@ -54,9 +55,9 @@ _ACTIVE_ATTORNEY = Sql("""
 """)
 _INSERT_LEAD = Sql("""
     INSERT INTO leads (id, prospect_id, first_name, last_name, email, resume_url, status, attorney_id, content_hash,
-                       confirmation_queued, search_text, last_name_key, created_at, updated_at)
+                       confirmation_queued, search_text, last_name_key, created_at, updated_at, source, source_key_id)
     VALUES (:id, :prospect_id, :first_name, :last_name, :email, :resume_url, 'PENDING', :attorney_id, :content_hash,
-            :confirmation_queued, :search_text, :last_name_key, :now, :now)
+            :confirmation_queued, :search_text, :last_name_key, :now, :now, :source, :source_key_id)
 """)
 _STORED = Sql("""
     SELECT id, first_name, last_name, email, coalesce(resume_url, :files || id || '/resume') FROM leads WHERE id = :id
@@ -135,7 +136,15 @@ def _active_attorney(connection: Connection, user_id: int) -> str | None:
 
 
 def _inserting(
-    lead: LeadIn, *, prospect: Prospect, content: str, by_file: bool, confirmation_queued: bool, now: str
+    lead: LeadIn,
+    *,
+    prospect: Prospect,
+    content: str,
+    by_file: bool,
+    confirmation_queued: bool,
+    source: Source,
+    actor: Actor,
+    now: str,
 ) -> Step:
     """Return the statement that stores the lead. With a file the link is left out: the file's address stands for it."""
     return _INSERT_LEAD, {
@@ -150,6 +159,8 @@ def _inserting(
         "confirmation_queued": confirmation_queued,
         "search_text": search_text(first_name=lead.first_name, last_name=lead.last_name, email=lead.email),
         "last_name_key": fold(lead.last_name),
+        "source": source.value,
+        "source_key_id": actor.id if source is Source.KEY else None,
         "now": now,
     }
 
@@ -162,6 +173,7 @@ def store(
     past: History,
     content: str,
     actor: Actor,
+    source: Source,
     now: datetime,
 ) -> StoredLead:
     """Store a new lead of `prospect` with its event and its e-mails, and attach its file.
@@ -190,6 +202,8 @@ def store(
     detail = {"file": resume.file_name} if resume else {}
     if resume and lead.resume_url:
         detail["link"] = lead.resume_url
+    if source is Source.API:
+        detail["source"] = source.value
     run_together(
         connection,
         _inserting(
@@ -198,6 +212,8 @@ def store(
             content=content,
             by_file=resume is not None,
             confirmation_queued=confirm,
+            source=source,
+            actor=actor,
             now=stamp,
         ),
         recording(lead_id, kind=EventKind.SUBMITTED, actor=actor, at=stamp, data=detail),

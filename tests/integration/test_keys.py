@@ -19,13 +19,7 @@ from alma_leads.actor import OPERATOR
 from alma_leads.database import to_stamp, utc_now
 from alma_leads.extensions import db
 from tests.desk import run, value
-
-
-def make(app: Flask, name: str = "website-import", *scopes: Scope, **changes: Any) -> str:
-    """Make a key for everything, unless told otherwise, and return its secret."""
-    asked: dict[str, Any] = {"networks": [], "expires_at": None, **changes}
-    with app.app_context():
-        return key_service.make_key(name, scopes=scopes or tuple(Scope), actor=OPERATOR, **asked).secret
+from tests.keys import new_key
 
 
 def ask(client: FlaskClient, key: str, *, address: str = "127.0.0.1") -> Any:
@@ -39,7 +33,7 @@ def flask(app: Flask, *arguments: str) -> Result:
 
 
 def test_only_a_fingerprint_is_kept(app: Flask, client: FlaskClient) -> None:
-    key = make(app)
+    key = new_key(app)
     assert ask(client, key).status_code == 200
     with app.app_context(), db.engine.connect() as connection:
         for table in ("api_keys", "audit_events"):
@@ -50,7 +44,7 @@ def test_only_a_fingerprint_is_kept(app: Flask, client: FlaskClient) -> None:
 
 
 def test_unknown_ended_and_revoked_keys_get_the_same_answer(app: Flask, client: FlaskClient) -> None:
-    ended, revoked = make(app, "ended"), make(app, "revoked")
+    ended, revoked = new_key(app, "ended"), new_key(app, "revoked")
     run(app, "UPDATE api_keys SET expires_at = :at WHERE name = 'ended'", at=to_stamp(utc_now()))
     run(app, "UPDATE api_keys SET revoked_at = :at WHERE name = 'revoked'", at=to_stamp(utc_now()))
     answers = [ask(client, key) for key in (ended, revoked, keys.new_secret(), "wrong")]
@@ -61,7 +55,7 @@ def test_unknown_ended_and_revoked_keys_get_the_same_answer(app: Flask, client: 
 
 def test_a_key_ends_by_the_clock(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     ends = utc_now() + timedelta(hours=1)
-    key = make(app, expires_at=ends)
+    key = new_key(app, expires_at=ends)
     monkeypatch.setattr(key_service, "utc_now", lambda: ends - timedelta(microseconds=1))
     assert ask(client, key).status_code == 200
     monkeypatch.setattr(key_service, "utc_now", lambda: ends)
@@ -69,7 +63,7 @@ def test_a_key_ends_by_the_clock(app: Flask, client: FlaskClient, monkeypatch: p
 
 
 def test_a_revoked_key_is_refused_at_once(app: Flask, client: FlaskClient) -> None:
-    key = make(app)
+    key = new_key(app)
     assert ask(client, key).status_code == 200
     with app.app_context():
         number = key_service.find_key_id("website-import")
@@ -80,7 +74,7 @@ def test_a_revoked_key_is_refused_at_once(app: Flask, client: FlaskClient) -> No
 
 
 def test_a_key_of_some_networks(app: Flask, client: FlaskClient) -> None:
-    key = make(app, networks=["192.0.2.0/24", "2001:db8::/32"])
+    key = new_key(app, networks=["192.0.2.0/24", "2001:db8::/32"])
     for address in ("192.0.2.1", "::ffff:192.0.2.1", "2001:db8:5::1"):
         assert ask(client, key, address=address).status_code == 200
     refused = ask(client, key, address="198.51.100.1")
@@ -90,12 +84,12 @@ def test_a_key_of_some_networks(app: Flask, client: FlaskClient) -> None:
 
 
 def test_a_refused_address_is_no_use(app: Flask, client: FlaskClient) -> None:
-    assert ask(client, make(app, networks=["192.0.2.0/24"])).status_code == 403
+    assert ask(client, new_key(app, networks=["192.0.2.0/24"])).status_code == 403
     assert value(app, "SELECT last_used_at FROM api_keys") is None
 
 
 def test_last_use_is_written_once_a_minute(app: Flask, client: FlaskClient) -> None:
-    key = make(app)
+    key = new_key(app)
     used = "SELECT last_used_at FROM api_keys"
     ask(client, key)
     first = value(app, used)
@@ -109,26 +103,26 @@ def test_last_use_is_written_once_a_minute(app: Flask, client: FlaskClient) -> N
 
 
 def test_many_requests_at_once_with_one_key(app: Flask) -> None:
-    key = make(app)
+    key = new_key(app)
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda _: ask(app.test_client(), key).status_code, range(36)))
     assert answers == [200] * 36
 
 
 def test_two_keys_that_work_have_two_names(app: Flask) -> None:
-    make(app, "sync")
+    new_key(app, "sync")
     with pytest.raises(KeyRefused, match="Another key has this name"):
-        make(app, " sync ")
+        new_key(app, " sync ")
     with app.app_context():
         key_service.revoke_key(key_service.find_key_id("sync"), actor=OPERATOR)
-    make(app, "sync")
+    new_key(app, "sync")
     assert value(app, "SELECT count(*) FROM api_keys WHERE name = 'sync'") == 2
 
 
 def test_of_twenty_who_take_one_name_one_gets_it(app: Flask) -> None:
     def attempt(_: int) -> bool:
         try:
-            return bool(make(app, "sync"))
+            return bool(new_key(app, "sync"))
         except KeyRefused:
             return False
 
@@ -139,9 +133,9 @@ def test_of_twenty_who_take_one_name_one_gets_it(app: Flask) -> None:
 
 
 def test_a_key_that_has_ended_leaves_its_name(app: Flask, client: FlaskClient) -> None:
-    old = make(app, "sync")
+    old = new_key(app, "sync")
     run(app, "UPDATE api_keys SET expires_at = :at", at=to_stamp(utc_now() - timedelta(days=1)))
-    new = make(app, "sync")
+    new = new_key(app, "sync")
     assert ask(client, old).status_code == 401
     assert ask(client, new).status_code == 200
     with app.app_context():
@@ -149,7 +143,7 @@ def test_a_key_that_has_ended_leaves_its_name(app: Flask, client: FlaskClient) -
 
 
 def test_who_made_it_is_written_down(app: Flask) -> None:
-    make(app, "website-import", Scope.CREATE, networks=["192.0.2.0/24"])
+    new_key(app, "website-import", Scope.CREATE, networks=["192.0.2.0/24"])
     assert value(app, "SELECT subject FROM audit_events") == "script: website-import"
     assert value(app, "SELECT actor_name FROM audit_events") == "Operator, command line"
     data = json.loads(value(app, "SELECT data FROM audit_events"))

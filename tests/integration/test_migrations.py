@@ -140,9 +140,9 @@ def test_several_processes_may_migrate_at_once(
 
 def test_the_command_says_what_it_did(empty_app: Flask) -> None:
     first = empty_app.test_cli_runner().invoke(args=["db", "upgrade"])
-    assert (first.exit_code, first.output) == (0, "The database went from no revision to revision 0003.\n")
+    assert (first.exit_code, first.output) == (0, "The database went from no revision to revision 0004.\n")
     again = empty_app.test_cli_runner().invoke(args=["db", "upgrade"])
-    assert (again.exit_code, again.output) == (0, "The database stays at revision 0003.\n")
+    assert (again.exit_code, again.output) == (0, "The database stays at revision 0004.\n")
     with empty_app.app_context(), db.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     newer = empty_app.test_cli_runner().invoke(args=["db", "upgrade"])

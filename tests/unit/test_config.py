@@ -62,6 +62,7 @@ WRONG: list[tuple[str, str, dict[str, str]]] = [
     ("PUBLIC_URL", "https://", {}),
     ("TRUSTED_PROXIES", "-1", {}),
     ("RATE_LIMIT_LEADS", "many", {}),
+    ("RATE_LIMIT_KEY_LEADS", "many", {}),
     ("RATE_LIMIT_STORAGE_URL", "memcached://host", {}),
     ("RATE_LIMIT_STORAGE_URL", "redis://", {}),
     ("TASK_QUEUE_URL", "amqp://u:hidden@host", {}),

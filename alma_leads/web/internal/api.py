@@ -127,7 +127,7 @@ def assignment(email: str) -> Response:
 
 
 @internal.put("/assignments/<path:email>")
-@access(needs(Permission.MANAGE_ASSIGNMENTS))
+@access(needs(Permission.ASSIGN_LEADS))
 def put_assignment(email: str) -> Response:
     """Give a prospect to an attorney."""
     wanted = read_json(AssignmentIn)
@@ -135,7 +135,7 @@ def put_assignment(email: str) -> Response:
 
 
 @internal.delete("/assignments/<path:email>")
-@access(needs(Permission.MANAGE_ASSIGNMENTS))
+@access(needs(Permission.ASSIGN_LEADS))
 def delete_assignment(email: str) -> Response:
     """Take a prospect from its attorney."""
     assignment_service.unassign(email, actor=actor())

@@ -63,7 +63,7 @@ def add_note(lead_id: int) -> Response:
 
 
 @internal.post(f"/leads/{LEAD_ID}/assign")
-@access(needs(Permission.MANAGE_ASSIGNMENTS))
+@access(needs(Permission.ASSIGN_LEADS))
 def assign_lead(lead_id: int) -> Response:
     """Give a lead's prospect to an attorney, or, without one, to the helpdesk."""
     attorney = request.form.get("attorney", "")

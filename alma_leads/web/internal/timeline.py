@@ -74,6 +74,8 @@ def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: 
     match event.kind:
         case EventKind.SUBMITTED:
             icon, sentence = "plus", Markup("The prospect sent the form.")
+            if event.data.get("source") == "api":
+                sentence = Markup("This lead came in through the API, without a key.")
             if event.actor_kind != "prospect":
                 sentence = Markup("{} sent this lead in.").format(who)
         case EventKind.CONFIRMATION_SUPPRESSED:

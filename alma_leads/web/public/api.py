@@ -1,4 +1,4 @@
-"""`POST /public/leads`: a script's way to send a lead."""
+"""`POST /public/leads`: a script's way to send a lead, with a key or without."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from flask import Response, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
 
+from alma_leads.accounts.permissions import Permission
 from alma_leads.leads.idempotency import Reservation
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.service import release_key, replay, reserve_key
+from alma_leads.leads.source import Source
 from alma_leads.leads.submission import StoredLead
-from alma_leads.web.auth import PUBLIC_API, access
+from alma_leads.web.auth import Access, access, actor, by_key
 from alma_leads.web.bodies import allow_upload, is_multipart, read_json, refuse_nul, validate
 from alma_leads.web.problems import InputRefused
 from alma_leads.web.public.blueprint import public
@@ -23,13 +25,13 @@ MAX_KEY_LENGTH = 255
 
 
 @public.post("/public/leads")
-@access(PUBLIC_API)
+@access(Access(None, csrf=False, key_permission=Permission.CREATE_LEADS))
 def create_lead() -> Response:
     """Store a lead and answer with its record."""
     key = _idempotency_key()
     if key is None:
         return _created(_submit(None))
-    reservation = reserve_key(key)
+    reservation = reserve_key(key, actor=actor())
     try:
         return _created(_submit(reservation))
     except BaseException:
@@ -48,7 +50,8 @@ def _submit(reservation: Reservation | None) -> StoredLead:
             return again.lead
     _refuse_when(spend_one())
     resume = keep_upload(file) if file is not None else None
-    return send(lead, resume=resume, reservation=reservation).lead
+    source = Source.KEY if by_key() else Source.API
+    return send(lead, source=source, resume=resume, reservation=reservation).lead
 
 
 def _read() -> tuple[LeadIn, FileStorage | None]:
@@ -71,7 +74,9 @@ def _read() -> tuple[LeadIn, FileStorage | None]:
 def _refuse_when(wait_seconds: int | None) -> None:
     if wait_seconds is not None:
         raise TooManyRequests(
-            f"Too many leads came from this address. Try again in {wait_seconds} seconds.", retry_after=wait_seconds
+            f"Too many leads came {'with this key' if by_key() else 'from this address'}. "
+            f"Try again in {wait_seconds} seconds.",
+            retry_after=wait_seconds,
         )
 
 

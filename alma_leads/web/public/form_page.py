@@ -15,6 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from alma_leads.extensions import settings
 from alma_leads.leads.errors import ResumeGone
+from alma_leads.leads.source import Source
 from alma_leads.resumes.errors import FileTooLarge, RefusedFile
 from alma_leads.resumes.service import KeptFile, discard, find_unattached
 from alma_leads.web.auth import PUBLIC, PUBLIC_API, access
@@ -117,7 +118,7 @@ def submit_form() -> Response:
     if errors or submitted.lead is None:
         return _page(typed, errors, kept=kept, status=400 if "" in errors else status)
     try:
-        send(submitted.lead, resume=kept)
+        send(submitted.lead, source=Source.FORM, resume=kept)
     except ResumeGone:
         return _page(typed, {"resume": GONE}, status=422)
     return _to_thanks()

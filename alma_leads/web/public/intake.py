@@ -8,28 +8,32 @@ from flask import request
 from limits import RateLimitItem, parse
 from werkzeug.datastructures import FileStorage
 
-from alma_leads.actor import PROSPECT
 from alma_leads.extensions import settings
 from alma_leads.leads.idempotency import Reservation
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.service import Submission, submit_lead
+from alma_leads.leads.source import Source
 from alma_leads.resumes.service import KeptFile, discard, keep_file
 from alma_leads.tasks import wake
+from alma_leads.web.auth import actor, by_key
 from alma_leads.web.throttle import client, exhausted, spend
 
 
-def _limit() -> RateLimitItem:
-    return parse(settings().RATE_LIMIT_LEADS)
+def _limit() -> tuple[RateLimitItem, str, str]:
+    """Return the limit of whoever makes this request: a key has its own, wherever it is sent from."""
+    if by_key():
+        return parse(settings().RATE_LIMIT_KEY_LEADS), "key-leads", str(actor().id or actor().name)
+    return parse(settings().RATE_LIMIT_LEADS), "leads", client()
 
 
 def seconds_to_wait() -> int | None:
-    """Return how long this address has to wait before it can send a lead, or None when it need not."""
-    return exhausted(_limit(), "leads", client())
+    """Return how long this address, or this key, has to wait before it can send a lead; None when it need not."""
+    return exhausted(*_limit())
 
 
 def spend_one() -> int | None:
-    """Count one lead for this address; return the seconds to wait when there were too many."""
-    return spend(_limit(), "leads", client())
+    """Count one lead for this address, or this key; return the seconds to wait when there were too many."""
+    return spend(*_limit())
 
 
 def uploaded_file() -> FileStorage | None:
@@ -57,10 +61,12 @@ def keep_upload(file: FileStorage) -> KeptFile:
     return keep_file(file.stream, file_name=file.filename or "")
 
 
-def send(lead: LeadIn, *, resume: KeptFile | None, reservation: Reservation | None = None) -> Submission:
+def send(
+    lead: LeadIn, *, source: Source, resume: KeptFile | None, reservation: Reservation | None = None
+) -> Submission:
     """Submit a lead, leave no file behind that it does not use, and wake the mail worker."""
     try:
-        submission = submit_lead(lead, resume=resume, reservation=reservation, actor=PROSPECT)
+        submission = submit_lead(lead, resume=resume, reservation=reservation, actor=actor(), source=source)
     except BaseException:
         if resume is not None:
             discard(resume.storage_name)
