@@ -51,6 +51,17 @@
   });
   var kd = $("dialog[data-open]"); if (kd) kd.showModal();
 
+  // New leads are counted once a minute while the page is seen; rows never move by themselves. A session that ended is left alone.
+  var asking = setInterval(ask, 60000);
+  function ask() {
+    var f = $("#fresh"); if (!f || d.hidden) return;
+    fetch(f.dataset.ask, { headers: { Accept: "application/json" } }).then(function (a) {
+      if (a.status === 401) { clearInterval(asking); tell(f, "You are signed out.", "Sign in"); }
+      else if (a.ok) a.json().then(function (n) { if (n.count && f.isConnected) tell(f, n.more ? "Many new leads." : n.count === 1 ? "1 new lead." : n.count + " new leads.", n.count === 1 ? "Show it" : "Show them"); });
+    }).catch(function () {}); // offline: the next minute may be better
+  }
+  function tell(f, words, link) { var s = $("span", f), a = $("a", f); if (s.textContent === words) return; s.textContent = words; a.textContent = link; f.classList.add("on"); say(words); }
+
   // After a swap: focus stays in the same row, on the same button, or goes to what took its place; what changed is said.
   var keep = null, had = null;
   d.addEventListener("htmx:beforeRequest", function (e) { var r = e.target.closest("tr,.dl"); keep = r ? r.id : null; had = d.activeElement && d.activeElement.id; });

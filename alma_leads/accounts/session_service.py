@@ -18,14 +18,14 @@ def session_lifetime() -> Lifetime:
     return Lifetime(timedelta(minutes=settings().SESSION_IDLE_MINUTES), timedelta(hours=settings().SESSION_MAX_HOURS))
 
 
-def use_session(token: str) -> Holder | None:
-    """Return whose session a token is while it holds, noting now and then that it was used."""
+def use_session(token: str, *, touch: bool = True) -> Holder | None:
+    """Return whose session a token is while it holds, noting now and then that it was used, unless `touch` is False."""
     now = utc_now()
     with reading(db.engine) as connection:
         found = sessions.holder(connection, token, lifetime=session_lifetime(), now=now)
     if found is None:
         return None
-    if found.last_seen_at < now - TOUCH_EVERY:
+    if touch and found.last_seen_at < now - TOUCH_EVERY:
         with transaction(db.engine) as connection:
             sessions.touch(connection, found.session_id, now=now)
     return found

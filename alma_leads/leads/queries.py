@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 
 from alma_leads.database import Sql
 from alma_leads.leads.filters import Cursor, LeadFilter
-from alma_leads.leads.selection import SORT_COLUMNS, Selection, select
+from alma_leads.leads.selection import SORT_COLUMNS, Selection, select, select_newer
 
 COUNT_CAP = 1000
+NEWER_CAP = 100
 
 
 class LeadRow(NamedTuple):
@@ -105,6 +106,7 @@ _EVENTS = Sql("""
 """)
 _ATTORNEY_ID = Sql("SELECT id FROM users WHERE email = :email AND role IN ('administrator', 'attorney')")
 _OLDEST = Sql("SELECT created_at FROM leads WHERE status = 'PENDING' ORDER BY created_at, id LIMIT 1")
+_NEWEST = Sql("SELECT max(id) FROM leads")
 _COUNTS = Sql(f"""
     SELECT
       (SELECT count(*) FROM (SELECT 1 FROM leads WHERE status = 'PENDING' LIMIT {COUNT_CAP}) a),
@@ -172,6 +174,20 @@ def oldest_pending(connection: Connection) -> str | None:
     return None if row is None else row[0]
 
 
+def newest_id(connection: Connection) -> int:
+    """Return the number of the newest lead, or 0 when there is none."""
+    row = _NEWEST.row(connection)
+    return (row and row[0]) or 0
+
+
+def count_newer(connection: Connection, lead_filter: LeadFilter, *, after: int) -> int:
+    """Return how many leads that `lead_filter` describes came after the lead `after`, at most `NEWER_CAP`."""
+    selection, params = select_newer(connection, lead_filter)
+    row = _counting(selection).row(connection, **params, after=after, cap=NEWER_CAP)
+    assert row is not None
+    return int(row[0])
+
+
 def list_leads(connection: Connection, lead_filter: LeadFilter, *, public_url: str) -> LeadPage:
     """Return the page of leads that `lead_filter` describes."""
     rows, next_cursor, previous_cursor = _read_page(connection, lead_filter, _COLUMNS, _JOINS, public_url)
@@ -214,3 +230,8 @@ def _read_page(
 @lru_cache(maxsize=512)
 def _page(selection: Selection, columns: str, joins: str, sort: str) -> Sql:
     return Sql(selection.text(f"{columns}, {SORT_COLUMNS[sort.lstrip('-')]}", joins=joins) + " LIMIT :fetch")
+
+
+@lru_cache(maxsize=512)
+def _counting(selection: Selection) -> Sql:
+    return Sql(f"SELECT count(*) FROM ({selection.text('1', joins='')} LIMIT :cap) c")

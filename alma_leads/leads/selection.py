@@ -15,6 +15,8 @@ RARE = 20_000
 TRIGRAM = 3
 # Text that this many of the newest RECENT leads hold is common: it is not worth counting how common.
 RECENT, COMMON = 2000, 20
+# Of the leads that came after a page was made, so many are looked at.
+NEWER = 1000
 NOWHERE = "\x01\x01\x01"  # control characters are in no name and no address
 
 SORT_COLUMNS = {"created_at": "l.created_at", "updated_at": "l.updated_at", "last_name": "l.last_name_key"}
@@ -25,6 +27,7 @@ _RECENT_HITS = Sql(f"""
     SELECT count(*) FROM (SELECT search_text FROM leads ORDER BY id DESC LIMIT {RECENT}) r
     WHERE instr(r.search_text, :query) > 0
 """)
+_CONTAINS = {"sqlite": "instr(l.search_text, :query) > 0", "postgresql": "strpos(l.search_text, :query) > 0"}
 _TERMS = Sql("SELECT term, doc FROM leads_search_terms WHERE term >= :low AND term < :high ORDER BY term")
 
 
@@ -64,6 +67,19 @@ def select(connection: Connection, lead_filter: LeadFilter) -> tuple[Selection, 
     return Selection(source, tuple(where), order), params
 
 
+def select_newer(connection: Connection, lead_filter: LeadFilter) -> tuple[Selection, dict[str, Any]]:
+    """Return how to find the leads with a number above `:after` that `lead_filter` describes, wherever its cursor is.
+
+    They are few, so each is looked at: no index but that of the numbers is of use.
+    """
+    where, params = _conditions(lead_filter)
+    if lead_filter.query:
+        where.append(_CONTAINS[connection.dialect.name])
+        params["query"] = lead_filter.query
+    newer = f"(SELECT * FROM leads WHERE id > :after ORDER BY id LIMIT {NEWER}) l"
+    return Selection(newer, tuple(where), "l.id"), params
+
+
 def _conditions(lead_filter: LeadFilter) -> tuple[list[str], dict[str, Any]]:
     status = lead_filter.status.value if lead_filter.status else None
     wanted = {
@@ -87,7 +103,7 @@ def _search_sqlite(
     by_rowid = not where and lead_filter.sort.lstrip("-") == "created_at"
     match = _match(connection, lead_filter.query, any_number=by_rowid)
     if match is None:
-        where.append("instr(l.search_text, :query) > 0")
+        where.append(_CONTAINS["sqlite"])
         params["query"] = lead_filter.query
         return "leads l", False
     where.append("s.leads_search MATCH :match")

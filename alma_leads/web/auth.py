@@ -41,13 +41,15 @@ class Access:
 
     `csrf` is False only where no session has a say (the public API), or where the view checks the token itself.
     `key_permission` is what a key needs on a route that is public for everyone without one.
-    `fresh` asks whoever signed in long ago to show again who it is.
+    `fresh` asks whoever signed in long ago to show again who it is. `quiet` requests are sent by a page that lies open,
+    not by a person: they do not keep a session alive.
     """
 
     permission: Permission | None
     csrf: bool = True
     key_permission: Permission | None = None
     fresh: bool = False
+    quiet: bool = False
 
 
 PUBLIC = Access(None)
@@ -57,9 +59,9 @@ PUBLIC_API = Access(None, csrf=False)
 LIBRARY_ROUTES: dict[str, Access] = {"static": PUBLIC}
 
 
-def needs(permission: Permission, *, fresh: bool = False) -> Access:
+def needs(permission: Permission, *, fresh: bool = False, quiet: bool = False) -> Access:
     """Return the access rule "needs `permission`"; `fresh`: shown by someone who signed in a short while ago."""
-    return Access(permission, fresh=fresh)
+    return Access(permission, fresh=fresh, quiet=quiet)
 
 
 def access(rule: Access) -> Callable[[View], View]:
@@ -135,6 +137,7 @@ def _refuse_key(key: str) -> Response | None:
 
 def _refuse_session(rule: Access) -> Response | None:
     """Find out who is signed in: sets `g.actor` and `g.permissions`, or returns the refusal."""
+    g.quiet = rule.quiet
     found = holder()
     if found is None or found.stage is SessionStage.SECOND_FACTOR:
         return _unauthenticated(found)

@@ -31,7 +31,7 @@ def holder() -> Holder | None:
     """Return whose session this request belongs to, open or half-open, or None. Asks the database once a request."""
     if "holder" not in g:
         token = session_token()
-        g.holder = use_session(token) if token else None
+        g.holder = use_session(token, touch=not g.get("quiet", False)) if token else None
     return cast("Holder | None", g.holder)
 
 

@@ -7,6 +7,7 @@ from alma_leads.web.internal import (
     assignments_page,
     desk,
     lead_actions,
+    new_leads,
     outbox,
     people_page,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "desk",
     "internal",
     "lead_actions",
+    "new_leads",
     "outbox",
     "people_page",
 ]

@@ -64,6 +64,7 @@ def leads_page() -> Response:
         asked = parse_list_filter(connection, request.args.items(multi=True))
         page = queries.list_leads(connection, asked.leads, public_url="")
         states = mail_states(connection, page.rows)
+        newest = queries.newest_id(connection)
         if whole:
             frame.count(connection)
     can_update = may(Permission.UPDATE_LEADS)
@@ -79,6 +80,9 @@ def leads_page() -> Response:
         list=asked,
         chosen=asked.chosen,
         cursor=asked.leads.cursor,
+        newest=newest,
+        newest_first=asked.query(sort=""),
+        here_query=asked.query(),
         here=address,
         headings=_headings(asked),
         order_words=ORDER_WORDS[asked.leads.sort],

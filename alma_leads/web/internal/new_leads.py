@@ -1,0 +1,33 @@
+"""What a list that lies open asks once a minute: how many leads came since. Its answer moves nothing by itself."""
+
+from __future__ import annotations
+
+from flask import Response, jsonify, request
+
+from alma_leads.accounts.permissions import Permission
+from alma_leads.database import reading
+from alma_leads.extensions import db
+from alma_leads.leads import queries
+from alma_leads.web.auth import access, needs
+from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.internal.list_request import parse_list_filter, private
+from alma_leads.web.problems import InputRefused
+
+
+@internal.get("/leads/new")
+@access(needs(Permission.READ_LEADS, quiet=True))
+def new_leads() -> Response:
+    """Count the leads of a list that came after the lead `after`, for the list's own script.
+
+    Raises:
+        BadFilter: a parameter of the list cannot be used.
+        InputRefused: `after` is not the number of a lead.
+    """
+    after = request.args.get("after", "")
+    if not (after.isascii() and after.isdigit() and len(after) < 19):
+        raise InputRefused([("after", "Give the number of a lead")])
+    pairs = [(name, value) for name, value in request.args.items(multi=True) if name != "after"]
+    with reading(db.engine) as connection:
+        asked = parse_list_filter(connection, pairs)
+        count = queries.count_newer(connection, asked.leads, after=int(after))
+    return private(jsonify(count=count, more=count >= queries.NEWER_CAP))
