@@ -123,6 +123,7 @@ class Settings(BaseSettings):
     PASSWORD_SIGN_IN: Literal["on", "off"] = Field("on", description="on, or off where OIDC_ISSUER is set")
     SESSION_IDLE_MINUTES: int = _number(60, 1, 43200)
     SESSION_MAX_HOURS: int = _number(12, 1, 720)
+    AUTHENTICATOR_ISSUER: str = Field("Alma", description="a name of 1 to 60 visible characters, without a colon")
     RESUME_MAX_BYTES: int = _number(10_485_760, 1024, 1_073_741_824, "bytes")
     LOG_FORMAT: Literal["console", "json"] = Field(
         default_factory=lambda: "console" if sys.stderr.isatty() else "json", description="console or json"
@@ -227,6 +228,14 @@ class Settings(BaseSettings):
         if value == "off" and "OIDC_ISSUER" in info.data and not info.data["OIDC_ISSUER"]:
             raise ValueError
         return value
+
+    @field_validator("AUTHENTICATOR_ISSUER")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        # A colon parts the issuer from the account in the address that the QR code holds.
+        if not value.strip() or not value.isprintable() or ":" in value or len(value) > 60:
+            raise ValueError
+        return value.strip()
 
     @field_validator("LOG_LEVEL", mode="before")
     @classmethod

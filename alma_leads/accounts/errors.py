@@ -68,3 +68,15 @@ class KeyElsewhere(AccountError):
     def __init__(self, address: str) -> None:
         super().__init__(f"This key may not be used from {address or 'here'}. Ask an administrator to allow it.")
         self.address = address
+
+
+class SignInOver(AccountError):
+    """The session that something was done in has ended meanwhile."""
+
+
+class SecondFactorRequired(AccountError):
+    """The last second factor stays, since the firm requires one of everyone."""
+
+
+class NoSecondFactor(AccountError):
+    """The person has neither an app nor a passkey."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from alma_leads import audit
 from alma_leads.accounts import links, people, sessions
 from alma_leads.accounts.models import LinkPurpose, Role
-from alma_leads.accounts.people import CAN_SIGN_IN
+from alma_leads.accounts.people import CAN_SIGN_IN, Person
 from alma_leads.actor import Actor
 from alma_leads.audit import Action
 from alma_leads.database import Sql, reading, transaction, utc_now
@@ -43,6 +43,17 @@ def list_people() -> list[PersonRow]:
     """Return everyone of the firm, by name."""
     with reading(db.engine) as connection:
         return [PersonRow(*row) for row in _PEOPLE.rows(connection)]
+
+
+def find_person(email: str) -> Person:
+    """Return who has an address, however it is typed.
+
+    Raises:
+        BadEmailAddress: it cannot be one.
+        PersonNotFound: nobody has it.
+    """
+    with reading(db.engine) as connection:
+        return people.by_email(connection, email)
 
 
 def add_person(email: str, *, name: str, role: Role, actor: Actor) -> str:

@@ -26,20 +26,27 @@ from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
 
 _ACCOUNT = Sql("SELECT id, name, password, active FROM users WHERE email = :email")
-# Holds the row, so that a password that is being changed, or a person who is being turned off, is seen as such.
-_STILL = """
+# Holds the rows, so that a password that is being changed, a person who is being turned off, a factor that is being
+# added and a rule that is being made are seen as such: what is read after it is as it stays.
+_HOLD_PERSON = Sql(
+    sqlite="SELECT 1",
+    postgresql="SELECT 1 FROM users u CROSS JOIN firm f WHERE u.id = :id FOR NO KEY UPDATE OF u FOR SHARE OF f",
+)
+_PERSON = Sql("""
     SELECT u.email, u.name, u.active, u.password, f.second_factor_required,
         EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL)
         OR EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id)
-    FROM users u CROSS JOIN firm f WHERE u.id = :id"""
-_HOLD_PERSON = Sql(sqlite=_STILL, postgresql=f"{_STILL} FOR UPDATE OF u")
+    FROM users u CROSS JOIN firm f WHERE u.id = :id
+""")
 _CONFIRM = Sql("""
     UPDATE user_sessions SET token_hash = :new, authenticated_at = :now WHERE token_hash = :token_hash RETURNING stage
 """)
+_SET_PROOFS = Sql("UPDATE user_sessions SET proofs = :proofs WHERE token_hash = :token_hash")
 _REHASH = Sql("UPDATE users SET password = :password WHERE id = :id")
 _HALF_OPEN = Sql("""
     SELECT user_id, proofs FROM user_sessions WHERE token_hash = :token_hash AND stage <> 'open' AND created_at > :since
 """)
+_OPEN = Sql("SELECT proofs FROM user_sessions WHERE token_hash = :token_hash AND stage = 'open'")
 
 
 class Opened(NamedTuple):
@@ -131,7 +138,8 @@ def begin_session(
 
     `password_was` is the hash that the password was compared with: None is returned when it is another one now.
     """
-    row = _HOLD_PERSON.row(connection, id=user_id)
+    hold(connection, user_id)
+    row = _PERSON.row(connection, id=user_id)
     if row is None:
         return None
     email, name, active, password, required, has_second_factor = row
@@ -160,6 +168,24 @@ def complete_sign_in(connection: Connection, token: str, proof: Proof, *, visito
     user_id, before = row
     proofs = [*map(Proof, before.split()), proof]
     return begin_session(connection, user_id, proofs, visitor=visitor, instead_of=token)
+
+
+def hold(connection: Connection, user_id: int) -> None:
+    """Let nobody else change a person or the firm's rule before the caller's transaction is over."""
+    _HOLD_PERSON.run(connection, id=user_id)
+
+
+def add_proof(connection: Connection, token: str, proof: Proof, *, visitor: Visitor) -> Opened | None:
+    """Note that the holder of a session has just shown `proof`: a half-open session opens, and each gets a new token.
+
+    None when there is no such session (any more), or its person was turned off.
+    """
+    row = _OPEN.row(connection, token_hash=token_hash(token))
+    if row is None:
+        return complete_sign_in(connection, token, proof, visitor=visitor)
+    proofs = dict.fromkeys([*row[0].split(), proof.value])
+    _SET_PROOFS.run(connection, token_hash=token_hash(token), proofs=" ".join(proofs))
+    return confirm(connection, token)
 
 
 def confirm_with_password(email: str, password: str, *, token: str, visitor: Visitor) -> Opened | None:

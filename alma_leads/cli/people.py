@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 from flask.cli import AppGroup
 
-from alma_leads.accounts import people_service
+from alma_leads.accounts import people_service, second_factor_service
 from alma_leads.accounts.errors import AccountError
 from alma_leads.accounts.models import Role
 from alma_leads.actor import OPERATOR
@@ -60,6 +60,16 @@ def activate_command(email: str) -> None:
     with _explained(email):
         people_service.activate(email, actor=OPERATOR)
         click.echo(f"{email} is active.")
+
+
+@people_cli.command("reset-2fa")
+@click.argument("email")
+def reset_second_factor_command(email: str) -> None:
+    """Take away a person's app, passkeys and recovery codes, and sign that person out everywhere."""
+    with _explained(email):
+        person = people_service.find_person(email)
+        second_factor_service.reset_second_factor(person.id, actor=OPERATOR)
+        click.echo(f"{person.email} has no second factor any more, and is signed out everywhere.")
 
 
 @contextmanager

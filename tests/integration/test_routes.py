@@ -32,6 +32,8 @@ PUBLIC = {
     "/healthz",
     "/readyz",
     "/login",
+    "/login/code",
+    "/login/recovery-code",
     "/setup/<token>",
     "/<any(invitation, reset):purpose>/<token>",
     "/static/<path:filename>",

@@ -91,6 +91,7 @@ WRONG: list[tuple[str, str, dict[str, str]]] = [
     ("PASSWORD_SIGN_IN", "off", {}),
     ("SESSION_IDLE_MINUTES", "0", {}),
     ("SESSION_MAX_HOURS", "721", {}),
+    ("AUTHENTICATOR_ISSUER", "Alma: desk", {}),
     ("RESUME_MAX_BYTES", "10MB", {}),
     ("LOG_FORMAT", "xml", {}),
     ("LOG_LEVEL", "LOUD", {}),

@@ -1,0 +1,152 @@
+"""Use cases of the second factor: an app set up, used and removed, everything reset, and the firm's rule.
+
+Each is one transaction.
+"""
+
+from __future__ import annotations
+
+from alma_leads import audit
+from alma_leads.accounts import authenticators, factors, people, recovery, second_factor, sessions
+from alma_leads.accounts.authenticators import Unconfirmed
+from alma_leads.accounts.errors import NoSecondFactor, SignInOver
+from alma_leads.accounts.factors import Factors
+from alma_leads.accounts.people import Person
+from alma_leads.accounts.proofs import Proof
+from alma_leads.accounts.second_factor import Added
+from alma_leads.accounts.sessions import Holder, Visitor
+from alma_leads.accounts.sign_in_service import Opened, begin_attempt, complete_sign_in, hold, note_failure
+from alma_leads.actor import Actor
+from alma_leads.audit import Action
+from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
+from alma_leads.extensions import db
+
+_FORGET_PASSKEYS = Sql("DELETE FROM passkeys WHERE user_id = :user_id")
+_SET_REQUIRED = Sql("UPDATE firm SET second_factor_required = :required WHERE second_factor_required <> :required")
+# Whoever is in by one factor has to show the second, or to set one up. The time for that begins now.
+_LEAD_TO_SECOND = Sql("""
+    UPDATE user_sessions SET created_at = :now, stage = CASE
+        WHEN EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = user_sessions.user_id
+                     AND a.confirmed_at IS NOT NULL)
+            OR EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = user_sessions.user_id)
+        THEN 'second_factor' ELSE 'enrolment' END
+    WHERE stage = 'open' AND proofs IN ('password', 'link', 'sso')
+""")
+_WITHOUT = Sql("""
+    SELECT count(*) FROM users u WHERE u.active
+        AND NOT EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL)
+        AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id)
+""")
+
+
+def own_factors(user_id: int) -> tuple[Factors, bool]:
+    """Return by what a person can come in, and whether the firm requires a second factor."""
+    with reading(db.engine) as connection:
+        return factors.of_person(connection, user_id), second_factor.is_required(connection)
+
+
+def begin_app(actor: Actor) -> int:
+    """Begin to set up an authenticator app for the person who acts, and return its number."""
+    assert actor.id is not None
+    with transaction(db.engine) as connection:
+        return authenticators.begin(connection, actor.id, now=utc_now())
+
+
+def look_at_app(number: int, *, user_id: int, email: str) -> Unconfirmed | None:
+    """Return what the app needs that is being set up, or None when that is not under way (any more)."""
+    with reading(db.engine) as connection:
+        return authenticators.unconfirmed(connection, number, user_id=user_id, email=email)
+
+
+def confirm_app(number: int, typed: str, *, actor: Actor, token: str, visitor: Visitor) -> Added | None:
+    """Use the app from now on, in place of the one before; None when it does not show the right code.
+
+    Args:
+        number: of the app that is being set up.
+        typed: the code it shows.
+        actor: whose app it is.
+        token: of the session.
+        visitor: the browser.
+
+    Raises:
+        SignInOver: the session has ended meanwhile.
+    """
+    assert actor.id is not None
+    with transaction(db.engine) as connection:
+        hold(connection, actor.id)
+        if not authenticators.confirm(connection, number, user_id=actor.id, typed=typed, now=utc_now()):
+            return None
+        audit.record(connection, Action.AUTHENTICATOR_ADDED, actor=actor, subject=actor.name)
+        return second_factor.added(connection, actor.id, actor=actor, token=token, proof=Proof.CODE, visitor=visitor)
+
+
+def remove_app(actor: Actor, *, keep_session: str) -> None:
+    """Stop using the app of the person who acts. Every other session of theirs ends.
+
+    Raises:
+        NoSecondFactor: there is no app.
+        SecondFactorRequired: it is the last second factor, and the firm requires one.
+    """
+    assert actor.id is not None
+    with transaction(db.engine) as connection:
+        hold(connection, actor.id)
+        had_app = factors.of_person(connection, actor.id).app
+        authenticators.forget(connection, actor.id)
+        if not had_app:
+            raise NoSecondFactor("There is no app.")
+        second_factor.removed(connection, actor.id, keep_session=keep_session)
+        audit.record(connection, Action.AUTHENTICATOR_REMOVED, actor=actor, subject=actor.name)
+
+
+def sign_in_with_code(holder: Holder, typed: str, *, token: str, visitor: Visitor) -> Opened | None:
+    """Open the half-open session with this token by a code of the app; None when the code is wrong or was used.
+
+    Raises:
+        TooManyAttempts: this account or this address has to wait.
+        SignInOver: the session has ended meanwhile.
+    """
+    begin_attempt(holder.person.email, address=visitor.address)
+    with transaction(db.engine) as connection:
+        if authenticators.use_code(connection, holder.person.id, typed):
+            opened = complete_sign_in(connection, token, Proof.CODE, visitor=visitor)
+            if opened is None:
+                raise SignInOver("This sign-in has ended.")
+            return opened
+    note_failure(holder.person.email, address=visitor.address, proof=Proof.CODE)
+    return None
+
+
+def reset_second_factor(person_id: int, *, actor: Actor) -> Person:
+    """Take away someone's app, passkeys and recovery codes, end that person's sessions, and return who it was.
+
+    Raises:
+        PersonNotFound: there is no such person.
+    """
+    with transaction(db.engine) as connection:
+        person = people.by_id(connection, person_id)
+        hold(connection, person_id)
+        authenticators.forget(connection, person_id)
+        _FORGET_PASSKEYS.run(connection, user_id=person_id)
+        recovery.forget(connection, person_id)
+        sessions.end_all(connection, person_id)
+        audit.record(connection, Action.SECOND_FACTOR_RESET, actor=actor, subject=person.name)
+        return person
+
+
+def count_without() -> tuple[bool, int]:
+    """Return whether the firm requires a second factor, and how many active people have none."""
+    with reading(db.engine) as connection:
+        return second_factor.is_required(connection), _WITHOUT.rows(connection)[0][0]
+
+
+def require_second_factor(*, required: bool, actor: Actor) -> None:
+    """Require a second factor of everyone, or no longer.
+
+    Who is signed in by one factor is led to the second one, or to setting one up, at the next click.
+    """
+    with transaction(db.engine) as connection:
+        if not _SET_REQUIRED.run(connection, required=required):
+            return
+        if required:
+            _LEAD_TO_SECOND.run(connection, now=to_stamp(utc_now()))
+        action = Action.SECOND_FACTOR_REQUIRED if required else Action.SECOND_FACTOR_OPTIONAL
+        audit.record(connection, action, actor=actor)

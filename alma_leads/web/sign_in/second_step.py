@@ -1,0 +1,101 @@
+"""`/login/code` and `/login/recovery-code`: the second step of signing in, for whoever has shown a first proof."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from alma_leads.accounts.errors import SignInOver
+from alma_leads.accounts.models import SessionStage
+from alma_leads.accounts.proofs import Proof
+from alma_leads.accounts.recovery_service import sign_in_with_recovery_code
+from alma_leads.accounts.second_factor_service import own_factors, sign_in_with_code
+from alma_leads.accounts.sessions import Holder
+from alma_leads.extensions import settings
+from alma_leads.web.auth import PUBLIC, access
+from alma_leads.web.sessions import begin_browser_session, holder, session_token, visitor
+from alma_leads.web.sign_in.blueprint import sign_in
+from alma_leads.web.sign_in.steps import address_after, go_on, page, see_other, wanted, with_wanted
+
+# Where it says how many codes are left, and where a lost app is replaced.
+AFTER_RECOVERY = "/internal/account?saved=recovery-code"
+
+
+@sign_in.get("/login/code")
+@access(PUBLIC)
+def second_step() -> Response:
+    """Ask for the code that the authenticator app shows."""
+    found = _half_open()
+    return _elsewhere() if found is None else _code_page(found, wrong=False)
+
+
+@sign_in.post("/login/code")
+@access(PUBLIC)
+def take_code() -> Response:
+    """Let someone in who shows the code."""
+    found = _half_open()
+    if found is None:
+        return _elsewhere()
+    try:
+        opened = sign_in_with_code(found, _typed(), token=session_token(), visitor=visitor())
+    except SignInOver:
+        return _elsewhere()
+    return _code_page(found, wrong=True) if opened is None else go_on(opened)
+
+
+@sign_in.get("/login/recovery-code")
+@access(PUBLIC)
+def recovery_step() -> Response:
+    """Ask for a recovery code."""
+    return _elsewhere() if _half_open() is None else _recovery_page(wrong=False)
+
+
+@sign_in.post("/login/recovery-code")
+@access(PUBLIC)
+def take_recovery_code() -> Response:
+    """Let someone in who has a recovery code."""
+    found = _half_open()
+    if found is None:
+        return _elsewhere()
+    try:
+        opened = sign_in_with_recovery_code(found, _typed(), token=session_token(), visitor=visitor())
+    except SignInOver:
+        return _elsewhere()
+    if opened is None:
+        return _recovery_page(wrong=True)
+    begin_browser_session(opened)
+    return see_other(AFTER_RECOVERY)
+
+
+def _half_open() -> Holder | None:
+    found = holder()
+    return found if found is not None and found.stage is SessionStage.SECOND_FACTOR else None
+
+
+def _elsewhere() -> Response:
+    """Lead whoever has no second proof to show to the first step, or to where the session leads."""
+    found = holder()
+    if found is None or found.stage is SessionStage.SECOND_FACTOR:
+        return see_other(with_wanted("/login"))
+    return see_other(address_after(found.stage))
+
+
+def _typed() -> str:
+    return request.form.get("code", "")[:100]
+
+
+def _code_page(found: Holder, *, wrong: bool) -> Response:
+    factors, _ = own_factors(found.person.id)
+    return page(
+        "code.html",
+        wrong=wrong,
+        status=422 if wrong else 200,
+        next=wanted(),
+        factors=factors,
+        by_password=found.proofs == Proof.PASSWORD,
+        issuer=settings().AUTHENTICATOR_ISSUER,
+        with_wanted=with_wanted,
+    )
+
+
+def _recovery_page(*, wrong: bool) -> Response:
+    return page("recovery_code.html", wrong=wrong, status=422 if wrong else 200, next=wanted(), with_wanted=with_wanted)

@@ -1,0 +1,46 @@
+"""What tests of second factors need: an app like the one on a phone, and people who have one."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from flask import Flask
+
+from alma_leads.accounts import authenticators, recovery
+from alma_leads.actor import OPERATOR
+from alma_leads.database import transaction, utc_now
+from alma_leads.extensions import db
+
+
+class Phone:
+    """An authenticator app, as RFC 6238 describes it; it knows nothing but the secret that was typed into it."""
+
+    def __init__(self, typed: str) -> None:
+        self._totp = TOTP(base64.b32decode(typed.replace(" ", "")), 6, hashes.SHA1(), 30)
+
+    def code(self, *, later: int = 0) -> str:
+        """Return the code it shows now, or some steps of 30 seconds later."""
+        return self._totp.generate(int(time.time()) + 30 * later).decode()
+
+
+class Enrolled(NamedTuple):
+    """What someone has who has set up an app: the phone, and the recovery codes."""
+
+    phone: Phone
+    codes: list[str]
+
+
+def enrol(app: Flask, person_id: int) -> Enrolled:
+    """Give someone an app and recovery codes; no code of it was used yet."""
+    with app.app_context(), transaction(db.engine) as connection:
+        number = authenticators.begin(connection, person_id, now=utc_now())
+        unconfirmed = authenticators.unconfirmed(connection, number, user_id=person_id, email="x@alma.example")
+        assert unconfirmed
+        phone = Phone(unconfirmed.secret)
+        taken = phone.code(later=-1)
+        assert authenticators.confirm(connection, number, user_id=person_id, typed=taken, now=utc_now())
+        return Enrolled(phone, recovery.make(connection, person_id, actor=OPERATOR))
