@@ -23,16 +23,13 @@ NEW_PURPOSES = ("setup", "invitation", "reset", "change_email")
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("users") as users:
-        users.alter_column("fs_uniquifier", new_column_name="handle", existing_type=sa.String(64))
-        users.drop_constraint("uq_users_fs_uniquifier", type_="unique")
-        users.create_unique_constraint("uq_users_handle", ["handle"])
+    _rename_unique("users", "fs_uniquifier", "handle")
     _table(
         "identities",
         sa.Column("issuer", sa.String(255), nullable=False),
         sa.Column("subject", sa.String(255), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.UniqueConstraint("issuer", "subject", name="uq_identities_issuer"),
+        sa.UniqueConstraint("issuer", "subject", name="uq_identities_issuer_subject"),
     )
     _table(
         "authenticators",
@@ -110,7 +107,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("second_factor_required", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_firm"),
-        sa.CheckConstraint("id = 1", name="ck_firm_one_row"),
+        sa.CheckConstraint("id = 1", name=op.f("ck_firm_one_row")),
     )
     op.execute("INSERT INTO firm (id, second_factor_required) VALUES (1, FALSE)")
     _create_audit_log()
@@ -136,10 +133,16 @@ def downgrade() -> None:
         sessions.drop_column("authenticated_at")
     for table in ("passkey_challenges", "recovery_codes", "passkeys", "authenticators", "identities"):
         op.drop_table(table)
-    with op.batch_alter_table("users") as users:
-        users.alter_column("handle", new_column_name="fs_uniquifier", existing_type=sa.String(64))
-        users.drop_constraint("uq_users_handle", type_="unique")
-        users.create_unique_constraint("uq_users_fs_uniquifier", ["fs_uniquifier"])
+    _rename_unique("users", "handle", "fs_uniquifier")
+
+
+def _rename_unique(table: str, old: str, new: str) -> None:
+    """Rename a column and its constraint. In one batch SQLite would make the constraint of a column it does not have yet."""
+    with op.batch_alter_table(table) as batch:
+        batch.drop_constraint(f"uq_{table}_{old}", type_="unique")
+        batch.alter_column(old, new_column_name=new, existing_type=sa.String(64))
+    with op.batch_alter_table(table) as batch:
+        batch.create_unique_constraint(f"uq_{table}_{new}", [new])
 
 
 def _table(name: str, *parts: sa.schema.SchemaItem) -> None:
@@ -169,7 +172,7 @@ def _create_audit_log() -> None:
         sa.Column("data", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_audit_events"),
         sa.CheckConstraint(
-            "actor_kind IN ('user', 'key', 'system', 'stranger')", name="ck_audit_events_actor_kind"
+            "actor_kind IN ('user', 'key', 'system', 'stranger')", name=op.f("ck_audit_events_actor_kind")
         ),
     )
     op.create_index("ix_audit_events_at_id", "audit_events", ["at", "id"])

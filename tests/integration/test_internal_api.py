@@ -49,7 +49,7 @@ def add_attorney(app: Flask, email: str, *, active: bool = True) -> None:
     with app.app_context(), db.engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO users (email, name, role, active, fs_uniquifier, time_zone, theme, single_key_shortcuts,"
+                "INSERT INTO users (email, name, role, active, handle, time_zone, theme, single_key_shortcuts,"
                 " created_at) VALUES (:email, 'Rosa Delgado', 'attorney', :active, :email, 'UTC', '', TRUE,"
                 " '2026-01-01T00:00:00.000000Z')"
             ),

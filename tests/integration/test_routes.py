@@ -35,7 +35,8 @@ PUBLIC = {
     "/login/code",
     "/login/recovery-code",
     "/setup/<token>",
-    "/<any(invitation, reset):purpose>/<token>",
+    "/invitation/<token>",
+    "/reset/<token>",
     "/static/<path:filename>",
 }
 

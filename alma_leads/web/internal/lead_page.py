@@ -133,7 +133,7 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
         "mails": [_mail(message, clock) for message in messages],
         "attorney_options": _attorney_options(lead, list(names.items())),
         "can_update": may(Permission.UPDATE_LEADS),
-        "can_assign": may(Permission.MANAGE_ASSIGNMENTS),
+        "can_assign": may(Permission.ASSIGN_LEADS),
         "can_send": may(Permission.MANAGE_OUTBOX),
         "here": f"/internal/leads/{lead_id}{suffix}",
         "list_address": f"/internal/leads{suffix}",

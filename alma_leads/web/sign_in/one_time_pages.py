@@ -17,10 +17,6 @@ from alma_leads.web.sessions import session_token, visitor
 from alma_leads.web.sign_in.blueprint import sign_in
 from alma_leads.web.sign_in.steps import go_on, page, see_other
 
-# Where someone chooses a password, by the word in the address.
-CHOOSING = {"invitation": LinkPurpose.INVITATION, "reset": LinkPurpose.RESET}
-CHOOSE = "/<any(invitation, reset):purpose>/<token>"
-
 
 @sign_in.get("/setup/<token>")
 @access(PUBLIC)
@@ -58,25 +54,27 @@ def make_first_administrator(token: str) -> Response:
     return page("setup.html", values=values, errors=errors, status=422)
 
 
-@sign_in.get(CHOOSE)
+@sign_in.get("/invitation/<token>", defaults={"purpose": LinkPurpose.INVITATION})
+@sign_in.get("/reset/<token>", defaults={"purpose": LinkPurpose.RESET})
 @access(PUBLIC)
-def set_password(purpose: str, token: str) -> Response:
+def set_password(purpose: LinkPurpose, token: str) -> Response:
     """Ask for a password."""
     try:
-        link = look_at_link(token, CHOOSING[purpose])
+        link = look_at_link(token, purpose)
     except LinkGone:
         return _gone()
     return page("set_password.html", email=link.email, errors={})
 
 
-@sign_in.post(CHOOSE)
+@sign_in.post("/invitation/<token>", defaults={"purpose": LinkPurpose.INVITATION})
+@sign_in.post("/reset/<token>", defaults={"purpose": LinkPurpose.RESET})
 @access(PUBLIC)
-def save_password(purpose: str, token: str) -> Response:
+def save_password(purpose: LinkPurpose, token: str) -> Response:
     """Keep the password, and sign in: where there is a second factor, the next step asks for it."""
     try:
-        link = look_at_link(token, CHOOSING[purpose])
+        link = look_at_link(token, purpose)
         password, address = request.form.get("password", ""), request.remote_addr or ""
-        user_id = choose_password(token, CHOOSING[purpose], password=password, address=address)
+        user_id = choose_password(token, purpose, password=password, address=address)
         return _signed_in(user_id, Proof.LINK)
     except LinkGone:
         return _gone()
