@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alma_leads.accounts.permissions import Permission, Scope
 from alma_leads.leads.filters import DEFAULT_LIMIT, DEFAULT_SORT, MAX_LIMIT, SORTS
 from alma_leads.leads.schemas import AssignmentIn, LeadIn, LeadPatch
 from alma_leads.web.openapi_schemas import (
@@ -20,8 +21,8 @@ from alma_leads.web.openapi_schemas import (
 
 _PROBLEMS = {
     400: "Not JSON, not UTF-8, or a NUL in it",
-    401: "No key, or one that is not right",
-    403: "Not allowed for this key or role, or the CSRF token is missing",
+    401: "No key, or one that does not work",
+    403: "Not allowed for this key, this role or from this address, or the CSRF token is missing",
     404: "There is none",
     409: "Not possible in the present state",
     412: "It has changed since it was read",
@@ -97,10 +98,12 @@ _UPLOAD: Schema = {
 }
 
 
-def _operation(tag: str, summary: str, responses: Schema, **more: Any) -> Schema:
+def _operation(tag: str, summary: str, responses: Schema, *, scope: str = "", **more: Any) -> Schema:
     operation = {"tags": [tag], "summary": summary, "responses": responses, **more}
-    if tag != "Public":
-        operation["security"] = [{"key": []}]
+    if scope:
+        # What OpenAPI calls roles: the scope that the key needs.
+        needed: list[Schema] = [{"key": [scope]}]
+        operation["security"] = [{}, *needed] if tag == "Public" else needed
     return operation
 
 
@@ -123,10 +126,11 @@ def document(*, public_url: str) -> Schema:
                     _answers(
                         "The stored record",
                         _json(_ref("Record")),
-                        *(400, 409, 413, 415, 422, 429),
+                        *(400, 401, 403, 409, 413, 415, 422, 429),
                         status=201,
                         Location="The lead's address",
                     ),
+                    scope=Scope.CREATE,
                     operationId="createLead",
                     parameters=[
                         _header("Idempotency-Key", "1 to 255 visible characters. A retry with it is answered alike.")
@@ -147,6 +151,7 @@ def document(*, public_url: str) -> Schema:
                         *(401, 403, 422, 429),
                         Link="The next page, while there is one",
                     ),
+                    scope=Scope.READ,
                     operationId="listLeads",
                     parameters=_FILTERS,
                 )
@@ -161,6 +166,7 @@ def document(*, public_url: str) -> Schema:
                     "Leads",
                     "One lead in full",
                     _answers("The lead", _json(_ref("FullLead")), 401, 403, 404, 429, ETag="Its version"),
+                    scope=Scope.READ,
                     operationId="getLead",
                 ),
                 "patch": _operation(
@@ -172,6 +178,7 @@ def document(*, public_url: str) -> Schema:
                         *(400, 401, 403, 404, 409, 412, 413, 415, 422, 429),
                         ETag="Its version",
                     ),
+                    scope=Scope.UPDATE,
                     operationId="updateLead",
                     parameters=[_header("If-Match", "The ETag that you saw.")],
                     requestBody={"required": True, "content": _json(_ref("LeadPatch"))},
@@ -183,6 +190,7 @@ def document(*, public_url: str) -> Schema:
                     "Leads",
                     "What happened to a lead, newest first",
                     _answers("Its events", _json({"type": "array", "items": _ref("Event")}), *(401, 403, 404, 429)),
+                    scope=Scope.READ,
                     operationId="listEvents",
                 ),
             },
@@ -195,6 +203,7 @@ def document(*, public_url: str) -> Schema:
                         **_answers("The file", {"application/octet-stream": {}}, 401, 403, 404, 429),
                         "303": {"description": "The prospect gave a link"},
                     },
+                    scope=Scope.READ,
                     operationId="getResume",
                 ),
             },
@@ -204,12 +213,14 @@ def document(*, public_url: str) -> Schema:
                     "Assignments",
                     "The attorney of a prospect",
                     _answers("The assignment", _json(_ref("Assignment")), *(401, 403, 404, 422, 429)),
+                    scope=Scope.READ,
                     operationId="getAssignment",
                 ),
                 "put": _operation(
                     "Assignments",
                     "Give a prospect to an attorney",
                     _answers("The assignment", _json(_ref("Assignment")), *(400, 401, 403, 413, 415, 422, 429)),
+                    scope=Scope.UPDATE,
                     operationId="putAssignment",
                     requestBody={"required": True, "content": _json(_ref("AssignmentIn"))},
                 ),
@@ -217,6 +228,7 @@ def document(*, public_url: str) -> Schema:
                     "Assignments",
                     "Take a prospect from its attorney",
                     _answers("Done", None, *(400, 401, 403, 404, 422, 429), status=204),
+                    scope=Scope.UPDATE,
                     operationId="deleteAssignment",
                 ),
             },
@@ -225,6 +237,7 @@ def document(*, public_url: str) -> Schema:
                     "Outbox",
                     "Messages waiting, retrying and dead",
                     _answers("The messages", _json({"type": "array", "items": _ref("Message")}), *(401, 403, 422, 429)),
+                    scope=Permission.READ_OUTBOX,
                     operationId="listOutbox",
                     parameters=[
                         _query(
@@ -259,7 +272,17 @@ def document(*, public_url: str) -> Schema:
                 "Message": MESSAGE,
                 "Problem": PROBLEM,
             },
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "securitySchemes": {
+                "key": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-API-Key",
+                    "description": (
+                        f"A key has some of the scopes {', '.join(Scope)}, and each operation names the one that it "
+                        f"needs. INTERNAL_API_KEY has all of them, and {Permission.READ_OUTBOX} besides."
+                    ),
+                }
+            },
         },
     }
 
@@ -268,4 +291,4 @@ def _export(media_type: str, summary: str, operation_id: str) -> Schema:
     parameters = [parameter for parameter in _FILTERS if parameter["name"] not in ("limit", "cursor")]
     content = {media_type: {"schema": {"type": "string"}}}
     responses = _answers("All rows of the filter, streamed", content, 401, 403, 422, 429)
-    return _operation("Leads", summary, responses, operationId=operation_id, parameters=parameters)
+    return _operation("Leads", summary, responses, scope=Scope.EXPORT, operationId=operation_id, parameters=parameters)
