@@ -46,7 +46,10 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LeadFilter:
-    """What to show. Stamps are inclusive; `query` is folded; `attorney_id` and `unassigned` exclude each other."""
+    """What to show. Stamps are inclusive; `query` is folded; `attorney_id` and `unassigned` exclude each other.
+
+    `overdue_at` asks for leads that are pending and past the firm's target at that moment.
+    """
 
     status: LeadStatus | None = None
     query: str = ""
@@ -54,6 +57,7 @@ class LeadFilter:
     unassigned: bool = False
     created_from: str | None = None
     created_to: str | None = None
+    overdue_at: str | None = None
     sort: str = DEFAULT_SORT
     limit: int = DEFAULT_LIMIT
     cursor: Cursor | None = None

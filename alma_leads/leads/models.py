@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alma_leads.database import Base, UtcDateTime, text_enum
 from alma_leads.leads.source import Source
 from alma_leads.leads.state import LeadStatus
+
+
+def _pending_index(name: str, *columns: str, having: str = "") -> Index:
+    """Return an index of pending leads only. A statement uses it when it says `status = 'PENDING'` in so many words."""
+    where = text("status = 'PENDING'" + (f" AND {having}" if having else ""))
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
 
 
 class Prospect(Base):
@@ -31,6 +37,10 @@ class Lead(Base):
     `last_name_key` are folded (see `leads.folding`); on SQLite triggers keep `search_text` in the trigram index.
     `reached_out_by` is the name at the time, for the list. `source` is empty for leads older than the column;
     `source_key_id` is the row of the script's key, and empty for INTERNAL_API_KEY, which has none.
+
+    `amber_at` and `due_at` are when the firm's target for a first contact comes near and is passed; there are none
+    without a target. They hold for the settings of `clock_version`. `remind_at` is when the next reminder goes out, if
+    one will; `reminders` how many have: 1 the attorney's, 2 the helpdesk's as well, or somebody has acted.
     """
 
     __tablename__ = "leads"
@@ -53,9 +63,15 @@ class Lead(Base):
     reached_out_by: Mapped[str | None] = mapped_column(String(200))
     source: Mapped[Source | None] = mapped_column(text_enum(Source, name="source", length=10))
     source_key_id: Mapped[int | None]
+    amber_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    remind_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reminders: Mapped[int] = mapped_column(server_default=text("0"))
+    clock_version: Mapped[int] = mapped_column(server_default=text("0"))
 
     __table_args__ = (
         CheckConstraint("(status = 'REACHED_OUT') = (reached_out_at IS NOT NULL)", name="reached_out_at"),
+        CheckConstraint("reminders IN (0, 1, 2)", name="reminders"),
         Index("ix_leads_created_at_id", "created_at", "id"),
         Index("ix_leads_updated_at_id", "updated_at", "id"),
         Index("ix_leads_last_name_key_id", "last_name_key", "id"),
@@ -63,6 +79,10 @@ class Lead(Base):
         Index("ix_leads_attorney_id_created_at_id", "attorney_id", "created_at", "id"),
         Index("ix_leads_attorney_id_status_created_at_id", "attorney_id", "status", "created_at", "id"),
         Index("ix_leads_prospect_id_id", "prospect_id", "id"),
+        _pending_index("ix_leads_due", "due_at", "id", having="due_at IS NOT NULL"),
+        _pending_index("ix_leads_attorney_due", "attorney_id", "due_at", "id", having="due_at IS NOT NULL"),
+        _pending_index("ix_leads_remind", "remind_at", "id", having="remind_at IS NOT NULL"),
+        _pending_index("ix_leads_clock_version", "clock_version", "id"),
     )
 
 
@@ -101,3 +121,32 @@ class IdempotencyKey(Base):
     request_hash: Mapped[str | None] = mapped_column(String(64))
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class FirstContactClock(Base):
+    """When the firm works, and how soon it means to contact whoever wrote: one row.
+
+    `weekdays` are ISO numbers ("12345" is Monday to Friday), hours are minutes of the day (1440 is midnight at its
+    end). `country` and `subdivision` name the public holidays that are kept, or are empty; `closed_days` are further
+    days, ISO, one a line. Targets are minutes of working time, or NULL: no target. `version` grows with each change.
+    """
+
+    __tablename__ = "first_contact_clock"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    time_zone: Mapped[str] = mapped_column(String(64))
+    weekdays: Mapped[str] = mapped_column(String(7))
+    opens_minute: Mapped[int]
+    closes_minute: Mapped[int]
+    country: Mapped[str] = mapped_column(String(2))
+    subdivision: Mapped[str] = mapped_column(String(20))
+    closed_days: Mapped[str] = mapped_column(Text)
+    target_minutes: Mapped[int | None]
+    amber_minutes: Mapped[int | None]
+
+    __table_args__ = (
+        CheckConstraint("id = 1", name="one_row"),
+        CheckConstraint("0 <= opens_minute AND opens_minute < closes_minute AND closes_minute <= 1440", name="hours"),
+        CheckConstraint("(target_minutes IS NULL) = (amber_minutes IS NULL)", name="target"),
+    )

@@ -18,7 +18,10 @@ NEWER_CAP = 100
 
 
 class LeadRow(NamedTuple):
-    """A lead as it is shown. Moments are RFC 3339 text; `lead_count` counts all leads of the prospect."""
+    """A lead as it is shown. Moments are RFC 3339 text; `lead_count` counts all leads of the prospect.
+
+    `amber_at` and `due_at`: when the firm's target comes near and is passed; None without a target.
+    """
 
     id: int
     first_name: str
@@ -34,6 +37,8 @@ class LeadRow(NamedTuple):
     reached_out_by: str | None
     lead_count: int
     prospect_id: int
+    amber_at: str | None
+    due_at: str | None
 
 
 class LeadPage(NamedTuple):
@@ -70,7 +75,7 @@ _COLUMNS = """
     l.id, l.first_name, l.last_name, l.email,
     coalesce(l.resume_url, :files || l.id || '/resume'),
     l.status, l.created_at, l.updated_at, l.reached_out_at,
-    u.email, u.name, l.reached_out_by, p.lead_count, l.prospect_id"""
+    u.email, u.name, l.reached_out_by, p.lead_count, l.prospect_id, l.amber_at, l.due_at"""
 _JOINS = "JOIN prospects p ON p.id = l.prospect_id LEFT JOIN users u ON u.id = l.attorney_id"
 
 # A full lead as programs see it, in this order; no prospect is looked up for it.

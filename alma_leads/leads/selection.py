@@ -20,6 +20,8 @@ NEWER = 1000
 NOWHERE = "\x01\x01\x01"  # control characters are in no name and no address
 
 SORT_COLUMNS = {"created_at": "l.created_at", "updated_at": "l.updated_at", "last_name": "l.last_name_key"}
+# The status in so many words: an index of pending leads only is used by nothing less.
+OVERDUE = "l.status = 'PENDING' AND l.due_at <= :overdue_at"
 _COUNT_HITS = Sql(
     f"SELECT count(*) FROM (SELECT rowid FROM leads_search WHERE leads_search MATCH :match LIMIT {RARE + 1}) h"
 )
@@ -87,6 +89,7 @@ def _conditions(lead_filter: LeadFilter) -> tuple[list[str], dict[str, Any]]:
         "attorney_id": ("l.attorney_id = :attorney_id", lead_filter.attorney_id),
         "created_from": ("l.created_at >= :created_from", lead_filter.created_from),
         "created_to": ("l.created_at <= :created_to", lead_filter.created_to),
+        "overdue_at": (OVERDUE, lead_filter.overdue_at),
     }
     where = [condition for condition, value in wanted.values() if value is not None]
     params = {name: value for name, (_, value) in wanted.items() if value is not None}
