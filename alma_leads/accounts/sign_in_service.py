@@ -48,6 +48,8 @@ _HALF_OPEN = Sql("""
 """)
 _OPEN = Sql("SELECT proofs FROM user_sessions WHERE token_hash = :token_hash AND stage = 'open'")
 
+UNKNOWN_ACCOUNT = "an unknown account"
+
 
 class Opened(NamedTuple):
     """A session that has begun: the token for its cookie, and how far it leads."""
@@ -79,7 +81,7 @@ def note_failure(email: str, *, address: str, proof: Proof) -> None:
     with transaction(db.engine) as connection:
         row = _find(connection, email)
         # An address that is nobody's is not kept: it may be a password, or a prospect's.
-        subject = row[1] if row else "an unknown account"
+        subject = row[1] if row else UNKNOWN_ACCOUNT
         audit.record(connection, Action.SIGN_IN_FAILED, actor=stranger(address), subject=subject, by=proof.value)
 
 

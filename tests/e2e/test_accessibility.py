@@ -23,6 +23,8 @@ DESK = [
     "/internal/leads/2",
     "/internal/outbox",
     "/internal/settings/assignments",
+    "/internal/settings/audit",
+    "/internal/settings/audit?who=system&action=key_revoked",
     "/internal/account",
 ]
 SIZES = {"desk": (1280, 900), "phone": (360, 740)}

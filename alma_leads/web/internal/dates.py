@@ -59,6 +59,11 @@ class Clock:
         local = from_stamp(stamp).astimezone(self.zone)
         return f"{local:%A} {local.day} {local:%B %Y, %H:%M}"
 
+    def exact(self, stamp: str) -> str:
+        """Return "Wednesday 18 November 2026, 14:05:09, Europe/Berlin"."""
+        local = from_stamp(stamp).astimezone(self.zone)
+        return f"{self.full(stamp)}:{local.second:02}, {self.zone.key}"
+
     def ago(self, stamp: str) -> str:
         """Return "just now", "4 minutes ago", "2 hours ago", "6 days ago"."""
         seconds = self.seconds_since(stamp)
