@@ -37,10 +37,10 @@ class Enrolled(NamedTuple):
 def enrol(app: Flask, person_id: int) -> Enrolled:
     """Give someone an app and recovery codes; no code of it was used yet."""
     with app.app_context(), transaction(db.engine) as connection:
-        number = authenticators.begin(connection, person_id, now=utc_now())
-        unconfirmed = authenticators.unconfirmed(connection, number, user_id=person_id, email="x@alma.example")
+        mark = authenticators.begin(connection, person_id, now=utc_now())
+        unconfirmed = authenticators.unconfirmed(connection, mark, user_id=person_id, email="x@alma.example")
         assert unconfirmed
         phone = Phone(unconfirmed.secret)
         taken = phone.code(later=-1)
-        assert authenticators.confirm(connection, number, user_id=person_id, typed=taken, now=utc_now())
+        assert authenticators.confirm(connection, mark, user_id=person_id, typed=taken, now=utc_now())
         return Enrolled(phone, recovery.make(connection, person_id, actor=OPERATOR))

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.twofactor import InvalidToken as WrongCode
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from sqlalchemy import Connection
 
+from alma_leads.accounts.links import token_hash
 from alma_leads.database import Sql, to_stamp
 from alma_leads.extensions import settings
 
@@ -33,11 +34,9 @@ _KEY_IS_FOR = b"alma: secrets of authenticator apps"
 
 _FORGET_UNCONFIRMED = Sql("DELETE FROM authenticators WHERE user_id = :user_id AND confirmed_at IS NULL")
 _INSERT = Sql("""
-    INSERT INTO authenticators (user_id, secret, last_step, created_at) VALUES (:user_id, :secret, 0, :now) RETURNING id
+    INSERT INTO authenticators (user_id, secret, last_step, created_at) VALUES (:user_id, :secret, 0, :now)
 """)
-_UNCONFIRMED = Sql("""
-    SELECT secret FROM authenticators WHERE id = :id AND user_id = :user_id AND confirmed_at IS NULL
-""")
+_UNCONFIRMED = Sql("SELECT id, secret FROM authenticators WHERE user_id = :user_id AND confirmed_at IS NULL")
 _CONFIRM = Sql("UPDATE authenticators SET confirmed_at = :now WHERE id = :id AND confirmed_at IS NULL")
 _FORGET_OTHERS = Sql("DELETE FROM authenticators WHERE user_id = :user_id AND id <> :id")
 _CONFIRMED = Sql("SELECT id, secret FROM authenticators WHERE user_id = :user_id AND confirmed_at IS NOT NULL")
@@ -52,19 +51,21 @@ class Unconfirmed(NamedTuple):
     uri: str
 
 
-def begin(connection: Connection, user_id: int, *, now: datetime) -> int:
-    """Begin to set an app up, and return its number. One that was begun before is given up."""
+def begin(connection: Connection, user_id: int, *, now: datetime) -> str:
+    """Begin to set an app up, and return the mark by which to go on. One that was begun before is given up.
+
+    The mark is no number of a row: SQLite gives the number of a deleted row to the next one, and whoever had begun
+    before would be shown the secret of somebody else's app.
+    """
     _FORGET_UNCONFIRMED.run(connection, user_id=user_id)
     sealed = _fernet().encrypt(secrets.token_bytes(SECRET_BYTES)).decode()
-    row = _INSERT.row(connection, user_id=user_id, secret=sealed, now=to_stamp(now))
-    assert row is not None
-    number: int = row[0]
-    return number
+    _INSERT.run(connection, user_id=user_id, secret=sealed, now=to_stamp(now))
+    return token_hash(sealed)
 
 
-def unconfirmed(connection: Connection, number: int, *, user_id: int, email: str) -> Unconfirmed | None:
+def unconfirmed(connection: Connection, mark: str, *, user_id: int, email: str) -> Unconfirmed | None:
     """Return what a person's app needs to be set up, or None when that is not under way (any more)."""
-    secret = _unconfirmed_secret(connection, number, user_id)
+    _, secret = _begun(connection, mark, user_id)
     if secret is None:
         return None
     text = base64.b32encode(secret).decode()
@@ -73,9 +74,9 @@ def unconfirmed(connection: Connection, number: int, *, user_id: int, email: str
     return Unconfirmed(groups, uri.replace("+", "%20"))  # some apps show the plus of a space as it is
 
 
-def confirm(connection: Connection, number: int, *, user_id: int, typed: str, now: datetime) -> bool:
+def confirm(connection: Connection, mark: str, *, user_id: int, typed: str, now: datetime) -> bool:
     """Begin to use an app that shows the right code, in place of the one before, and say whether it did."""
-    secret = _unconfirmed_secret(connection, number, user_id)
+    number, secret = _begun(connection, mark, user_id)
     if secret is None or not _take(connection, number, secret, typed):
         return False
     if not _CONFIRM.run(connection, id=number, now=to_stamp(now)):
@@ -98,9 +99,11 @@ def forget(connection: Connection, user_id: int) -> int:
     return _FORGET_OTHERS.run(connection, user_id=user_id, id=0)
 
 
-def _unconfirmed_secret(connection: Connection, number: int, user_id: int) -> bytes | None:
-    row = _UNCONFIRMED.row(connection, id=number, user_id=user_id)
-    return _opened(row[0]) if row else None
+def _begun(connection: Connection, mark: str, user_id: int) -> tuple[int, bytes | None]:
+    row = _UNCONFIRMED.row(connection, user_id=user_id)
+    if row is None or token_hash(row[1]) != mark:
+        return 0, None
+    return row[0], _opened(row[1])
 
 
 def _take(connection: Connection, number: int, secret: bytes, typed: str) -> bool:

@@ -44,24 +44,24 @@ def own_factors(user_id: int) -> tuple[Factors, bool]:
         return factors.of_person(connection, user_id), second_factor.is_required(connection)
 
 
-def begin_app(actor: Actor) -> int:
-    """Begin to set up an authenticator app for the person who acts, and return its number."""
+def begin_app(actor: Actor) -> str:
+    """Begin to set up an authenticator app for the person who acts, and return the mark by which to go on."""
     assert actor.id is not None
     with transaction(db.engine) as connection:
         return authenticators.begin(connection, actor.id, now=utc_now())
 
 
-def look_at_app(number: int, *, user_id: int, email: str) -> Unconfirmed | None:
+def look_at_app(mark: str, *, user_id: int, email: str) -> Unconfirmed | None:
     """Return what the app needs that is being set up, or None when that is not under way (any more)."""
     with reading(db.engine) as connection:
-        return authenticators.unconfirmed(connection, number, user_id=user_id, email=email)
+        return authenticators.unconfirmed(connection, mark, user_id=user_id, email=email)
 
 
-def confirm_app(number: int, typed: str, *, actor: Actor, token: str, visitor: Visitor) -> Added | None:
+def confirm_app(mark: str, typed: str, *, actor: Actor, token: str, visitor: Visitor) -> Added | None:
     """Use the app from now on, in place of the one before; None when it does not show the right code.
 
     Args:
-        number: of the app that is being set up.
+        mark: of the app that is being set up.
         typed: the code it shows.
         actor: whose app it is.
         token: of the session.
@@ -73,7 +73,7 @@ def confirm_app(number: int, typed: str, *, actor: Actor, token: str, visitor: V
     assert actor.id is not None
     with transaction(db.engine) as connection:
         hold(connection, actor.id)
-        if not authenticators.confirm(connection, number, user_id=actor.id, typed=typed, now=utc_now()):
+        if not authenticators.confirm(connection, mark, user_id=actor.id, typed=typed, now=utc_now()):
             return None
         audit.record(connection, Action.AUTHENTICATOR_ADDED, actor=actor, subject=actor.name)
         return second_factor.added(connection, actor.id, actor=actor, token=token, proof=Proof.CODE, visitor=visitor)

@@ -44,6 +44,14 @@ def sign_out(token: str, *, actor: Actor) -> None:
             audit.record(connection, Action.SIGNED_OUT, actor=actor, subject=actor.name)
 
 
+def end_session(session_id: int, *, actor: Actor) -> None:
+    """Sign out one browser of the person who acts; one that is signed out already is no error."""
+    assert actor.id is not None
+    with transaction(db.engine) as connection:
+        if sessions.end_one(connection, actor.id, session_id):
+            audit.record(connection, Action.SESSIONS_ENDED, actor=actor, subject=actor.name, count=1)
+
+
 def end_sessions(user_id: int, *, keep: str = "", actor: Actor) -> int:
     """Sign out every browser of a person but the one with the token `keep`, and return how many there were."""
     with transaction(db.engine) as connection:

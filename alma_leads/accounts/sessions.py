@@ -35,8 +35,9 @@ _HOLDER = Sql(f"""
 _TOUCH = Sql("UPDATE user_sessions SET last_seen_at = :now WHERE id = :id")
 _CLOSE = Sql("DELETE FROM user_sessions WHERE token_hash = :token_hash")
 _CLOSE_ALL = Sql("DELETE FROM user_sessions WHERE user_id = :user_id AND token_hash <> :keep")
+_CLOSE_ONE = Sql("DELETE FROM user_sessions WHERE id = :id AND user_id = :user_id")
 _OF_USER = Sql("""
-    SELECT token_hash, address, user_agent, proofs, created_at, last_seen_at FROM user_sessions
+    SELECT id, token_hash, address, user_agent, proofs, created_at, last_seen_at FROM user_sessions
     WHERE user_id = :user_id AND stage = 'open' AND last_seen_at > :idle_since AND created_at > :oldest
     ORDER BY last_seen_at DESC, id
 """)
@@ -82,6 +83,7 @@ class Holder(NamedTuple):
 class SessionRow(NamedTuple):
     """A browser that is signed in, as its owner sees it."""
 
+    id: int
     token_hash: str
     address: str
     user_agent: str
@@ -143,6 +145,11 @@ def touch(connection: Connection, session_id: int, *, now: datetime) -> None:
 def end(connection: Connection, token: str) -> bool:
     """End a session, and say whether there was one."""
     return _CLOSE.run(connection, token_hash=token_hash(token)) > 0
+
+
+def end_one(connection: Connection, user_id: int, session_id: int) -> bool:
+    """End a session of a person by its number, and say whether there was one."""
+    return _CLOSE_ONE.run(connection, id=session_id, user_id=user_id) > 0
 
 
 def end_all(connection: Connection, user_id: int, *, keep: str = "") -> int:

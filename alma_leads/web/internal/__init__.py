@@ -11,6 +11,7 @@ from alma_leads.web.internal import (
     new_leads,
     outbox,
     people_page,
+    second_factor_page,
 )
 from alma_leads.web.internal.blueprint import internal
 
@@ -26,4 +27,5 @@ __all__ = [
     "new_leads",
     "outbox",
     "people_page",
+    "second_factor_page",
 ]

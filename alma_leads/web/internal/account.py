@@ -1,4 +1,7 @@
-"""The account page: password, browsers that are signed in, and how the desk works for its reader."""
+"""The account page: password, browsers that are signed in, and how the desk works for its reader.
+
+Its second factors are changed in `second_factor_page`.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,27 @@ from alma_leads.accounts.links import token_hash
 from alma_leads.accounts.password_service import change_password
 from alma_leads.accounts.permissions import Permission
 from alma_leads.accounts.profile_service import set_preferences
-from alma_leads.accounts.session_service import end_sessions, list_sessions
+from alma_leads.accounts.proofs import in_words
+from alma_leads.accounts.second_factor_service import own_factors
+from alma_leads.accounts.session_service import end_session, end_sessions, list_sessions
 from alma_leads.accounts.sign_in_service import confirm_with_password
 from alma_leads.extensions import settings
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import reader_clock
-from alma_leads.web.sessions import begin_browser_session, reader, session_token, visitor
+from alma_leads.web.sessions import begin_browser_session, end_browser_session, reader, session_token, visitor
 
+# What the page says after something was done on it, by the word in its address.
+NOTICES = {
+    "password": "Your password is changed. Every other browser is signed out.",
+    "sessions": "Every other browser is signed out.",
+    "session": "That browser is signed out.",
+    "preferences": "Saved.",
+    "app": "Your authenticator app is set up. Every other browser is signed out.",
+    "app-removed": "The app opens nothing any more. Every other browser is signed out.",
+    "recovery-code": "You came in with a recovery code, which is used up. "
+    "If your phone is lost, set up the app on another one now.",
+}
 THEMES = ("", "light", "dark")
 YEAR_SECONDS = 31_536_000
 
@@ -35,7 +51,7 @@ def settings_home() -> Response:
 @access(needs(Permission.OWN_ACCOUNT))
 def account() -> Response:
     """Show the account page."""
-    return _page({})
+    return account_page({})
 
 
 @internal.post("/account/password")
@@ -46,21 +62,33 @@ def save_new_password() -> Response:
     password = request.form.get("current_password", "")
     opened = confirm_with_password(person.email, password, token=session_token(), visitor=visitor())
     if opened is None:
-        return _page({"current_password": "This is not your present password"}, status=422)
+        return account_page({"current_password": "This is not your present password"}, status=422)
     begin_browser_session(opened)
     try:
         change_password(actor(), password=request.form.get("new_password", ""), keep_session=opened.token)
     except WeakPassword as weak:
-        return _page({"new_password": str(weak)}, status=422)
-    return _back("password")
+        return account_page({"new_password": str(weak)}, status=422)
+    return back_to_account("password")
 
 
 @internal.post("/account/sessions/end")
 @access(needs(Permission.OWN_ACCOUNT))
 def end_other_browsers() -> Response:
-    """Sign out everywhere else."""
-    end_sessions(reader().id, keep=session_token(), actor=actor())
-    return _back("sessions")
+    """Sign out everywhere else, or everywhere."""
+    everywhere = request.form.get("which") == "all"
+    end_sessions(reader().id, keep="" if everywhere else session_token(), actor=actor())
+    if everywhere:
+        end_browser_session()
+        return make_response(redirect("/login", 303))
+    return back_to_account("sessions")
+
+
+@internal.post("/account/sessions/<int:session_id>/end")
+@access(needs(Permission.OWN_ACCOUNT))
+def end_one_browser(session_id: int) -> Response:
+    """Sign one other browser out."""
+    end_session(session_id, actor=actor())
+    return back_to_account("session")
 
 
 @internal.post("/account/preferences")
@@ -69,10 +97,10 @@ def save_preferences() -> Response:
     """Keep how the desk works for its reader."""
     zone, theme = request.form.get("time_zone", "UTC"), request.form.get("theme", "")
     if zone not in _zones() or theme not in THEMES:
-        return _page({"time_zone": "Choose a time zone from the list"}, status=422)
+        return account_page({"time_zone": "Choose a time zone from the list"}, status=422)
     keys = "single_key_shortcuts" in request.form
     set_preferences(reader().id, time_zone=zone, theme=theme, single_key_shortcuts=keys)
-    response = _back("preferences")
+    response = back_to_account("preferences")
     # Pages before sign-in follow the cookie, so that nothing flashes.
     secure = settings().PUBLIC_URL.startswith("https://")
     response.set_cookie("theme", theme, max_age=YEAR_SECONDS, secure=secure, httponly=True, samesite="Lax")
@@ -85,25 +113,38 @@ def _zones() -> tuple[str, ...]:
     return tuple(sorted(zoneinfo.available_timezones() | {"UTC"}))
 
 
-def _back(place: str) -> Response:
-    return make_response(redirect(f"/internal/account?saved={place}", 303))
+def back_to_account(done: str) -> Response:
+    """Lead back to the page, which says what was done: see `NOTICES`."""
+    return make_response(redirect(f"/internal/account?saved={done}" if done else "/internal/account", 303))
 
 
-def _page(errors: dict[str, str], *, status: int = 200) -> Response:
+def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
+    """Return the page, with what is wrong by the field that it is about."""
     clock, person = reader_clock(), reader()
     mine = token_hash(session_token())
     sessions = [
-        (row.token_hash == mine, row.user_agent, row.address, clock.moment(row.last_seen_at))
-        for row in list_sessions(reader().id)
+        {
+            "id": row.id,
+            "mine": row.token_hash == mine,
+            "agent": row.user_agent,
+            "address": row.address,
+            "since": clock.moment(row.created_at),
+            "proofs": in_words(row.proofs),
+            "last_seen": clock.moment(row.last_seen_at),
+        }
+        for row in list_sessions(person.id)
     ]
+    factors, required = own_factors(person.id)
     changed = person.password_changed_at
     page = render_template(
         "internal/settings/account.html",
         section="settings",
         tab="account",
         errors=errors,
-        saved=request.args.get("saved", ""),
+        notice=NOTICES.get(request.args.get("saved", ""), ""),
         sessions=sessions,
+        factors=factors,
+        required=required,
         changed=clock.day(changed.isoformat()) if changed else "",
         zones=_zones(),
         person=person,

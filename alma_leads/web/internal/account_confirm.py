@@ -13,14 +13,14 @@ from alma_leads.web.sessions import begin_browser_session, reader, session_token
 
 
 @internal.get("/account/confirm")
-@access(needs(Permission.OWN_ACCOUNT))
+@access(needs(Permission.SET_UP_SECOND_FACTOR))
 def confirm() -> Response:
     """Ask for the password again."""
     return _page(wrong=False)
 
 
 @internal.post("/account/confirm")
-@access(needs(Permission.OWN_ACCOUNT))
+@access(needs(Permission.SET_UP_SECOND_FACTOR))
 def confirm_password() -> Response:
     """Take the password, and lead back to what was being done."""
     password = request.form.get("password", "")
