@@ -83,4 +83,6 @@ def _why_not(message: queries.MessageRow | None) -> str:
         return "there is no such message."
     if message.state == "sent":
         return "sent already."
+    if message.is_too_old:
+        return "the link in it no longer works. Have a new one made."
     return "waits to be sent, or is being sent this moment."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ def compose(
     recipient: str | None,
     sender_name: str,
     reply_to: str | None = None,
+    expires_at: datetime | None = None,
     **context: Any,
 ) -> Message:
     """Return the e-mail of a kind, with `context` filled into its templates.
@@ -38,6 +40,7 @@ def compose(
         recipient: an address, or None for the helpdesk.
         sender_name: shown before the From address.
         reply_to: an address for answers, or None for the helpdesk.
+        expires_at: when the link in it stops working; its links are secrets then.
         context: what the templates show.
 
     Raises:
@@ -59,6 +62,7 @@ def compose(
         subject=subject,
         text=text,
         html=html,
+        expires_at=expires_at,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from datetime import datetime
 
 # What e-mail code somewhere along the way takes for the end of a line: all control characters (among them CR, LF, NUL,
 # VT, FF and NEL) and Unicode's own two separators.
@@ -31,6 +32,8 @@ class Message:
         subject: one line.
         text: the body for programs that show text.
         html: the same body as HTML.
+        expires_at: when the link in it stops working; a message that was not sent by then is not sent any more. Its
+            links are taken for secrets.
 
     Raises:
         UnsafeHeader: a header would break. Templates never produce that; this is the last line of defence.
@@ -44,6 +47,7 @@ class Message:
     subject: str
     text: str
     html: str
+    expires_at: datetime | None = None
 
     def __post_init__(self) -> None:
         for field in ("recipient", "sender_name", "reply_to", "subject"):

@@ -29,7 +29,8 @@ class OutboxMessage(Base):
     A worker claims a message by moving `due_at` into the future and writing its `lease`; whoever's lease it is
     settles it. A worker that dies leaves a message that comes due again by itself. `correlation` is the sender's own
     key ("lead:412"). Without a `recipient` it goes to the default recipient as set when it is sent. The bodies are
-    emptied once a server has taken the message. `message_id` needs no unique index: it holds 128 random bits.
+    emptied once a server has taken the message. What has not been sent by `expires_at` is given up. `message_id`
+    needs no unique index: it holds 128 random bits.
     """
 
     __tablename__ = "outbox_messages"
@@ -47,6 +48,7 @@ class OutboxMessage(Base):
     state: Mapped[MessageState] = mapped_column(text_enum(MessageState, name="state", length=10))
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     lease: Mapped[str | None] = mapped_column(String(64))
     last_error: Mapped[str | None] = mapped_column(String(1000))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql
+from alma_leads.database import Sql, to_stamp, utc_now
 from alma_leads.extensions import settings
 
 COUNT_CAP = 1000
@@ -25,7 +25,8 @@ _CONDITIONS: dict[Delivery, str] = {
 _BY_RANK: tuple[Delivery, ...] = ("sent", "queued", "retrying", "dead")
 
 _ROW = """
-    SELECT id, kind, correlation, recipient, subject, state, attempts, due_at, last_error, created_at, settled_at
+    SELECT id, kind, correlation, recipient, subject, state, attempts, due_at, last_error, created_at, settled_at,
+        expires_at
       FROM outbox_messages
 """
 _PAGE = {
@@ -48,6 +49,9 @@ _STATES = Sql(
 
 _CAPPED = "SELECT count(*) FROM (SELECT 1 FROM outbox_messages WHERE {} LIMIT :cap) AS capped"
 _COUNT_DEAD = Sql(_CAPPED.format(_CONDITIONS["dead"]))
+_COUNT_DEAD_AND_OF_USE = Sql(
+    _CAPPED.format(f"{_CONDITIONS['dead']} AND (expires_at IS NULL OR expires_at > :now)"),
+)
 _COUNTS = Sql("SELECT " + ", ".join(f"({_CAPPED.format(condition)})" for condition in _CONDITIONS.values()))
 
 _NEXT_DUE = Sql("SELECT due_at FROM outbox_messages WHERE state = 'queued' ORDER BY due_at, id LIMIT 1")
@@ -69,6 +73,12 @@ class MessageRow(NamedTuple):
     last_error: str | None
     created_at: str
     settled_at: str | None
+    expires_at: str | None
+
+    @property
+    def is_too_old(self) -> bool:
+        """Whether the link in it no longer works, so that it is not sent any more."""
+        return self.expires_at is not None and self.expires_at <= to_stamp(utc_now())
 
     @property
     def is_retrying(self) -> bool:
@@ -130,6 +140,12 @@ def page(
 def count_dead(connection: Connection, *, cap: int = COUNT_CAP) -> int:
     """Return the number of dead letters; counting stops at `cap`."""
     row = _COUNT_DEAD.row(connection, cap=cap)
+    return 0 if row is None else row[0]
+
+
+def count_dead_and_of_use(connection: Connection, *, cap: int = COUNT_CAP) -> int:
+    """Return the number of dead letters that can be sent again; counting stops at `cap`."""
+    row = _COUNT_DEAD_AND_OF_USE.row(connection, cap=cap, now=to_stamp(utc_now()))
     return 0 if row is None else row[0]
 
 

@@ -22,7 +22,7 @@ from alma_leads.outbox.message import Message
 
 WORDS_LENGTH = 1000
 
-_CLAIMED = "id, message_id, recipient, sender_name, reply_to, subject, text_body, html_body, attempts"
+_CLAIMED = "id, message_id, recipient, sender_name, reply_to, subject, text_body, html_body, attempts, expires_at"
 _DUE = "SELECT id FROM outbox_messages WHERE state = 'queued' AND due_at <= :now ORDER BY due_at, id LIMIT :limit"
 # PostgreSQL may run a plain subquery again and then lock more rows than the limit; a materialised one runs once.
 _CLAIM = Sql(
@@ -58,13 +58,21 @@ _DEAD = Sql(f"""
      WHERE {_HELD} = :id
 """)
 _REVIVED = "state = 'queued', attempts = 0, due_at = :now, lease = NULL, last_error = NULL, settled_at = NULL"
-_REVIVE = Sql(f"UPDATE outbox_messages SET {_REVIVED} WHERE id = :id AND state = 'dead' RETURNING kind, correlation")
-_REVIVE_ALL = Sql(f"UPDATE outbox_messages SET {_REVIVED} WHERE state = 'dead'")
+_DEAD_AND_OF_USE = "state = 'dead' AND (expires_at IS NULL OR expires_at > :now)"
+_REVIVE = Sql(
+    f"UPDATE outbox_messages SET {_REVIVED} WHERE id = :id AND {_DEAD_AND_OF_USE} RETURNING kind, correlation"
+)
+_REVIVE_ALL = Sql(f"UPDATE outbox_messages SET {_REVIVED} WHERE {_DEAD_AND_OF_USE}")
 # Not one that a worker holds: it is being sent this very moment, and a second worker would send it as well.
 _HASTEN = Sql("""
     UPDATE outbox_messages SET due_at = :now
      WHERE id = :id AND state = 'queued' AND lease IS NULL AND due_at > :now
     RETURNING kind, correlation
+""")
+# Neither what is sent nor what a worker is sending.
+_WITHDRAW = Sql("""
+    DELETE FROM outbox_messages
+     WHERE correlation = :correlation AND kind = :kind AND state <> 'sent' AND (lease IS NULL OR due_at <= :now)
 """)
 _CLOCK = Sql("SELECT now()")
 # Losing this commit to a power cut costs a repeated e-mail, never a lost one: it need not wait for the disk.
@@ -83,6 +91,7 @@ class Claimed(NamedTuple):
     text: str
     html: str
     attempts: int
+    expires_at: str | None
 
 
 class Failure(NamedTuple):
@@ -120,6 +129,7 @@ def enqueuing(messages: Sequence[Message], *, now: str, message_id_domain: str) 
             f"subject{index}": message.subject,
             f"text{index}": message.text,
             f"html{index}": message.html,
+            f"expires_at{index}": to_stamp(message.expires_at) if message.expires_at else None,
         }
     return _insert(len(messages)), params
 
@@ -128,13 +138,21 @@ def enqueuing(messages: Sequence[Message], *, now: str, message_id_domain: str) 
 def _insert(count: int) -> Sql:
     row = (
         "(:message_id{0}, :kind{0}, :correlation{0}, :recipient{0}, :sender_name{0}, :reply_to{0}, :subject{0},"
-        " :text{0}, :html{0}, 'queued', 0, :now, :now)"
+        " :text{0}, :html{0}, 'queued', 0, :now, :now, :expires_at{0})"
     )
     return Sql(
         "INSERT INTO outbox_messages (message_id, kind, correlation, recipient, sender_name, reply_to, subject,"
-        " text_body, html_body, state, attempts, due_at, created_at) VALUES "
+        " text_body, html_body, state, attempts, due_at, created_at, expires_at) VALUES "
         + ", ".join(row.format(index) for index in range(count))
     )
+
+
+def withdraw(connection: Connection, *, correlation: str, kind: str) -> int:
+    """Take back what was promised and has not been sent, in the caller's transaction; return how many that were.
+
+    For messages that something newer has made wrong. One that is being sent this moment goes out all the same.
+    """
+    return _WITHDRAW.run(connection, correlation=correlation, kind=kind, now=_stamp(_now(connection)))
 
 
 def claim(engine: Engine, lease: str, *, limit: int, lease_s: float) -> list[Claimed]:
@@ -186,7 +204,7 @@ def retry(engine: Engine, message_row_id: int, *, actor: Actor) -> bool:
     """Send a dead letter again, from its first attempt on, or try a waiting message now. `actor` wants it.
 
     Returns:
-        False when there was nothing to do: it is sent, due already, in a worker's hands, or there is none.
+        False when there was nothing to do: it is sent, due already, in a worker's hands, too old, or there is none.
     """
     with transaction(engine) as connection:
         now = _stamp(_now(connection))
@@ -203,7 +221,7 @@ def retry(engine: Engine, message_row_id: int, *, actor: Actor) -> bool:
 
 
 def retry_dead(engine: Engine, *, actor: Actor) -> int:
-    """Send every dead letter again, as `actor` wants; return how many there were."""
+    """Send every dead letter again that is not too old, as `actor` wants; return how many there were."""
     with transaction(engine) as connection:
         count = _REVIVE_ALL.run(connection, now=_stamp(_now(connection)))
         if count:

@@ -78,6 +78,7 @@ MESSAGE = an_object(
         "created_at": STAMP,
         "due_at": STAMP,
         "settled_at": or_null(STAMP),
+        "expires_at": or_null(STAMP),
         "last_error": or_null({"type": "string", "description": "The mail server's words."}),
     }
 )

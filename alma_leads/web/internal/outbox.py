@@ -22,7 +22,7 @@ from alma_leads.web.back import go_back
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import capped, reader_clock
 from alma_leads.web.internal.list_request import private, wants_part
-from alma_leads.web.internal.outbox_rows import lead_names, message_view
+from alma_leads.web.internal.outbox_rows import TOO_OLD, lead_names, message_view
 from alma_leads.web.internal.timeline import mail_name
 from alma_leads.web.internal.toasts import Toast, keep_toast
 from alma_leads.web.negotiation import vary_on_accept, wants_html
@@ -85,6 +85,10 @@ def send_again(message_id: int) -> Response:
         wake()
     what = f"The {mail_name(message.kind).lower()} to {message.recipient}"
     toast = Toast(f"{what} goes out again." if done else f"{what} was on its way already.")
+    if message.is_too_old and not done and message.state == "dead":
+        if not wants_html():
+            return problem(409, TOO_OLD)
+        toast = Toast(TOO_OLD)
     if wants_part(f"msg-{message_id}"):
         return _part(message, toast)
     if not wants_html():
@@ -110,6 +114,7 @@ def _page() -> Response:
     asked = _asked(states=tuple(filter(None, TABS)), default_limit=PAGE_ROWS)
     with reading(db.engine) as connection:
         counts = outbox.counts(connection)
+        can_go_again = outbox.count_dead_and_of_use(connection) if counts.dead else 0
         last = outbox.page(connection, ("sent",), limit=1)
         dead, rows, more = _listed(connection, asked)
         names = lead_names(connection, [*dead, *rows])
@@ -124,7 +129,7 @@ def _page() -> Response:
         last_sent=clock.ago(last[0].settled_at) if last and last[0].settled_at else "",
         dead=[message_view(message, names, clock) for message in dead],
         dead_left=asked.state == "" and counts.dead > len(dead) > 0,
-        send_all=_send_all_label(counts.dead),
+        send_all=_send_all_label(can_go_again),
         rows=[message_view(message, names, clock) for message in rows],
         following=urlencode({"state": asked.state, "before": listed[-1].id}) if more else "",
         first=asked.before is None,

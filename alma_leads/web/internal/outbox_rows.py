@@ -12,9 +12,14 @@ from alma_leads.outbox.queries import MessageRow
 from alma_leads.web.internal.dates import Clock, in_sentence
 from alma_leads.web.internal.timeline import mail_name
 
+TOO_OLD = "The link in it no longer works, so it cannot be sent again. Have a new one sent."
+
 
 class MessageView(NamedTuple):
-    """A message as the page shows it. `lead` is (number, name) where it belongs to one that is there."""
+    """A message as the page shows it. `lead` is (number, name) where it belongs to one that is there.
+
+    `of_use` says whether a dead letter can be sent again.
+    """
 
     id: int
     name: str
@@ -28,6 +33,7 @@ class MessageView(NamedTuple):
     words: str
     gave_up: str
     advice: str
+    of_use: bool
 
 
 def lead_names(connection: Connection, messages: Sequence[MessageRow]) -> dict[int, str]:
@@ -61,7 +67,8 @@ def message_view(message: MessageRow, names: dict[int, str], clock: Clock) -> Me
         f"next try {clock.until(message.due_at)}" if retrying else "",
         message.last_error or "",
         f"gave up {in_sentence(clock.moment(settled)).replace(', ', ' at ')} after {tries}",
-        _advice(message.last_error or ""),
+        TOO_OLD if message.is_too_old else _advice(message.last_error or ""),
+        not message.is_too_old,
     )
 
 
