@@ -12,9 +12,14 @@ from click.testing import Result
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts import service
+from alma_leads.accounts import password_service, setup_service
 from alma_leads.accounts.errors import LastAdministrator, LinkGone, WeakPassword
 from alma_leads.accounts.models import Role
+from alma_leads.accounts.people_service import deactivate
+from alma_leads.accounts.setup_service import prepare_first_administrator
+from alma_leads.accounts.setup_service import set_up as set_up_first
+from alma_leads.accounts.upkeep_service import forget_expired
+from alma_leads.actor import OPERATOR
 from alma_leads.database import to_stamp, utc_now
 from tests.desk import HTML, PASSWORD, Page, add_person, run, sign_in, token, value
 from tests.pages import StrictClient
@@ -26,7 +31,7 @@ NEW = "entirely different words 2"
 def prepare(app: Flask, email: str | None = None, password: str | None = None) -> str | None:
     """Do what the start does."""
     with app.app_context():
-        return service.prepare_first_administrator(email=email, password=password)
+        return prepare_first_administrator(email=email, password=password)
 
 
 def send(client: StrictClient, address: str, **fields: str) -> TestResponse:
@@ -50,7 +55,7 @@ def invited(app: Flask, email: str = IAN, **options: str) -> str:
     more = [part for name, given in options.items() for part in (f"--{name}", given)]
     result = flask(app, "add", email, "--name", "Ian Park", *more)
     assert result.exit_code == 0, result.output
-    found = re.search(r"http://127\.0\.0\.1:8000(/set-password/\S+)\n$", result.output)
+    found = re.search(r"http://127\.0\.0\.1:8000(/invitation/\S+)\n$", result.output)
     assert found, result.output
     return found[1]
 
@@ -123,7 +128,7 @@ def test_two_who_set_up_at_once_make_one_account(app: Flask) -> None:
     def make(number: int) -> bool:
         with app.app_context():
             try:
-                service.set_up(link or "", name="X", email=f"x{number}@alma.example", password=NEW)
+                set_up_first(link or "", name="X", email=f"x{number}@alma.example", password=NEW, address="")
             except LinkGone:
                 return False
             return True
@@ -148,8 +153,9 @@ def test_a_strangers_guess_of_a_link_costs_no_hash(app: Flask, client: StrictCli
         raise AssertionError("hashed for a stranger")
 
     csrf_token = token(client.get("/login", headers=HTML))
-    monkeypatch.setattr(service, "hash_password", never)
-    for path in ("/setup/guess", "/set-password/guess", "/set-password/%00%ff"):
+    for service in (setup_service, password_service):
+        monkeypatch.setattr(service, "hash_password", never)
+    for path in ("/setup/guess", "/invitation/guess", "/invitation/%00%ff"):
         data = {"csrf_token": csrf_token, "name": "x", "email": "x@x.example", "password": NEW}
         assert client.post(path, data=data, headers=HTML).status_code == 410
 
@@ -200,7 +206,7 @@ def test_a_link_is_too_old_after_a_day(app: Flask, client: StrictClient) -> None
     assert client.post(path, data=data, headers=HTML).status_code == 410
     assert value(app, "SELECT password FROM users") is None
     with app.app_context():
-        assert service.forget_expired() == 1
+        assert forget_expired() == 1
 
 
 def test_a_new_link_lasts_a_day(app: Flask) -> None:
@@ -212,8 +218,8 @@ def test_a_new_link_lasts_a_day(app: Flask) -> None:
 
 def test_a_link_for_one_purpose_is_none_for_another(app: Flask, client: StrictClient) -> None:
     link = prepare(app)
-    assert client.get(f"/set-password/{link}", headers=HTML).status_code == 410
-    assert client.get(invited(app).replace("set-password", "setup"), headers=HTML).status_code == 410
+    assert client.get(f"/invitation/{link}", headers=HTML).status_code == 410
+    assert client.get(invited(app).replace("invitation", "setup"), headers=HTML).status_code == 410
 
 
 def test_the_link_of_someone_turned_off_does_nothing(app: Flask, client: StrictClient) -> None:
@@ -273,7 +279,7 @@ def test_the_list_says_who_can_sign_in(app: Flask) -> None:
     invited(app)
     lines = flask(app, "list").output.splitlines()
     assert "hannah.weiss@alma.example\tHannah Weiss\tviewer\tturned off" in lines
-    assert f"{IAN}\tIan Park\tattorney\tno password yet" in lines
+    assert f"{IAN}\tIan Park\tattorney\tnot come yet" in lines
     assert "rosa.delgado@alma.example\tRosa Delgado\tadministrator\tactive" in lines
 
 
@@ -311,7 +317,7 @@ def test_two_administrators_cannot_turn_each_other_off_at_once(app: Flask) -> No
     def turn_off(email: str) -> bool:
         with app.app_context():
             try:
-                service.deactivate(email)
+                deactivate(email, actor=OPERATOR)
             except LastAdministrator:
                 return False
             return True

@@ -9,9 +9,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from alma_leads.accounts import service
 from alma_leads.accounts.models import Role
-from alma_leads.accounts.session_service import open_session
+from alma_leads.accounts.people_service import activate, deactivate
+from alma_leads.accounts.people_service import add_person as invite
+from alma_leads.accounts.proofs import Proof
+from alma_leads.accounts.sessions import Visitor
+from alma_leads.accounts.sign_in_service import open_session
+from alma_leads.accounts.upkeep_service import forget_expired
+from alma_leads.actor import OPERATOR
 from alma_leads.database import to_stamp, utc_now
 from alma_leads.extensions import db
 from tests.desk import HTML, PASSWORD, Page, add_person, csrf, post, run, sign_in, token, value
@@ -94,24 +99,25 @@ def test_the_cookie_holds_no_token_of_the_table(app: Flask, signed_in: StrictCli
     assert not is_in(signed_in)
 
 
-def test_the_token_of_one_person_does_not_open_the_account_of_another(app: Flask, signed_in: StrictClient) -> None:
-    run(app, "UPDATE users SET fs_uniquifier = 'rosa'")
+def test_only_the_token_says_whose_session_it_is(app: Flask, signed_in: StrictClient) -> None:
+    run(app, "UPDATE users SET handle = 'rosa'")
     ian = add_person(app, "Ian Park")
     with app.app_context():
-        his = open_session(ian, instead_of="", address="", user_agent="")
+        his = open_session(ian, [Proof.PASSWORD], visitor=Visitor("", ""), instead_of="")
+    assert his
     with signed_in.session_transaction() as cookie:
-        cookie["_user_id"], cookie["sid"] = "rosa", his
-    assert not is_in(signed_in)
+        cookie["_user_id"], cookie["sid"] = "rosa", his.token
+    assert "Ian Park" in Page(signed_in.get("/internal/account", headers=HTML)).text
 
 
 def test_signing_in_again_replaces_the_session(app: Flask, signed_in: StrictClient) -> None:
     add_person(app, "Ian Park")
     # As through a set-up link opened in Rosa's browser: whoever was in is out.
     with app.app_context():
-        link = service.add_person("marcus.bell@alma.example", name="Marcus Bell", role=Role.VIEWER)
-    page = signed_in.get(f"/set-password/{link}", headers=HTML)
+        link = invite("marcus.bell@alma.example", name="Marcus Bell", role=Role.VIEWER, actor=OPERATOR)
+    page = signed_in.get(f"/invitation/{link}", headers=HTML)
     data = {"csrf_token": token(page), "password": NEW}
-    assert signed_in.post(f"/set-password/{link}", data=data, headers=HTML).status_code == 303
+    assert signed_in.post(f"/invitation/{link}", data=data, headers=HTML).status_code == 303
     assert "Marcus Bell" in Page(signed_in.get("/internal/account", headers=HTML)).text
     assert value(app, "SELECT count(*) FROM user_sessions") == 1
 
@@ -135,7 +141,7 @@ def test_a_session_ends_unused_and_in_any_case(
     )
     assert is_in(signed_in) is holds
     with app.app_context():
-        assert service.forget_expired() == (not holds)
+        assert forget_expired() == (not holds)
 
 
 def test_a_used_session_writes_at_most_once_a_minute(app: Flask, signed_in: StrictClient) -> None:
@@ -162,10 +168,10 @@ def test_a_request_asks_once_who_it_is(app: Flask, signed_in: StrictClient) -> N
 def test_turning_someone_off_ends_their_sessions_at_once(app: Flask, signed_in: StrictClient) -> None:
     add_person(app, "Ian Park")
     with app.app_context():
-        service.deactivate(ROSA)
+        deactivate(ROSA, actor=OPERATOR)
     assert not is_in(signed_in)
     with app.app_context():
-        service.activate(ROSA)
+        activate(ROSA, actor=OPERATOR)
     assert not is_in(signed_in)  # on again is not in again
     sign_in(signed_in)
     assert is_in(signed_in)
