@@ -17,7 +17,7 @@ from alma_leads.extensions import db
 # Someone who was invited and has not come yet may be invited again, under another name or role.
 _INVITE_AGAIN = Sql(f"""
     UPDATE users AS u SET name = :name, role = :role WHERE u.email = :email AND u.active AND NOT {CAN_SIGN_IN}
-    RETURNING u.id
+    RETURNING id
 """)
 _PEOPLE = Sql(f"""
     SELECT u.id, u.email, u.name, u.role, u.active, {CAN_SIGN_IN}, max(s.last_seen_at)
