@@ -46,6 +46,7 @@ class Action(enum.StrEnum):
     IDENTITY_LINKED = "identity_linked"
     KEY_CREATED = "key_created"
     KEY_REVOKED = "key_revoked"
+    KEY_REFUSED = "key_refused"
     LEADS_EXPORTED = "leads_exported"
     AUDIT_EXPORTED = "audit_exported"
     OUTBOX_RETRIED = "outbox_retried"

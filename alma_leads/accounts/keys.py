@@ -55,6 +55,7 @@ _ALL = Sql(f"""
     ORDER BY CASE WHEN revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now) THEN 0 ELSE 1 END, id DESC
 """)
 _BY_ID = Sql(f"SELECT {_COLUMNS} FROM api_keys WHERE id = :id")
+_BY_SECRET = Sql(f"SELECT {_COLUMNS} FROM api_keys WHERE key_hash = :key_hash")
 _ID_OF = Sql("SELECT id FROM api_keys WHERE name = :name AND revoked_at IS NULL")
 _REVOKE = Sql("""
     UPDATE api_keys SET revoked_at = :now, revoked_by = :by WHERE id = :id AND revoked_at IS NULL RETURNING name
@@ -191,6 +192,12 @@ def working(connection: Connection, secret: str, *, now: datetime) -> WorkingKey
     """Return the key while it works, or None: there is none, it has ended, or it was revoked."""
     row = _WORKING.row(connection, key_hash=_key_hash(secret), now=to_stamp(now))
     return None if row is None else WorkingKey(*row)
+
+
+def by_secret(connection: Connection, secret: str, *, now: datetime) -> KeyRow | None:
+    """Return the key that has this secret, whether it works or not, or None."""
+    row = _BY_SECRET.row(connection, key_hash=_key_hash(secret), now=to_stamp(now))
+    return None if row is None else KeyRow(*row)
 
 
 def touch(connection: Connection, key_id: int, *, before: str, now: datetime) -> None:

@@ -15,6 +15,8 @@ from urllib.parse import urlencode
 import structlog
 from flask import Flask, Response, current_app, g, redirect, request
 
+from alma_leads.accounts.errors import KeyElsewhere
+from alma_leads.accounts.key_refusal_service import note_refused_key
 from alma_leads.accounts.key_service import use_key
 from alma_leads.accounts.models import SessionStage
 from alma_leads.accounts.permissions import ENROLMENT_PERMISSIONS, ROLE_PERMISSIONS, Permission
@@ -123,11 +125,17 @@ def _authorise() -> Response | None:
 
 def _refuse_key(key: str) -> Response | None:
     """Find out whose key this is: sets `g.actor` and `g.permissions`, or returns the refusal."""
-    found = use_key(key, address=request.remote_addr or "")
+    address = request.remote_addr or ""
+    try:
+        found = use_key(key, address=address)
+    except KeyElsewhere:
+        note_refused_key(key, address=address)
+        raise
     if found is None:
         wait = spend(WRONG_KEYS, "wrong-key", client())
         if wait is not None:
             return problem(429, "Too many wrong keys came from this address.", headers={"Retry-After": str(wait)})
+        note_refused_key(key, address=address)
         return _unauthenticated()
     g.by_key = True
     g.actor = found.actor

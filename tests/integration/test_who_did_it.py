@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from alma_leads.accounts.key_refusal_service import MOST_IN_AN_HOUR
+from alma_leads.accounts.key_service import make_key, revoke_key
 from alma_leads.accounts.models import Role
+from alma_leads.actor import OPERATOR
+from alma_leads.database import to_stamp, utc_now
 from alma_leads.extensions import db
 from tests.conftest import API_KEY
 from tests.desk import HTML, add_lead, add_person, post, run, sign_in, token, value
@@ -172,3 +177,55 @@ def test_an_import_that_fails_is_none(app: Flask, desk: FlaskClient, tmp_path: P
     table.write_text(f"email,attorney\na@example.com,{KIM}\nb@example.com,nobody@alma.example\n")
     assert app.test_cli_runner().invoke(args=["assignments", "import", str(table)]).exit_code == 1
     assert log(app) == []
+
+
+def ask(client: FlaskClient, key: str, address: str = "192.0.2.7") -> int:
+    """Ask for leads with a key, and return the status."""
+    answer = client.get("/internal/leads", headers={"X-API-Key": key}, environ_base={"REMOTE_ADDR": address})
+    return answer.status_code
+
+
+def test_a_key_that_is_refused_is_named_where_it_is_one(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        revoked = make_key("website-import", scopes=["leads:read"], networks=[], expires_at=None, actor=OPERATOR)
+        revoke_key(revoked.id, actor=OPERATOR)
+        bound = make_key("crm", scopes=["leads:read"], networks=["198.51.100.0/24"], expires_at=None, actor=OPERATOR)
+    before = len(log(app))
+    assert ask(client, "forty green umbrellas") == 401
+    assert ask(client, revoked.secret) == 401
+    assert ask(client, bound.secret) == 403
+    assert ask(client, bound.secret, "198.51.100.4") == 200
+    unknown, first, second = log(app)[before:]
+    assert unknown == ("key_refused", "Someone", "192.0.2.7", "an unknown key", {})
+    assert (first.address, first.subject) == ("192.0.2.7", "script: website-import")
+    assert first.data == {"key": revoked.id, "why": "it was revoked"}
+    assert (second.subject, second.data) == ("script: crm", {"key": bound.id, "why": "not from this address"})
+
+
+def test_a_flood_of_wrong_keys_does_not_fill_the_log(app: Flask, client: FlaskClient) -> None:
+    noted = "SELECT count(*) FROM audit_events WHERE action = 'key_refused'"
+    for number in range(5):
+        ask(client, f"wrong {number}")
+    assert value(app, noted) == 1
+    for number in range(1, 40):
+        ask(client, "wrong", f"198.51.100.{number}")
+    assert value(app, noted) == MOST_IN_AN_HOUR
+    # One that was given to someone is still told of.
+    with app.app_context():
+        revoked = make_key("website-import", scopes=["leads:read"], networks=[], expires_at=None, actor=OPERATOR)
+        revoke_key(revoked.id, actor=OPERATOR)
+    ask(client, revoked.secret)
+    assert log(app)[-1].subject == "script: website-import"
+
+
+def test_a_wrong_key_is_noted_again_after_a_while(app: Flask, client: FlaskClient) -> None:
+    for minutes in (61, 16):
+        run(
+            app,
+            "INSERT INTO audit_events (at, action, actor_kind, actor_name, actor_address, subject, data)"
+            " VALUES (:at, 'key_refused', 'stranger', 'Someone', '192.0.2.7', 'an unknown key', '{}')",
+            at=to_stamp(utc_now() - timedelta(minutes=minutes)),
+        )
+    for _ in range(2):
+        ask(client, "wrong")
+    assert value(app, "SELECT count(*) FROM audit_events") == 3
