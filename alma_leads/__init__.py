@@ -8,6 +8,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alma_leads import cli, tasks
+from alma_leads.accounts import provider
 from alma_leads.engine import prepare_engine
 from alma_leads.extensions import csrf, db, mail, migrate
 from alma_leads.log import configure_logging
@@ -42,6 +43,7 @@ def create_app(settings: Settings) -> Flask:
     mail.init_app(app)
     csrf.init_app(app)
     throttle.init_app(app)
+    provider.init_app(app, settings)
 
     requests_log.log_requests(app)
     problems.register_error_handlers(app)

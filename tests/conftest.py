@@ -18,6 +18,7 @@ from alma_leads import create_app
 from alma_leads.extensions import db
 from config import Settings
 from tests.databases import Postgres, migrate
+from tests.oidc import Provider
 from tests.pages import StrictClient
 from tests.smtp import SmtpServer
 
@@ -157,6 +158,14 @@ def smtp_server(tmp_path: Path) -> Iterator[SmtpServer]:
     """Return a real SMTP server that demands STARTTLS and AUTH."""
     with SmtpServer(tmp_path) as server:
         yield server
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """Return an OpenID provider that runs, and says what a test wants it to."""
+    provider = Provider()
+    yield provider
+    provider.stop()
 
 
 @pytest.fixture(scope="session")

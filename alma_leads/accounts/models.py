@@ -58,6 +58,24 @@ class Identity(Base):
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
 
 
+class SsoRequest(Base):
+    """A sign-in that has gone to the identity provider: it may come back once, and to the same browser.
+
+    Of `state` and of what the browser's cookie holds only the SHA-256 is kept. `wanted` is the page of the desk that it
+    shall lead to; `confirming` says that someone who is signed in shows again who it is.
+    """
+
+    __tablename__ = "sso_requests"
+
+    state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    browser_hash: Mapped[str] = mapped_column(String(64))
+    nonce: Mapped[str] = mapped_column(String(64))
+    verifier: Mapped[str] = mapped_column(String(64))
+    wanted: Mapped[str] = mapped_column(Text)
+    confirming: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
 class Authenticator(Base):
     """An authenticator app. Its secret is encrypted; until `confirmed_at` it is being set up and opens nothing.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import NamedTuple
 
@@ -119,3 +120,8 @@ def insert(connection: Connection, email: str, *, name: str, role: Role, passwor
         raise PersonExists(email)
     user_id: int = row[0]
     return user_id
+
+
+def name_of(email: str) -> str:
+    """Return "Rosa Delgado" for rosa.delgado@…, for someone whose name is not known."""
+    return " ".join(part.capitalize() for part in re.split(r"[._+-]+", email.split("@")[0]) if part) or email

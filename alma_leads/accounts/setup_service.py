@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from alma_leads import audit
 from alma_leads.accounts import links, people
 from alma_leads.accounts.errors import LinkGone
@@ -35,7 +33,7 @@ def prepare_first_administrator(*, email: str | None, password: str | None) -> s
     if email and password and not anyone:
         normalised = normalise_email(email)
         hashed = hash_password(check_password(password, about=(normalised,)))
-        name = _name_of(normalised)
+        name = people.name_of(normalised)
         with transaction(db.engine) as connection:
             _ALONE.run(connection)
             if not people.is_anyone_there(connection):
@@ -86,8 +84,3 @@ def set_up(token: str, *, name: str, email: str, password: str, address: str) ->
         who = stranger(address)
         audit.record(connection, Action.PERSON_ADDED, actor=who, subject=name, role="administrator")
         return user_id
-
-
-def _name_of(email: str) -> str:
-    """Return "Rosa Delgado" for rosa.delgado@…: the settings give no name."""
-    return " ".join(part.capitalize() for part in re.split(r"[._+-]+", email.split("@")[0]) if part) or email

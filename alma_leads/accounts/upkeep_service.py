@@ -1,8 +1,8 @@
-"""Deleting what is over: sessions, links, attempts, challenges."""
+"""Deleting what is over: sessions, links, attempts, challenges, sign-ins that never came back."""
 
 from __future__ import annotations
 
-from alma_leads.accounts import links, sessions, throttle
+from alma_leads.accounts import links, sessions, sso_requests, throttle
 from alma_leads.accounts.session_service import session_lifetime
 from alma_leads.database import Sql, to_stamp, transaction, utc_now
 from alma_leads.extensions import db
@@ -16,4 +16,5 @@ def forget_expired() -> int:
     with transaction(db.engine) as connection:
         gone = sessions.forget(connection, lifetime=session_lifetime(), now=now)
         gone += links.forget(connection, now=now) + throttle.forget(connection, now=now)
+        gone += sso_requests.forget(connection, now=now)
         return gone + _FORGET_CHALLENGES.run(connection, now=to_stamp(now))

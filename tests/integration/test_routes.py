@@ -34,6 +34,8 @@ PUBLIC = {
     "/login",
     "/login/code",
     "/login/recovery-code",
+    "/login/sso",
+    "/login/sso/callback",
     "/setup/<token>",
     "/invitation/<token>",
     "/reset/<token>",

@@ -13,6 +13,7 @@ from alma_leads.web.auth import PUBLIC, access, actor, needs
 from alma_leads.web.sessions import end_browser_session, holder, session_token, visitor
 from alma_leads.web.sign_in.blueprint import sign_in
 from alma_leads.web.sign_in.steps import address_after, go_on, page, see_other, wanted
+from alma_leads.web.work_account import is_offered, takes_passwords
 
 
 @sign_in.get("/login")
@@ -29,6 +30,8 @@ def login() -> Response:
 @access(PUBLIC)
 def log_in() -> Response:
     """Let someone in who knows the password, or lead to the next step."""
+    if not takes_passwords():
+        return page("password_off.html", status=403)
     email = request.form.get("email", "").strip()[:MAX_LENGTH]
     opened = sign_in_with_password(
         email, request.form.get("password", ""), visitor=visitor(), instead_of=session_token()
@@ -48,4 +51,5 @@ def log_out() -> Response:
 
 
 def _page(*, email: str, wrong: bool) -> Response:
-    return page("password.html", email=email, wrong=wrong, next=wanted(), status=422 if wrong else 200)
+    ways = {"passwords": takes_passwords(), "work_accounts": is_offered()}
+    return page("password.html", email=email, wrong=wrong, next=wanted(), **ways, status=422 if wrong else 200)

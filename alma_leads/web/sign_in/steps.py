@@ -21,23 +21,24 @@ def wanted() -> str:
     return asked if is_inside(asked) else ""
 
 
-def with_wanted(address: str) -> str:
-    """Return `address`, which then leads to the same page as this one."""
-    asked = wanted()
+def with_wanted(address: str, asked: str | None = None) -> str:
+    """Return `address`, which then leads to the same page as this one, or to `asked`."""
+    asked = wanted() if asked is None else asked
     return f"{address}?{urlencode({'next': asked})}" if asked else address
 
 
-def go_on(opened: Opened) -> Response:
-    """Keep the session that has begun, and lead to the next step of it, or to the desk."""
+def go_on(opened: Opened, *, asked: str | None = None) -> Response:
+    """Keep the session that has begun, and lead to the next step of it, or to the desk: to `asked` if it is given."""
     begin_browser_session(opened)
-    return see_other(address_after(opened.stage))
+    return see_other(address_after(opened.stage, asked))
 
 
-def address_after(stage: SessionStage) -> str:
-    """Return where a sign-in goes on that has come so far."""
+def address_after(stage: SessionStage, asked: str | None = None) -> str:
+    """Return where a sign-in goes on that has come so far; `asked` is what the address of this request does not say."""
+    asked = wanted() if asked is None else asked
     if stage is SessionStage.SECOND_FACTOR:
-        return with_wanted(SECOND_STEP)
-    return ENROLMENT if stage is SessionStage.ENROLMENT else wanted() or HOME
+        return with_wanted(SECOND_STEP, asked)
+    return ENROLMENT if stage is SessionStage.ENROLMENT else asked or HOME
 
 
 def see_other(address: str) -> Response:
