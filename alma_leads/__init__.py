@@ -12,7 +12,7 @@ from alma_leads.accounts import provider
 from alma_leads.engine import prepare_engine
 from alma_leads.extensions import csrf, db, mail, migrate
 from alma_leads.log import configure_logging
-from alma_leads.web import assets, auth, headers, health, problems, requests_log, throttle
+from alma_leads.web import assets, auth, headers, health, passkeys, problems, requests_log, throttle
 from alma_leads.web.bodies import AppRequest
 from alma_leads.web.internal import internal
 from alma_leads.web.public import public
@@ -57,6 +57,7 @@ def create_app(settings: Settings) -> Flask:
     tasks.init_app(app)
     cli.register(app)
 
+    passkeys.offer_origin(app)
     assets.serve(app)
     if settings.TRUSTED_PROXIES:  # last, so that it is first to see a request
         trusted = settings.TRUSTED_PROXIES

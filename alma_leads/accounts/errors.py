@@ -80,3 +80,21 @@ class SecondFactorRequired(AccountError):
 
 class NoSecondFactor(AccountError):
     """The person has neither an app nor a passkey."""
+
+
+class NoPasskeysHere(AccountError):
+    """Browsers allow no passkeys at the address of this installation."""
+
+    def __init__(self) -> None:
+        super().__init__("Passkeys need a PUBLIC_URL with https:// and a name, not an IP address.")
+
+
+class PasskeyRefused(AccountError):
+    """The passkey cannot be added; the text says why, as a plain sentence."""
+
+
+class LastWayIn(AccountError):
+    """Without this the person could not come in any more."""
+
+    def __init__(self) -> None:
+        super().__init__("This is your only way in. Choose a password or add another passkey first.")

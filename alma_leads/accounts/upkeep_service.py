@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from alma_leads.accounts import links, sessions, sso_requests, throttle
+from alma_leads.accounts import challenges, links, sessions, sso_requests, throttle
 from alma_leads.accounts.session_service import session_lifetime
-from alma_leads.database import Sql, to_stamp, transaction, utc_now
+from alma_leads.database import transaction, utc_now
 from alma_leads.extensions import db
-
-_FORGET_CHALLENGES = Sql("DELETE FROM passkey_challenges WHERE expires_at < :now")
 
 
 def forget_expired() -> int:
@@ -17,4 +15,4 @@ def forget_expired() -> int:
         gone = sessions.forget(connection, lifetime=session_lifetime(), now=now)
         gone += links.forget(connection, now=now) + throttle.forget(connection, now=now)
         gone += sso_requests.forget(connection, now=now)
-        return gone + _FORGET_CHALLENGES.run(connection, now=to_stamp(now))
+        return gone + challenges.forget(connection, now=now)

@@ -12,7 +12,12 @@ from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from alma_leads.accounts.errors import KeyElsewhere, KeyNotFound, TooManyAttempts
+from alma_leads.accounts.errors import (
+    KeyElsewhere,
+    KeyNotFound,
+    NoPasskeysHere,
+    TooManyAttempts,
+)
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
 from alma_leads.leads.errors import (
@@ -98,6 +103,7 @@ STATUS_OF: dict[type[Exception], int] = {
     TransitionRefused: 409,
     IdempotencyRunning: 409,
     LeadChanged: 412,
+    NoPasskeysHere: 404,
 }
 # Those that are about one field of the input.
 FIELD_OF: dict[type[Exception], str] = {

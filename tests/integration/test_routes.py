@@ -36,6 +36,8 @@ PUBLIC = {
     "/login/recovery-code",
     "/login/sso",
     "/login/sso/callback",
+    "/login/passkey",
+    "/login/passkey/options",
     "/setup/<token>",
     "/invitation/<token>",
     "/reset/<token>",

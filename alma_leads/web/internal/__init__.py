@@ -3,6 +3,7 @@
 from alma_leads.web.internal import (
     account,
     account_confirm,
+    account_passkeys,
     api,
     assignments_page,
     audit_page,
@@ -18,6 +19,7 @@ from alma_leads.web.internal.blueprint import internal
 __all__ = [
     "account",
     "account_confirm",
+    "account_passkeys",
     "api",
     "assignments_page",
     "audit_page",

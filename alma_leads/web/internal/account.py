@@ -12,6 +12,7 @@ from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts.errors import WeakPassword
 from alma_leads.accounts.links import token_hash
+from alma_leads.accounts.passkey_service import list_passkeys
 from alma_leads.accounts.password_service import change_password
 from alma_leads.accounts.permissions import Permission
 from alma_leads.accounts.profile_service import set_preferences
@@ -33,6 +34,9 @@ NOTICES = {
     "preferences": "Saved.",
     "app": "Your authenticator app is set up. Every other browser is signed out.",
     "app-removed": "The app opens nothing any more. Every other browser is signed out.",
+    "passkey": "The passkey is added: sign in with it from now on. Every other browser is signed out.",
+    "passkey-removed": "The passkey opens nothing any more: delete it on its device too. "
+    "Every other browser is signed out.",
     "recovery-code": "You came in with a recovery code, which is used up. "
     "If your phone is lost, set up the app on another one now.",
 }
@@ -145,6 +149,7 @@ def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
         sessions=sessions,
         factors=factors,
         required=required,
+        passkeys=list_passkeys(person.id),
         changed=clock.day(changed.isoformat()) if changed else "",
         zones=_zones(),
         person=person,

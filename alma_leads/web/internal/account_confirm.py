@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response, make_response, redirect, render_template, request
 
+from alma_leads.accounts.passkey_service import has_passkey
 from alma_leads.accounts.permissions import Permission
 from alma_leads.accounts.sign_in_service import confirm_with_password
 from alma_leads.web.auth import access, needs
@@ -15,8 +16,8 @@ from alma_leads.web.sessions import begin_browser_session, reader, session_token
 @internal.get("/account/confirm")
 @access(needs(Permission.SET_UP_SECOND_FACTOR))
 def confirm() -> Response:
-    """Ask for the password again."""
-    return _page(wrong=False)
+    """Ask for the password, or a passkey, again."""
+    return confirm_page({})
 
 
 @internal.post("/account/confirm")
@@ -26,16 +27,26 @@ def confirm_password() -> Response:
     password = request.form.get("password", "")
     opened = confirm_with_password(reader().email, password, token=session_token(), visitor=visitor())
     if opened is None:
-        return _page(wrong=True)
+        return confirm_page({"password": "This is not your password"})
     begin_browser_session(opened)
-    return make_response(redirect(_wanted(), 303))
+    return make_response(redirect(confirm_wanted(), 303))
 
 
-def _wanted() -> str:
+def confirm_wanted() -> str:
+    """Return the page that confirming leads to."""
     asked = request.values.get("next", "")
     return asked if is_inside(asked) else "/internal/account"
 
 
-def _page(*, wrong: bool) -> Response:
-    body = render_template("internal/confirm.html", wrong=wrong, next=_wanted(), email=reader().email)
-    return make_response(body, 422 if wrong else 200)
+def confirm_page(errors: dict[str, str]) -> Response:
+    """Return the page that asks, with what was wrong."""
+    person = reader()
+    body = render_template(
+        "internal/confirm.html",
+        errors=errors,
+        next=confirm_wanted(),
+        email=person.email,
+        by_password=person.password is not None,
+        by_passkey=has_passkey(person.id),
+    )
+    return make_response(body, 422 if errors else 200)

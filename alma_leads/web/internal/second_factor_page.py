@@ -62,7 +62,7 @@ def begin_second_factor() -> Response:
 @access(needs(Permission.SET_UP_SECOND_FACTOR, fresh=True))
 def confirm_second_factor() -> Response:
     """Use the app from now on, if it shows the right code."""
-    enrolling = _is_enrolling()
+    enrolling = is_enrolling()
     if _under_way() is None:
         return make_response(redirect(PAGE, 303))
     code = request.form.get("code", "")[:100]
@@ -120,7 +120,8 @@ def _under_way() -> Unconfirmed | None:
     return look_at_app(mark, user_id=person.id, email=person.email) if isinstance(mark, str) else None
 
 
-def _is_enrolling() -> bool:
+def is_enrolling() -> bool:
+    """Say whether whoever makes this request has to set up a second factor to come in."""
     found = holder()
     return found is not None and found.stage is SessionStage.ENROLMENT
 
@@ -133,7 +134,7 @@ def _page(errors: dict[str, str]) -> Response:
         app=_under_way(),
         factors=factors,
         required=required,
-        enrolling=_is_enrolling(),
+        enrolling=is_enrolling(),
         issuer=settings().AUTHENTICATOR_ISSUER,
     )
     response = make_response(body, 422 if errors else 200)

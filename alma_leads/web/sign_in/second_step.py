@@ -6,6 +6,7 @@ from flask import Response, request
 
 from alma_leads.accounts.errors import SignInOver
 from alma_leads.accounts.models import SessionStage
+from alma_leads.accounts.passkey_service import has_passkey
 from alma_leads.accounts.proofs import Proof
 from alma_leads.accounts.recovery_service import sign_in_with_recovery_code
 from alma_leads.accounts.second_factor_service import own_factors, sign_in_with_code
@@ -25,7 +26,12 @@ AFTER_RECOVERY = "/internal/account?saved=recovery-code"
 def second_step() -> Response:
     """Ask for the code that the authenticator app shows."""
     found = _half_open()
-    return _elsewhere() if found is None else _code_page(found, wrong=False)
+    if found is None:
+        return _elsewhere()
+    factors, _ = own_factors(found.person.id)
+    if not factors.app and has_passkey(found.person.id):
+        return see_other(with_wanted("/login/passkey"))
+    return _code_page(found, wrong=False)
 
 
 @sign_in.post("/login/code")
