@@ -5,6 +5,8 @@ Each is one transaction.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from alma_leads import audit
 from alma_leads.accounts import authenticators, factors, people, recovery, second_factor, sessions
 from alma_leads.accounts.authenticators import Unconfirmed
@@ -36,6 +38,14 @@ _WITHOUT = Sql("""
         AND NOT EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id)
 """)
+
+
+class Rule(NamedTuple):
+    """Whether everyone needs a second factor, how many active people have none, and whether the reader has one."""
+
+    required: bool
+    without: int
+    reader_has_one: bool
 
 
 def own_factors(user_id: int) -> tuple[Factors, bool]:
@@ -132,10 +142,14 @@ def reset_second_factor(person_id: int, *, actor: Actor) -> Person:
         return person
 
 
-def count_without() -> tuple[bool, int]:
-    """Return whether the firm requires a second factor, and how many active people have none."""
+def firm_rule(reader_id: int) -> Rule:
+    """Return the firm's rule, and what it means for whom."""
     with reading(db.engine) as connection:
-        return second_factor.is_required(connection), _WITHOUT.rows(connection)[0][0]
+        return Rule(
+            second_factor.is_required(connection),
+            _WITHOUT.rows(connection)[0][0],
+            factors.of_person(connection, reader_id).has_second,
+        )
 
 
 def require_second_factor(*, required: bool, actor: Actor) -> None:

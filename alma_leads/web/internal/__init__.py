@@ -12,6 +12,7 @@ from alma_leads.web.internal import (
     new_leads,
     outbox,
     people_page,
+    people_second_factor,
     second_factor_page,
 )
 from alma_leads.web.internal.blueprint import internal
@@ -29,5 +30,6 @@ __all__ = [
     "new_leads",
     "outbox",
     "people_page",
+    "people_second_factor",
     "second_factor_page",
 ]
