@@ -19,6 +19,7 @@
 
   d.addEventListener("click", function (e) {
     var t = e.target.closest("button"); if (!t) return;
+    if (t.dataset.open) $("#" + t.dataset.open).showModal();
     if (t.dataset.close !== undefined) { var to = t.closest(".toast"); to.remove(); }
     if (t.dataset.copy || t.dataset.copyFrom) { navigator.clipboard.writeText(t.dataset.copy || $("#" + t.dataset.copyFrom).value).then(function () { say("Copied"); }); }
     if (t.dataset.show) { var i = $("#" + t.dataset.show), on = i.type === "password"; i.type = on ? "text" : "password"; t.setAttribute("aria-pressed", on); t.textContent = on ? "Hide password" : "Show password"; }

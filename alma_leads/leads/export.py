@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from alma_leads.database import Sql, reading
 from alma_leads.leads.filters import LeadFilter
 from alma_leads.leads.queries import FULL_LEAD, protected_address
-from alma_leads.leads.selection import Selection, select
+from alma_leads.leads.selection import Selection, selections
 from alma_leads.streaming import Column, Format, export_statement, header, moment, stream
 
 _JOINS = "LEFT JOIN users u ON u.id = l.attorney_id"
@@ -37,18 +37,18 @@ def stream_leads(engine: Engine, lead_filter: LeadFilter, *, kind: Format, publi
     if kind == "csv":
         yield header(COLUMNS)
     with reading(engine) as connection:
-        selection, params = select(connection, lead_filter.without_cursor())
-        params["files"] = protected_address(public_url)
-        yield from stream(connection, _statement(selection, kind), params)
+        files = protected_address(public_url)
+        for _, selection, params in selections(connection, lead_filter.without_cursor()):
+            yield from stream(connection, _statement(selection, kind), params | {"files": files})
 
 
 def count_leads(connection: Connection, lead_filter: LeadFilter) -> int:
     """Return how many leads `stream_leads` would yield at this moment."""
-    selection, params = select(connection, lead_filter.without_cursor())
-    row = _count(selection).row(connection, **params)
-    assert row is not None
-    number: int = row[0]
-    return number
+    rows = [
+        _count(selection).row(connection, **params)
+        for _, selection, params in selections(connection, lead_filter.without_cursor())
+    ]
+    return sum(row[0] for row in rows if row is not None)
 
 
 @lru_cache(maxsize=256)

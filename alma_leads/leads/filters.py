@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
-from alma_leads.database import to_stamp
+from alma_leads.database import to_stamp, utc_now
 from alma_leads.leads.folding import fold
 from alma_leads.leads.state import LeadStatus
 
@@ -20,6 +20,9 @@ MAX_LIMIT = 1000
 MAX_QUERY_LENGTH = 200
 DEFAULT_SORT = "-created_at"
 SORTS = ("created_at", "-created_at", "last_name", "-last_name", "updated_at", "-updated_at")
+# What a person at the desk can ask for besides. Programs were promised the others, and a refusal of all else.
+DESK_SORTS = (*SORTS, "email", "-email", "status", "-status", "attorney", "-attorney", "due", "-due")
+_MOMENTS = ("created_at", "updated_at", "status", "attorney", "due")  # orders whose cursor holds a time
 
 
 class BadFilter(ValueError):
@@ -31,16 +34,17 @@ class BadFilter(ValueError):
 
 
 class Cursor(NamedTuple):
-    """A place in a sorted list: after the row with `value` and `id`, or before it when `backwards`."""
+    """A place in a sorted list: after the row with `value` and `id` of a `part` (see `leads.orders`), or before it."""
 
     sort: str
     value: str
     id: int
     backwards: bool
+    part: str = ""
 
     def encode(self) -> str:
         """Return the cursor as text for an address."""
-        raw = orjson.dumps([self.sort, self.value, self.id, self.backwards])
+        raw = orjson.dumps(list(self) if self.part else list(self)[:4])
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -58,6 +62,8 @@ class LeadFilter:
     created_from: str | None = None
     created_to: str | None = None
     overdue_at: str | None = None
+    returning: bool = False
+    mail_trouble: bool = False
     sort: str = DEFAULT_SORT
     limit: int = DEFAULT_LIMIT
     cursor: Cursor | None = None
@@ -72,6 +78,7 @@ def parse_filter(
     *,
     find_attorney: Callable[[str], int | None],
     default_limit: int = DEFAULT_LIMIT,
+    sorts: tuple[str, ...] = SORTS,
 ) -> LeadFilter:
     """Return the filter that the query parameters `args` (name, value) describe. An empty value means no filter.
 
@@ -79,6 +86,7 @@ def parse_filter(
         args: all pairs of the query string, repeated names included.
         find_attorney: returns the id of the person with an address, or None.
         default_limit: rows when no `limit` is given.
+        sorts: the orders that may be asked for.
 
     Raises:
         BadFilter: an unknown or repeated parameter, or a value that cannot be used.
@@ -92,6 +100,8 @@ def parse_filter(
             continue
         seen.add(name)
         try:
+            if name == "sort" and value not in ("", *sorts):
+                raise ValueError(f"Give one of {', '.join(sorts)}")
             if name == "assigned_to":
                 _assigned_to(value, found, find_attorney)
             elif name in _PARSERS:
@@ -136,10 +146,21 @@ def _query(value: str) -> str:
     return fold(value.strip())
 
 
-def _sort(value: str) -> str:
-    if value not in SORTS:
-        raise ValueError(f"Give one of {', '.join(SORTS)}")
-    return value
+def _true(value: str) -> bool:
+    if value != "true":
+        raise ValueError("Give true, or leave it out")
+    return True
+
+
+def _overdue(value: str) -> str:
+    _true(value)
+    return to_stamp(utc_now())
+
+
+def _mail(value: str) -> bool:
+    if value != "trouble":
+        raise ValueError("Give trouble, or leave it out")
+    return True
 
 
 def _limit(value: str) -> int:
@@ -174,15 +195,17 @@ def _moment(value: str, *, end_of_day: bool) -> str:
 def _cursor(value: str) -> Cursor:
     try:
         raw = orjson.loads(base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True))
-        sort, key, lead_id, backwards = raw
+        sort, key, lead_id, backwards, part = raw if len(raw) == 5 else [*raw, ""]
     except (ValueError, TypeError, binascii.Error):
         raise ValueError("This cursor cannot be used. Start again without it") from None
-    right_types = isinstance(key, str) and type(lead_id) is int and isinstance(backwards, bool)
-    if sort not in SORTS or not right_types or not 0 <= lead_id < 2**63 or "\0" in key:
+    right_types = (
+        isinstance(part, str) and isinstance(key, str) and type(lead_id) is int and isinstance(backwards, bool)
+    )
+    if sort not in DESK_SORTS or not right_types or not 0 <= lead_id < 2**63 or "\0" in key:
         raise ValueError("This cursor cannot be used. Start again without it")
-    if sort.lstrip("-") != "last_name":
+    if sort.lstrip("-") in _MOMENTS:
         _moment(key, end_of_day=False)
-    return Cursor(sort, key, lead_id, backwards)
+    return Cursor(sort, key, lead_id, backwards, part)
 
 
 _PARSERS: dict[str, tuple[str, Callable[[str], object]]] = {
@@ -190,7 +213,10 @@ _PARSERS: dict[str, tuple[str, Callable[[str], object]]] = {
     "q": ("query", _query),
     "created_from": ("created_from", _created_from),
     "created_to": ("created_to", _created_to),
-    "sort": ("sort", _sort),
+    "returning": ("returning", _true),
+    "overdue": ("overdue_at", _overdue),
+    "mail": ("mail_trouble", _mail),
+    "sort": ("sort", str),
     "limit": ("limit", _limit),
     "cursor": ("cursor", _cursor),
 }

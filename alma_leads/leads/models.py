@@ -29,6 +29,12 @@ class Prospect(Base):
     assigned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     lead_count: Mapped[int] = mapped_column(default=0)
 
+    __table_args__ = (
+        Index(
+            "ix_prospects_returning", "id", postgresql_where=text("lead_count > 1"), sqlite_where=text("lead_count > 1")
+        ),
+    )
+
 
 class Lead(Base):
     """One submission by a prospect. Only its status and its attorney ever change.

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from alma_leads.database import Sql
 from alma_leads.leads.filters import Cursor, LeadFilter
-from alma_leads.leads.selection import SORT_COLUMNS, Selection, select, select_newer
+from alma_leads.leads.orders import Part, parts_of
+from alma_leads.leads.selection import Selection, select_newer, selections
 
 COUNT_CAP = 1000
 NEWER_CAP = 100
@@ -208,17 +209,37 @@ def list_full_leads(
     return [dict(zip(FULL_LEAD, row, strict=False)) for row in rows], next_cursor
 
 
+def cursor_at(connection: Connection, lead_filter: LeadFilter, lead_id: int) -> Cursor | None:
+    """Return the place of a lead in the order of `lead_filter`, whether it is in that list or not; None if nowhere."""
+    for part in parts_of(connection, lead_filter):
+        row = _key(part).row(connection, id=lead_id, **dict(part.params))
+        if row is not None:
+            return Cursor(lead_filter.sort, row[0], lead_id, False, part.name)
+    return None
+
+
+@lru_cache(maxsize=128)
+def _key(part: Part) -> Sql:
+    where = " AND ".join(("l.id = :id", *part.where))
+    return Sql(f"SELECT {part.column} FROM leads l JOIN prospects e ON e.id = l.prospect_id WHERE {where}")
+
+
 def _read_page(
     connection: Connection, lead_filter: LeadFilter, columns: str, joins: str, public_url: str
 ) -> tuple[Sequence[tuple[Any, ...]], str | None, str | None]:
-    cursor = lead_filter.cursor
-    selection, params = select(connection, lead_filter)
-    statement = _page(selection, columns, joins, lead_filter.sort)
-    rows = statement.rows(connection, **params, files=protected_address(public_url), fetch=lead_filter.limit + 1)
+    cursor, files = lead_filter.cursor, protected_address(public_url)
+    rows: list[tuple[Any, ...]] = []
+    parts: list[str] = []  # the part of each row
+    for chosen in selections(connection, lead_filter):
+        statement, fetch = _page(chosen.selection, columns, joins), lead_filter.limit + 1 - len(rows)
+        rows.extend(statement.rows(connection, **chosen.params, files=files, fetch=fetch))
+        parts.extend([chosen.part.name] * (len(rows) - len(parts)))
+        if len(rows) > lead_filter.limit:
+            break
     more = len(rows) > lead_filter.limit
-    rows = rows[: lead_filter.limit]
+    rows, parts = rows[: lead_filter.limit], parts[: lead_filter.limit]
     if cursor is not None and cursor.backwards:
-        rows = rows[::-1]
+        rows, parts = rows[::-1], parts[::-1]
         has_next, has_previous = True, more
     else:
         has_next, has_previous = more, cursor is not None
@@ -227,14 +248,14 @@ def _read_page(
     first, last = rows[0], rows[-1]
     return (
         rows,
-        Cursor(lead_filter.sort, last[-1], last[0], False).encode() if has_next else None,
-        Cursor(lead_filter.sort, first[-1], first[0], True).encode() if has_previous else None,
+        Cursor(lead_filter.sort, last[-1], last[0], False, parts[-1]).encode() if has_next else None,
+        Cursor(lead_filter.sort, first[-1], first[0], True, parts[0]).encode() if has_previous else None,
     )
 
 
-@lru_cache(maxsize=512)
-def _page(selection: Selection, columns: str, joins: str, sort: str) -> Sql:
-    return Sql(selection.text(f"{columns}, {SORT_COLUMNS[sort.lstrip('-')]}", joins=joins) + " LIMIT :fetch")
+@lru_cache(maxsize=1024)
+def _page(selection: Selection, columns: str, joins: str) -> Sql:
+    return Sql(selection.text(f"{columns}, {selection.column}", joins=joins) + " LIMIT :fetch")
 
 
 @lru_cache(maxsize=512)

@@ -1,36 +1,29 @@
-"""From a filter to the FROM, WHERE and ORDER BY of a statement: the one place that knows how to search fast."""
+"""From a filter to the FROM, WHERE and ORDER BY of statements: the one place that knows how to read a list fast.
+
+PostgreSQL's planner knows how common each value is, and chooses alone. SQLite's does not. So there it is chosen here
+what to start from: the rarest thing that is asked, if few leads have it; else the order itself, in which something
+common is met soon.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from alma_leads.database import Sql
-from alma_leads.leads.filters import Cursor, LeadFilter
+from alma_leads.leads.conditions import Asked, asked_of
+from alma_leads.leads.filters import LeadFilter
+from alma_leads.leads.orders import Part, parts_of
+from alma_leads.leads.search import CONTAINS, like_pattern, match_expression
 
-# Up to this many hits of a search are fetched and sorted; a more common text is met soon by walking the order itself.
-RARE = 20_000
-TRIGRAM = 3
-# Text that this many of the newest RECENT leads hold is common: it is not worth counting how common.
-RECENT, COMMON = 2000, 20
+# Up to this many leads are fetched and sorted.
+FEW = 5000
 # Of the leads that came after a page was made, so many are looked at.
 NEWER = 1000
-NOWHERE = "\x01\x01\x01"  # control characters are in no name and no address
-
-SORT_COLUMNS = {"created_at": "l.created_at", "updated_at": "l.updated_at", "last_name": "l.last_name_key"}
-# The status in so many words: an index of pending leads only is used by nothing less.
-OVERDUE = "l.status = 'PENDING' AND l.due_at <= :overdue_at"
-_COUNT_HITS = Sql(
-    f"SELECT count(*) FROM (SELECT rowid FROM leads_search WHERE leads_search MATCH :match LIMIT {RARE + 1}) h"
-)
-_RECENT_HITS = Sql(f"""
-    SELECT count(*) FROM (SELECT search_text FROM leads ORDER BY id DESC LIMIT {RECENT}) r
-    WHERE instr(r.search_text, :query) > 0
-""")
-_CONTAINS = {"sqlite": "instr(l.search_text, :query) > 0", "postgresql": "strpos(l.search_text, :query) > 0"}
-_TERMS = Sql("SELECT term, doc FROM leads_search_terms WHERE term >= :low AND term < :high ORDER BY term")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +33,55 @@ class Selection:
     source: str
     where: tuple[str, ...]
     order: str
+    column: str = "l.id"
 
     def text(self, columns: str, *, joins: str) -> str:
         """Return the statement that selects `columns`, without a LIMIT."""
-        clause = f"WHERE {' AND '.join(self.where)}" if self.where else ""
-        return f"SELECT {columns} FROM {self.source} {joins} {clause} ORDER BY {self.order}"
+        return f"SELECT {columns} FROM {self.source} {joins} {self._clause()} ORDER BY {self.order}"
 
     def count_text(self) -> str:
         """Return the statement that counts the rows."""
-        clause = f"WHERE {' AND '.join(self.where)}" if self.where else ""
-        return f"SELECT count(*) FROM {self.source} {clause}"
+        return f"SELECT count(*) FROM {self.source} {self._clause()}"
+
+    def _clause(self) -> str:
+        return f"WHERE {' AND '.join(self.where)}" if self.where else ""
 
 
-def select(connection: Connection, lead_filter: LeadFilter) -> tuple[Selection, dict[str, Any]]:
-    """Return how to find what `lead_filter` describes, and the parameters.
+class Chosen(NamedTuple):
+    """What a part of a list is selected with: the part, the statement's text, and the values."""
 
-    A search on SQLite chooses here between the trigram index and the order itself; PostgreSQL's planner does it alone.
+    part: Part
+    selection: Selection
+    params: dict[str, Any]
+
+
+class _Start(NamedTuple):
+    """What every part of a list has in common. `walked`: its order is read from an index, not sorted."""
+
+    source: str
+    where: tuple[str, ...]
+    params: dict[str, Any]
+    walked: bool
+    by_rowid: bool = False
+
+
+def selections(connection: Connection, lead_filter: LeadFilter) -> Iterator[Chosen]:
+    """Yield how to find each part of the list that `lead_filter` describes, in reading order from its cursor on.
+
+    Backwards, everything is turned round.
     """
-    where, params = _conditions(lead_filter)
-    source, by_rowid = "leads l", False
-    if lead_filter.query:
-        if connection.dialect.name == "postgresql":
-            where.append("l.search_text LIKE :query")
-            params["query"] = like_pattern(lead_filter.query)
-        else:
-            source, by_rowid = _search_sqlite(connection, lead_filter, where, params)
-    order = _order(lead_filter, where, params, by_rowid=by_rowid)
-    return Selection(source, tuple(where), order), params
+    cursor = lead_filter.cursor
+    parts = parts_of(connection, lead_filter)
+    if cursor is not None:
+        if cursor.backwards:
+            parts.reverse()
+        here = [number for number, part in enumerate(parts) if part.name == cursor.part]
+        parts = parts[here[0] :] if here else []
+    common = _postgresql if connection.dialect.name == "postgresql" else _sqlite
+    for number, part in enumerate(parts):
+        start = common(connection, lead_filter, part)
+        selection, params = _select_part(lead_filter, part, start, goes_on=cursor is not None and number == 0)
+        yield Chosen(part, selection, params)
 
 
 def select_newer(connection: Connection, lead_filter: LeadFilter) -> tuple[Selection, dict[str, Any]]:
@@ -74,100 +89,101 @@ def select_newer(connection: Connection, lead_filter: LeadFilter) -> tuple[Selec
 
     They are few, so each is looked at: no index but that of the numbers is of use.
     """
-    where, params = _conditions(lead_filter)
+    asked, params = asked_of(lead_filter)
+    where = [condition for each in asked for condition in each.probe]
     if lead_filter.query:
-        where.append(_CONTAINS[connection.dialect.name])
+        where.append(CONTAINS[connection.dialect.name])
         params["query"] = lead_filter.query
     newer = f"(SELECT * FROM leads WHERE id > :after ORDER BY id LIMIT {NEWER}) l"
     return Selection(newer, tuple(where), "l.id"), params
 
 
-def _conditions(lead_filter: LeadFilter) -> tuple[list[str], dict[str, Any]]:
-    status = lead_filter.status.value if lead_filter.status else None
-    wanted = {
-        "status": ("l.status = :status", status),
-        "attorney_id": ("l.attorney_id = :attorney_id", lead_filter.attorney_id),
-        "created_from": ("l.created_at >= :created_from", lead_filter.created_from),
-        "created_to": ("l.created_at <= :created_to", lead_filter.created_to),
-        "overdue_at": (OVERDUE, lead_filter.overdue_at),
-    }
-    where = [condition for condition, value in wanted.values() if value is not None]
-    params = {name: value for name, (_, value) in wanted.items() if value is not None}
-    if lead_filter.unassigned:
-        where.append("l.attorney_id IS NULL")
-    return where, params
-
-
-def _search_sqlite(
-    connection: Connection, lead_filter: LeadFilter, where: list[str], params: dict[str, Any]
-) -> tuple[str, bool]:
-    """Add the search to `where`; return the source, and whether its own order (of arrival) is to be used."""
-    # In an unfiltered list by arrival the index itself is read in that order, and stops when the page is full.
-    by_rowid = not where and lead_filter.sort.lstrip("-") == "created_at"
-    match = _match(connection, lead_filter.query, any_number=by_rowid)
-    if match is None:
-        where.append(_CONTAINS["sqlite"])
-        params["query"] = lead_filter.query
-        return "leads l", False
-    where.append("s.leads_search MATCH :match")
-    params["match"] = match
-    return "leads_search s CROSS JOIN leads l ON l.id = s.rowid", by_rowid
-
-
-def _match(connection: Connection, query: str, *, any_number: bool) -> str | None:
-    """Return the FTS5 expression for text that contains `query`, or None when it is too common to be worth it."""
-    if len(query) < TRIGRAM:
-        return _match_short(connection, query)
-    match = _phrase(query)
-    if any_number:
-        return match
-    hits = _COUNT_HITS.row(connection, match=match)
-    return match if hits is not None and hits[0] <= RARE else None
-
-
-def _match_short(connection: Connection, query: str) -> str | None:
-    """Return the alternatives that are in the index for less than a trigram: "ma" is mar, mat, man…"""
-    recent = _RECENT_HITS.row(connection, query=query)
-    if recent is not None and recent[0] >= COMMON:
-        return None
-    terms, hits = [], 0
-    for term, leads in _TERMS.each(connection, low=query, high=_after(query)):
-        hits += leads
-        if hits > RARE:
-            return None
-        terms.append(_phrase(term))
-    return " OR ".join(terms) or _phrase(NOWHERE)
-
-
-def _after(text: str) -> str:
-    """Return the least text that is greater than all that start with `text`, in the order of code points."""
-    following = ord(text[-1]) + 1
-    return text[:-1] + chr(0xE000 if following == 0xD800 else following) if following <= 0x10FFFF else text + text
-
-
-def _phrase(text: str) -> str:
-    """Return `text` as an FTS5 phrase."""
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _order(lead_filter: LeadFilter, where: list[str], params: dict[str, Any], *, by_rowid: bool) -> str:
-    """Add the cursor to `where` and return the ORDER BY. Backwards, everything is turned round."""
-    cursor: Cursor | None = lead_filter.cursor
-    column = SORT_COLUMNS[lead_filter.sort.lstrip("-")]
-    backwards = cursor is not None and cursor.backwards
-    descending = lead_filter.sort.startswith("-") != backwards
+def _select_part(
+    lead_filter: LeadFilter, part: Part, start: _Start, *, goes_on: bool
+) -> tuple[Selection, dict[str, Any]]:
+    """Return the statement of a part: with its own conditions, its order and, where a page goes on, the cursor."""
+    cursor = lead_filter.cursor
+    descending = lead_filter.sort.startswith("-") != (cursor is not None and cursor.backwards)
     word, sign = ("DESC", "<") if descending else ("ASC", ">")
-    if cursor is not None:
+    # A unary plus keeps SQLite from using an index of the column; PostgreSQL need not be told.
+    column = part.column if start.walked else f"+{part.column}"
+    where = [*start.where, *(part.where if start.walked else map(_probed, part.where))]
+    params = start.params | dict(part.params)
+    if goes_on and cursor is not None:
         params["after"] = cursor.id
-        if by_rowid:
+        if start.by_rowid:
             where.append(f"s.rowid {sign} :after")
         else:
-            where.append(f"({column}, l.id) {sign} (:value, :after)")
             params["value"] = cursor.value
-    return f"s.rowid {word}" if by_rowid else f"{column} {word}, l.id {word}"
+            where.append(f"({column}, l.id) {sign} (:value, :after)")
+            if not part.column.startswith("l."):  # no index spans two tables
+                where.append(f"{column} {sign}= :value")
+    order = f"s.rowid {word}" if start.by_rowid else f"{column} {word}, l.id {word}"
+    return Selection(start.source, tuple(where), order, part.column), params
 
 
-def like_pattern(query: str) -> str:
-    """Return the LIKE pattern for text that contains `query`."""
-    escaped = query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
+def _probed(condition: str) -> str:
+    return f"+{condition}"
+
+
+def _postgresql(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Start:  # noqa: ARG001
+    asked, params = asked_of(lead_filter)
+    where = [condition for each in asked for condition in each.plain]
+    if lead_filter.query:
+        where.append("l.search_text LIKE :query")
+        params["query"] = like_pattern(lead_filter.query)
+    source = "leads l JOIN prospects e ON e.id = l.prospect_id" if part.column.startswith("e.") else "leads l"
+    return _Start(source, tuple(where), params, walked=True)
+
+
+def _sqlite(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Start:
+    asked, params = asked_of(lead_filter)
+    probes = [condition for each in asked for condition in each.probe]
+    if lead_filter.query:
+        # In an unfiltered list by arrival the index itself is read in that order, and stops when the page is full.
+        by_rowid = not asked and part.column == "l.created_at" and not part.where
+        match = match_expression(connection, lead_filter.query, any_number=by_rowid)
+        if match is not None:
+            source = _with_address("leads_search s CROSS JOIN leads l ON l.id = s.rowid", part)
+            where = ("s.leads_search MATCH :match", *probes)
+            return _Start(source, where, params | {"match": match}, walked=False, by_rowid=by_rowid)
+        params["query"] = lead_filter.query
+    contains = (CONTAINS["sqlite"],) if lead_filter.query else ()
+    plain = all(each.is_plain for each in asked)
+    if plain and part.column == "l.created_at":  # an index holds any of these, in this order
+        return _Start("leads l", (*(c for each in asked for c in each.plain), *contains), params, walked=True)
+    rarest = _rarest(connection, asked, params)
+    if rarest is not None:
+        others = [condition for each in asked if each is not rarest for condition in each.probe]
+        source = _with_address(rarest.source, part)
+        return _Start(source, (*rarest.drive, *others, *contains), params, walked=False)
+    if part.column.startswith("e."):
+        source = "prospects e CROSS JOIN leads l ON l.prospect_id = e.id"
+        return _Start(source, (*probes, *contains), params, walked=True)
+    if part.column == "l.created_at":
+        probes = [c for each in asked for c in (each.plain if each.is_plain else each.probe)]
+    source = f"leads l INDEXED BY {part.along}" if part.along else "leads l"
+    return _Start(source, (*probes, *contains), params, walked=True)
+
+
+def _with_address(source: str, part: Part) -> str:
+    return f"{source} CROSS JOIN prospects e ON e.id = l.prospect_id" if part.column.startswith("e.") else source
+
+
+def _rarest(connection: Connection, asked: list[Asked], params: dict[str, Any]) -> Asked | None:
+    """Return what the fewest leads have of all that is asked, if those are few."""
+    counted = []
+    for number, each in enumerate(asked):
+        statement = _counting(each.count_source, each.count_where)
+        used = {name: params[name] for name in each.names}
+        row = statement.row(connection, **used, cap=FEW + 1)
+        assert row is not None
+        counted.append((row[0], number))
+    least = min(counted, default=(FEW + 1, 0))
+    return asked[least[1]] if least[0] <= FEW else None
+
+
+@lru_cache(maxsize=128)
+def _counting(source: str, where: tuple[str, ...]) -> Sql:
+    clause = f"WHERE {' AND '.join(where)}" if where else ""
+    return Sql(f"SELECT count(*) FROM (SELECT 1 FROM {source} {clause} LIMIT :cap) c")

@@ -36,6 +36,15 @@ _PAGE = {
 _ONE = Sql(f"{_ROW} WHERE id = :id")
 _OF_CORRELATION = Sql(f"{_ROW} WHERE correlation = :correlation ORDER BY id")
 
+# The messages that no server has taken though one was asked, by correlation; and each such correlation once.
+_RETRYING, _DEAD = (
+    f"SELECT correlation FROM outbox_messages WHERE {condition}"
+    for condition in (_CONDITIONS["retrying"], _CONDITIONS["dead"])
+)
+TROUBLED_MESSAGES = f"{_RETRYING} UNION ALL {_DEAD}"
+TROUBLED = f"{_RETRYING} UNION {_DEAD}"
+TROUBLED_STATE = f"{_CONDITIONS['dead']} OR {_CONDITIONS['retrying']}"
+
 _RANK = "CASE WHEN state = 'dead' THEN 3 WHEN state = 'sent' THEN 0 WHEN attempts > 0 THEN 2 ELSE 1 END"
 _STATES = Sql(
     sqlite=f"""

@@ -80,6 +80,17 @@ _FILTERS = [
     _query("assigned_to", "An attorney's address, or `none`.", {"type": "string"}),
     _query("created_from", "A moment (RFC 3339) or a whole UTC day, included.", {"type": "string"}),
     _query("created_to", "A moment (RFC 3339) or a whole UTC day, included.", {"type": "string"}),
+    _query("overdue", "`true`: only pending leads past the firm's target.", {"type": "string", "enum": ["true"]}),
+    _query(
+        "returning",
+        "`true`: only leads of prospects who have sent more than one.",
+        {"type": "string", "enum": ["true"]},
+    ),
+    _query(
+        "mail",
+        "`trouble`: only leads with an e-mail that no mail server has taken.",
+        {"type": "string", "enum": ["trouble"]},
+    ),
     _query("sort", "The order.", {"type": "string", "enum": list(SORTS), "default": DEFAULT_SORT}),
     _query(
         "limit",

@@ -215,7 +215,7 @@ def test_a_viewer_reads_and_changes_nothing(app: Flask, client: FlaskClient) -> 
     page = get(client, "/internal/leads")
     assert len(page.names()) == 1
     assert page.all("button", class_="mark") == []
-    assert page.all("input", type="checkbox") == []
+    assert page.all("input", type="checkbox", name="id") == []
     assert page.all("a", id="export") == []
     lead = get(client, f"/internal/leads/{lead_id}")
     assert lead.all("textarea") == []

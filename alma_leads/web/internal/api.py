@@ -16,12 +16,12 @@ from alma_leads.extensions import db, settings
 from alma_leads.leads import assignment_service, queries, service
 from alma_leads.leads.errors import LeadChanged, LeadNotFound
 from alma_leads.leads.export_service import export_leads
-from alma_leads.leads.filters import LeadFilter, parse_filter
+from alma_leads.leads.filters import DESK_SORTS, SORTS, LeadFilter, parse_filter
 from alma_leads.leads.queries import EventRow
 from alma_leads.leads.schemas import AssignmentIn, LeadPatch
 from alma_leads.resumes.service import of_lead, read
 from alma_leads.streaming import Format
-from alma_leads.web.auth import access, actor, needs
+from alma_leads.web.auth import access, actor, by_key, needs
 from alma_leads.web.bodies import read_json
 from alma_leads.web.internal import desk
 from alma_leads.web.internal.blueprint import internal
@@ -154,8 +154,8 @@ def _event(event: EventRow) -> dict[str, Any]:
     }
 
 
-def _filter() -> LeadFilter:
-    return parse_filter(request.args.items(multi=True), find_attorney=_find_attorney)
+def _filter(sorts: tuple[str, ...] = SORTS) -> LeadFilter:
+    return parse_filter(request.args.items(multi=True), find_attorney=_find_attorney, sorts=sorts)
 
 
 def _find_attorney(text: str) -> int | None:
@@ -209,4 +209,6 @@ def _json_bytes(body: bytes) -> Response:
 
 
 def _download(kind: Format) -> Response:
-    return download(export_leads(_filter(), kind=kind, actor=actor()), kind=kind, name="leads")
+    return download(
+        export_leads(_filter(SORTS if by_key() else DESK_SORTS), kind=kind, actor=actor()), kind=kind, name="leads"
+    )

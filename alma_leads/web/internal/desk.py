@@ -19,7 +19,7 @@ from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import Desk, in_words
 from alma_leads.web.internal.lead_page import lead_page
 from alma_leads.web.internal.lead_rows import rows_html
-from alma_leads.web.internal.list_filter import DATES, RECEIVED, ListFilter
+from alma_leads.web.internal.list_filter import DATES, PAGE_SIZES, RECEIVED, ListFilter
 from alma_leads.web.internal.list_request import ORDER_WORDS, mail_states, parse_list_filter, private, wants_part
 from alma_leads.web.sessions import reader
 
@@ -86,6 +86,8 @@ def leads_page() -> Response:
         here=address,
         headings=_headings(asked),
         order_words=ORDER_WORDS[asked.leads.sort],
+        orders=[(sort, words[0].upper() + words[1:], sort == asked.leads.sort) for sort, words in ORDER_WORDS.items()],
+        sizes=[(size, size == asked.leads.limit) for size in sorted({*PAGE_SIZES, asked.leads.limit})],
         pages=_pages(asked, page),
         nothing=_nothing_found(asked, people) if hidden else None,
         nothing_yet=not (page.rows or asked.is_filtered or asked.leads.cursor),
@@ -103,12 +105,15 @@ def leads_page() -> Response:
     return response
 
 
-def _headings(asked: ListFilter) -> list[Heading]:
-    columns = (
-        ("Prospect", "last_name", "last_name", "sort by last name"),
-        ("Received", "created_at", DEFAULT_SORT, "sort by date, newest first"),
-    )
-    return [_heading(asked, *column) for column in columns]
+def _headings(asked: ListFilter) -> dict[str, Heading]:
+    columns = {
+        "prospect": ("Prospect", "last_name", "last_name", "sort by last name"),
+        "email": ("Email", "email", "email", "sort by email address"),
+        "received": ("Received", "created_at", DEFAULT_SORT, "sort by date, newest first"),
+        "attorney": ("Attorney", "attorney", "attorney", "sort by attorney"),
+        "status": ("Status", "status", "status", "sort by status, pending first"),
+    }
+    return {name: _heading(asked, *column) for name, column in columns.items()}
 
 
 def _heading(asked: ListFilter, label: str, column: str, first: str, hint: str) -> Heading:
@@ -143,12 +148,15 @@ def _attorney_options(asked: ListFilter, people: list[Attorney]) -> list[tuple[s
 
 def _nothing_found(asked: ListFilter, people: list[Attorney]) -> NothingFound:
     status = {"PENDING": "pending ", "REACHED_OUT": "reached-out "}.get(asked.chosen.get("status", ""), "")
+    status = f"overdue {status}" if asked.leads.overdue_at else status
+    status = f"returning {status}" if asked.leads.returning else status
     owner = asked.chosen.get("assigned_to", "")
     names = {person.email: f" of {person.name}" for person in people}
     names |= {"": "", "me": " of yours", "none": " of the helpdesk"}
     whose = names.get(owner, f" of {owner}")
     received = {"7d": " of the last 7 days", "30d": " of the last 30 days", "late": " of 3 days ago or more"}
     when = received.get(asked.chosen.get("received", ""), " of these dates" if "received" in asked.chosen else "")
+    when = f"{when} with mail trouble" if asked.leads.mail_trouble else when
     typed = asked.chosen.get("q", "").strip()
     if not typed:
         return NothingFound(f"No {status}lead{whose}{when}", "A filter hides the others.", "")

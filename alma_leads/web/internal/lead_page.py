@@ -17,8 +17,7 @@ from alma_leads.leads.assignment_service import active_attorneys
 from alma_leads.leads.emails import CONFIRMATION, correlation
 from alma_leads.leads.errors import LeadNotFound
 from alma_leads.leads.events import EventKind
-from alma_leads.leads.filters import BadFilter, Cursor
-from alma_leads.leads.folding import fold
+from alma_leads.leads.filters import BadFilter
 from alma_leads.leads.queries import EventRow, LeadRow
 from alma_leads.leads.state import LeadStatus
 from alma_leads.outbox.queries import MessageRow, of_correlation
@@ -200,10 +199,11 @@ def _attorney_options(lead: LeadRow, people: list[tuple[str, str]]) -> list[tupl
 
 def _place(connection: Connection, asked: ListFilter, lead: LeadRow, clock: Clock) -> Place:
     sort = asked.leads.sort
-    keys = {"created_at": lead.created_at, "updated_at": lead.updated_at, "last_name": fold(lead.last_name)}
-    here = keys[sort.lstrip("-")]
-    after = replace(asked.leads, limit=1, cursor=Cursor(sort, here, lead.id, False))
-    before = replace(asked.leads, limit=_COUNTED_BEFORE, cursor=Cursor(sort, here, lead.id, True))
+    here = queries.cursor_at(connection, asked.leads, lead.id)
+    if here is None:
+        return Place("", "", "", ORDER_WORDS[sort])
+    after = replace(asked.leads, limit=1, cursor=here)
+    before = replace(asked.leads, limit=_COUNTED_BEFORE, cursor=here._replace(backwards=True))
     following = queries.list_leads(connection, after, public_url="").rows
     previous = queries.list_leads(connection, before, public_url="")
     words = "" if previous.previous_cursor else _place_words(asked, lead, len(previous.rows) + 1, clock)

@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import date
 from urllib.parse import urlencode
 
-from alma_leads.leads.filters import BadFilter, LeadFilter, parse_filter
+from alma_leads.leads.filters import DESK_SORTS, BadFilter, LeadFilter, parse_filter
 from alma_leads.leads.state import LeadStatus
 from alma_leads.web.internal.dates import LATE_DAYS, Clock
 
 PAGE_ROWS = 50
+PAGE_SIZES = (20, 50, 100)
 OLDER = f"{LATE_DAYS}d"
 RECEIVED_DAYS = {"7d": 7, "30d": 30}
 RECEIVED = {"": "Any time", "7d": "Last 7 days", "30d": "Last 30 days", "late": f"{LATE_DAYS} days ago or more"}
 DATES = "dates"
 
-_KEPT = ("q", "status", "assigned_to", "received", "created_from", "created_to", "sort", "limit")
+_FILTERS = ("q", "status", "assigned_to", "received", "created_from", "created_to", "overdue", "returning", "mail")
+_KEPT = (*_FILTERS, "sort", "limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class ListFilter:
     @property
     def is_filtered(self) -> bool:
         """Whether anything but the order and the place is chosen."""
-        return any(self.chosen.get(name) for name in _KEPT[:6])
+        return any(self.chosen.get(name) for name in _FILTERS)
 
     @property
     def view(self) -> str:
@@ -44,7 +46,7 @@ class ListFilter:
 
     def is_only(self, **wanted: str) -> bool:
         """Say whether this and nothing else is chosen, order and place aside."""
-        return wanted == {name: self.chosen[name] for name in _KEPT[:6] if self.chosen.get(name)}
+        return wanted == {name: self.chosen[name] for name in _FILTERS if self.chosen.get(name)}
 
     def export_query(self) -> str:
         """Return the query under which the API exports the same leads. Moments are fixed: it knows no reader."""
@@ -54,6 +56,9 @@ class ListFilter:
             "assigned_to": "none" if self.leads.unassigned else self.chosen.get("attorney"),
             "created_from": self.leads.created_from,
             "created_to": self.leads.created_to,
+            "overdue": self.chosen.get("overdue"),
+            "returning": self.chosen.get("returning"),
+            "mail": self.chosen.get("mail"),
             "sort": self.chosen.get("sort"),
         }
         return urlencode({name: value for name, value in asked.items() if value})
@@ -97,6 +102,7 @@ def parse(
             passed,
             find_attorney=lambda text: me[0] if text == "me" else find_attorney(text),
             default_limit=PAGE_ROWS,
+            sorts=DESK_SORTS,
         )
     except BadFilter as error:
         raise BadFilter([*errors, *error.errors]) from error

@@ -1,0 +1,88 @@
+"""What can be asked of leads, each as conditions: to start from it, or to hold a lead against it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from alma_leads.leads.filters import LeadFilter
+from alma_leads.leads.state import LeadStatus
+from alma_leads.outbox.queries import TROUBLED, TROUBLED_MESSAGES, TROUBLED_STATE
+
+
+class Asked(NamedTuple):
+    """One thing that is asked of leads.
+
+    `source` and `drive` start from it; `probe` holds a lead against it, and keeps SQLite from using an index for that;
+    `plain` leaves it to the planner. `count_source` and `count_where` count who has it, `names` are its parameters.
+    `is_plain` when it asks columns of leads only that stand in an index with the time of arrival.
+    """
+
+    source: str
+    drive: tuple[str, ...]
+    probe: tuple[str, ...]
+    plain: tuple[str, ...]
+    count_source: str
+    count_where: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    is_plain: bool = False
+
+
+_RETURNING = Asked(
+    source="prospects r CROSS JOIN leads l ON l.prospect_id = r.id",
+    drive=("r.lead_count > 1",),
+    probe=("(SELECT r.lead_count FROM prospects r WHERE r.id = l.prospect_id) > 1",),
+    plain=("l.prospect_id IN (SELECT r.id FROM prospects r WHERE r.lead_count > 1)",),
+    count_source="prospects r",
+    count_where=("r.lead_count > 1",),
+)
+# The number stands behind "lead:", see `leads.emails.correlation`.
+_NUMBERS = (
+    f"SELECT CAST(substr(t.correlation, 6) AS integer) AS id FROM ({TROUBLED}) t WHERE t.correlation LIKE 'lead:%'"
+)
+_MAIL_TROUBLE = Asked(
+    source=f"({_NUMBERS}) m CROSS JOIN leads l ON l.id = m.id",
+    drive=(),
+    probe=(f"EXISTS (SELECT 1 FROM outbox_messages m WHERE m.correlation = 'lead:' || l.id AND ({TROUBLED_STATE}))",),
+    plain=(f"l.id IN ({_NUMBERS})",),
+    count_source=f"({TROUBLED_MESSAGES}) t",
+    count_where=(),
+)
+
+# The status in so many words: an index of pending leads only is used by nothing less.
+_OVERDUE = ("l.status = 'PENDING'", "l.due_at <= :overdue_at")
+_NOBODY = ("l.id < 0",)
+
+
+def asked_of(lead_filter: LeadFilter) -> tuple[list[Asked], dict[str, Any]]:
+    """Return what `lead_filter` asks, but for the text it searches for, and the parameters."""
+    own = {
+        "status": ("l.status = :status", lead_filter.status.value if lead_filter.status else None),
+        "attorney_id": ("l.attorney_id = :attorney_id", lead_filter.attorney_id),
+        "created_from": ("l.created_at >= :created_from", lead_filter.created_from),
+        "created_to": ("l.created_at <= :created_to", lead_filter.created_to),
+    }
+    params = {name: value for name, (_, value) in own.items() if value is not None}
+    plain = tuple(condition for condition, value in own.values() if value is not None)
+    if lead_filter.unassigned:
+        plain = (*plain, "l.attorney_id IS NULL")
+    asked = []
+    if plain:
+        probe = tuple(f"+{condition}" for condition in plain)
+        asked.append(Asked("leads l", plain, probe, plain, "leads l", plain, tuple(params), is_plain=True))
+    if lead_filter.overdue_at is not None:
+        if lead_filter.status is LeadStatus.REACHED_OUT:  # what was reached is not overdue
+            return [Asked("leads l", _NOBODY, _NOBODY, _NOBODY, "leads l", _NOBODY, is_plain=True)], {}
+        asked.append(_overdue(of_someone=lead_filter.attorney_id is not None))
+        params["overdue_at"] = lead_filter.overdue_at
+    if lead_filter.returning:
+        asked.append(_RETURNING)
+    if lead_filter.mail_trouble:
+        asked.append(_MAIL_TROUBLE)
+    return asked, params
+
+
+def _overdue(*, of_someone: bool) -> Asked:
+    whose: tuple[str, ...] = ("l.attorney_id = :attorney_id",) if of_someone else ()
+    drive, names = (*whose, *_OVERDUE), ("overdue_at", *(["attorney_id"] if of_someone else []))
+    source = f"leads l INDEXED BY {'ix_leads_attorney_due' if of_someone else 'ix_leads_due'}"
+    return Asked(source, drive, tuple(f"+{condition}" for condition in _OVERDUE), _OVERDUE, source, drive, names)
