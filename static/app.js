@@ -15,13 +15,19 @@
     f.dataset.sent = "1";
     var b = e.submitter || $(".btn.pri", f); if (b) { b.setAttribute("aria-busy", "true"); if (b.dataset.busy !== undefined) b.textContent = b.dataset.busy; }
   });
+  addEventListener("pageshow", function (e) { if (e.persisted && $("#nk")) location.replace("/internal/settings/keys"); }); // a key is shown once, also where a browser keeps pages
   addEventListener("pageshow", function () { $$("[data-sent]").forEach(function (f) { delete f.dataset.sent; $$("[aria-busy]", f).forEach(function (b) { b.removeAttribute("aria-busy"); }); }); });
 
   d.addEventListener("click", function (e) {
     var t = e.target.closest("button"); if (!t) return;
     if (t.dataset.open) $("#" + t.dataset.open).showModal();
     if (t.dataset.close !== undefined) { var to = t.closest(".toast"); to.remove(); }
-    if (t.dataset.copy || t.dataset.copyFrom) { navigator.clipboard.writeText(t.dataset.copy || $("#" + t.dataset.copyFrom).value).then(function () { say("Copied"); }); }
+    if (t.dataset.copy || t.dataset.copyFrom) {
+      var from = t.dataset.copyFrom && $("#" + t.dataset.copyFrom), copied = function () { say("Copied"); var l = $("span", t); if (l) l.textContent = "Copied"; };
+      // Browsers have no clipboard for pages over plain HTTP, and may refuse one: then what is to be copied is selected.
+      var by_hand = function () { if (from) { from.select(); say("Selected. Copy it with your keyboard."); } };
+      if (navigator.clipboard) navigator.clipboard.writeText(t.dataset.copy || from.value).then(copied, by_hand); else by_hand();
+    }
     if (t.dataset.show) { var i = $("#" + t.dataset.show), on = i.type === "password"; i.type = on ? "text" : "password"; t.setAttribute("aria-pressed", on); t.textContent = on ? "Hide password" : "Show password"; }
   });
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 import click
 from flask.cli import AppGroup
@@ -65,7 +65,7 @@ def _moment(text: str) -> datetime:
     """Return the moment at which a key ends: the end of a day of UTC, or the moment that is given."""
     try:
         if len(text) == len("2027-02-24"):
-            return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time.min, UTC)
+            return datetime.combine(date.fromisoformat(text), time.max, UTC)
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError("no time zone")

@@ -25,6 +25,8 @@ DESK = [
     "/internal/settings/assignments",
     "/internal/settings/audit",
     "/internal/settings/audit?who=system&action=key_revoked",
+    "/internal/settings/keys",
+    "/internal/settings/keys/new",
     "/internal/account",
 ]
 SIZES = {"desk": (1280, 900), "phone": (360, 740)}

@@ -165,7 +165,7 @@ def test_the_commands_of_the_operator(app: Flask, client: FlaskClient) -> None:
     assert ask(client, key).status_code == 200
     cells = flask(app, "list").stdout.removesuffix("\n").split("\t")
     assert cells[:4] == ["sync", f"{key[:9]}…", "leads:read leads:export", "127.0.0.0/8"]
-    assert cells[5:] == ["2999-02-25T00:00:00.000000Z", "working"]
+    assert cells[5:] == ["2999-02-24T23:59:59.999999Z", "working"]
     assert flask(app, "revoke", "sync").output == "sync is revoked.\n"
     assert ask(client, key).status_code == 401
     again = flask(app, "revoke", "sync")
