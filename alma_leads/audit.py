@@ -79,6 +79,7 @@ class AuditEvent(Base):
         Index("ix_audit_events_at_id", "at", "id"),
         Index("ix_audit_events_action_at_id", "action", "at", "id"),
         Index("ix_audit_events_actor_kind_actor_id_at_id", "actor_kind", "actor_id", "at", "id"),
+        Index("ix_audit_events_actor_kind_actor_id_action_at_id", "actor_kind", "actor_id", "action", "at", "id"),
     )
 
 

@@ -69,13 +69,19 @@ def page(
         limit: how many.
         before: where the page begins; the newest event when None.
     """
+    statement, params = page_statement(wanted, before=before)
+    rows = statement.rows(connection, limit=limit + 1, **params)
+    found = [_row(row) for row in rows[:limit]]
+    return found, Place(found[-1].at, found[-1].id) if len(rows) > limit else None
+
+
+def page_statement(wanted: LogFilter, *, before: Place | None = None) -> tuple[Sql, dict[str, Any]]:
+    """Return the statement of `page` and its parameters but for the limit; a test reads how it is carried out."""
     conditions, params = _conditions(wanted)
     if before is not None:
         conditions = (*conditions, "(at, id) < (:before_at, :before_id)")
         params |= {"before_at": before.at, "before_id": before.id}
-    rows = _page(conditions).rows(connection, limit=limit + 1, **params)
-    found = [_row(row) for row in rows[:limit]]
-    return found, Place(found[-1].at, found[-1].id) if len(rows) > limit else None
+    return _page(conditions), params
 
 
 def count(connection: Connection, wanted: LogFilter) -> int:
