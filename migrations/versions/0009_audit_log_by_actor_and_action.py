@@ -1,6 +1,6 @@
 """An index of the audit log by who and what together, and on PostgreSQL what it knows of which goes with which.
 
-Revision: 0008, after 0007.
+Revision: 0009, after 0008.
 
 Who never did something is otherwise looked for in all that they did, or in everyone's doings of that kind. And without
 statistics of the columns together PostgreSQL thinks that a key without a number has done much, and walks the whole log.
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
