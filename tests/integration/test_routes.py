@@ -7,10 +7,10 @@ import re
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
 
 from alma_leads.web.auth import access_of
 from tests.desk import add_person, sign_in
+from tests.routes import UNSAFE, address, methods, rules
 
 
 @pytest.fixture
@@ -21,7 +21,6 @@ def signed_in(app: Flask, client: FlaskClient) -> FlaskClient:
     return client
 
 
-UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 # Public by their nature: what anyone may see or send.
 PUBLIC = {
     "/",
@@ -43,24 +42,6 @@ PUBLIC = {
     "/reset/<token>",
     "/static/<path:filename>",
 }
-
-
-def rules(app: Flask) -> list[Rule]:
-    """Return every rule; fails when there are suspiciously few."""
-    found = list(app.url_map.iter_rules())
-    assert len(found) > 20
-    return found
-
-
-def address(rule: Rule) -> str:
-    """Return an address that `rule` serves."""
-    filled = re.sub(r"<int[^>]*>", "1", rule.rule)
-    return re.sub(r"<[^>]*>", "x", filled)
-
-
-def methods(rule: Rule) -> set[str]:
-    """Return the methods that a view of ours answers."""
-    return set(rule.methods or ()) - {"HEAD", "OPTIONS"}
 
 
 def test_every_route_declares_its_access(app: Flask) -> None:
