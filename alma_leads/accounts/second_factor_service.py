@@ -8,15 +8,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from alma_leads import audit
-from alma_leads.accounts import authenticators, factors, people, recovery, second_factor, sessions
+from alma_leads.accounts import authenticators, factors, people, recovery, second_factor, sessions, throttle
 from alma_leads.accounts.authenticators import Unconfirmed
 from alma_leads.accounts.errors import NoSecondFactor, SignInOver
 from alma_leads.accounts.factors import Factors
+from alma_leads.accounts.models import User
+from alma_leads.accounts.passwords import verify_password
 from alma_leads.accounts.people import Person
 from alma_leads.accounts.proofs import Proof
 from alma_leads.accounts.second_factor import Added
 from alma_leads.accounts.sessions import Holder, Visitor
-from alma_leads.accounts.sign_in_service import Opened, begin_attempt, complete_sign_in, hold, note_failure
+from alma_leads.accounts.sign_in_service import Opened, begin_attempt, complete_sign_in, confirm, hold, note_failure
 from alma_leads.actor import Actor
 from alma_leads.audit import Action
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
@@ -122,6 +124,26 @@ def sign_in_with_code(holder: Holder, typed: str, *, token: str, visitor: Visito
                 raise SignInOver("This sign-in has ended.")
             return opened
     note_failure(holder.person.email, address=visitor.address, proof=Proof.CODE)
+    return None
+
+
+def confirm_again(person: User, password: str, code: str, *, token: str, visitor: Visitor) -> Opened | None:
+    """Take note that whoever holds a session has just shown the password again, and a code where there is an app.
+
+    None when either is wrong.
+
+    Raises:
+        TooManyAttempts: this account or this address has to wait.
+    """
+    attempt = begin_attempt(person.email, address=visitor.address)
+    if not verify_password(password, person.password):
+        note_failure(person.email, address=visitor.address, proof=Proof.PASSWORD)
+        return None
+    with transaction(db.engine) as connection:
+        if not factors.of_person(connection, person.id).app or authenticators.use_code(connection, person.id, code):
+            throttle.succeed(connection, attempt, account=throttle.account_key(person.email))
+            return confirm(connection, token)
+    note_failure(person.email, address=visitor.address, proof=Proof.CODE)
     return None
 
 

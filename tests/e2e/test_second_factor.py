@@ -46,8 +46,10 @@ def test_an_app_and_a_recovery_code(product: Product, page: Page) -> None:
     page.get_by_role("link", name="I have kept them").click()
     expect(page.get_by_text("10 left")).to_be_visible()
     check_everywhere(page, "the account page with an app")
-    page.goto(f"{product.url}/internal/settings/people")
-    check_everywhere(page, "the people page")
+    for path in ("/internal/settings/people", "/internal/account/password", "/internal/account/confirm"):
+        page.goto(f"{product.url}{path}")
+        check_everywhere(page, path)
+    page.goto(f"{product.url}/internal/account")
     page.set_viewport_size({"width": 1280, "height": 900})
 
     sign_out(page)

@@ -158,7 +158,7 @@ def test_the_last_second_factor_stays_while_the_firm_requires_one(app: Flask, ro
     assert "your last one stays" in answer.get_data(as_text=True)
     assert value(app, "SELECT count(*) FROM authenticators") == 1
     assert value(app, "SELECT count(*) FROM recovery_codes") == 10
-    assert get(rosa, ACCOUNT).text.count("The firm requires one of everyone.") == 1
+    assert get(rosa, ACCOUNT).text.count("The firm requires a second factor of everyone.") == 1
 
 
 def test_new_recovery_codes_replace_the_old(app: Flask, rosa: StrictClient) -> None:
@@ -175,14 +175,23 @@ def test_without_a_second_factor_there_are_no_recovery_codes(app: Flask, rosa: S
     assert value(app, "SELECT count(*) FROM recovery_codes") == 0
 
 
-@pytest.mark.parametrize("path", [PAGE, f"{PAGE}/app", REMOVE, "/internal/account/recovery-codes"])
-def test_whoever_signed_in_long_ago_shows_the_password_first(app: Flask, rosa: StrictClient, path: str) -> None:
-    enrol(app, value(app, "SELECT id FROM users"))
+@pytest.mark.parametrize(
+    "path", [PAGE, f"{PAGE}/app", REMOVE, "/internal/account/recovery-codes", "/internal/account/password"]
+)
+def test_whoever_signed_in_long_ago_shows_both_factors_first(app: Flask, rosa: StrictClient, path: str) -> None:
+    phone = enrol(app, value(app, "SELECT id FROM users")).phone
     run(app, "UPDATE user_sessions SET authenticated_at = :at", at=to_stamp(utc_now() - timedelta(minutes=16)))
     answer = post(rosa, path, on=ACCOUNT)
     assert answer.headers["Location"].startswith("/internal/account/confirm?next=")
     assert value(app, "SELECT count(*) FROM recovery_codes") == 10
-    post(rosa, "/internal/account/confirm", on="/internal/account/confirm", password="a long enough word 1", next=PAGE)
+    confirm_page = "/internal/account/confirm"
+    shown = {"password": "a long enough word 1", "code": "000000", "next": PAGE}
+    answer = post(rosa, confirm_page, on=confirm_page, **shown)
+    assert "The password or the code is wrong" in answer.get_data(as_text=True)
+    answer = post(rosa, confirm_page, on=confirm_page, **{**shown, "password": "x", "code": phone.code()})
+    assert answer.status_code == 422
+    answer = post(rosa, confirm_page, on=confirm_page, **{**shown, "code": phone.code()})
+    assert answer.headers["Location"] == PAGE
     assert "saved" in post(rosa, REMOVE, on=ACCOUNT).headers["Location"]
 
 
@@ -203,3 +212,13 @@ def test_the_other_browsers_are_signed_out_one_by_one_or_all(app: Flask, rosa: S
     assert post(rosa, "/internal/account/sessions/end", on=ACCOUNT, which="all").headers["Location"] == "/login"
     assert [c.get(ACCOUNT, headers=HTML).status_code for c in (rosa, third)] == [303, 303]
     assert count_of(app, "sessions_ended") >= 2
+
+
+def test_whoever_has_no_password_signs_in_again_instead(app: Flask, rosa: StrictClient) -> None:
+    run(app, "UPDATE users SET password = NULL")
+    assert "None" in get(rosa, ACCOUNT).text
+    run(app, "UPDATE user_sessions SET authenticated_at = :at", at=to_stamp(utc_now() - timedelta(minutes=16)))
+    asked = rosa.get(PAGE, headers=HTML).headers["Location"]
+    page = get(rosa, asked)
+    assert "Sign out, and in again" in page.text
+    assert page.all("input", name="password") == []

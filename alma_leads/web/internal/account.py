@@ -58,20 +58,27 @@ def account() -> Response:
     return account_page({})
 
 
+@internal.get("/account/password")
+@access(needs(Permission.OWN_ACCOUNT, fresh=True))
+def new_password() -> Response:
+    """Ask for another password."""
+    return _password_page({})
+
+
 @internal.post("/account/password")
-@access(needs(Permission.OWN_ACCOUNT))
+@access(needs(Permission.OWN_ACCOUNT, fresh=True))
 def save_new_password() -> Response:
     """Change the password; every other browser is signed out."""
     person = reader()
     password = request.form.get("current_password", "")
     opened = confirm_with_password(person.email, password, token=session_token(), visitor=visitor())
     if opened is None:
-        return account_page({"current_password": "This is not your present password"}, status=422)
+        return _password_page({"current_password": "This is not your present password"})
     begin_browser_session(opened)
     try:
         change_password(actor(), password=request.form.get("new_password", ""), keep_session=opened.token)
     except WeakPassword as weak:
-        return account_page({"new_password": str(weak)}, status=422)
+        return _password_page({"new_password": str(weak)})
     return back_to_account("password")
 
 
@@ -115,6 +122,11 @@ def save_preferences() -> Response:
 def _zones() -> tuple[str, ...]:
     # Reads a folder tree: once is enough. A machine without one still knows UTC.
     return tuple(sorted(zoneinfo.available_timezones() | {"UTC"}))
+
+
+def _password_page(errors: dict[str, str]) -> Response:
+    page = render_template("internal/password.html", errors=errors, email=reader().email)
+    return make_response(page, 422 if errors else 200)
 
 
 def back_to_account(done: str) -> Response:

@@ -6,7 +6,7 @@ from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts.passkey_service import has_passkey
 from alma_leads.accounts.permissions import Permission
-from alma_leads.accounts.sign_in_service import confirm_with_password
+from alma_leads.accounts.second_factor_service import confirm_again, own_factors
 from alma_leads.web.auth import access, needs
 from alma_leads.web.back import is_inside
 from alma_leads.web.internal.blueprint import internal
@@ -23,11 +23,13 @@ def confirm() -> Response:
 @internal.post("/account/confirm")
 @access(needs(Permission.SET_UP_SECOND_FACTOR))
 def confirm_password() -> Response:
-    """Take the password, and lead back to what was being done."""
-    password = request.form.get("password", "")
-    opened = confirm_with_password(reader().email, password, token=session_token(), visitor=visitor())
+    """Take the password, and a code where there is an app, and lead back to what was being done."""
+    password, code = request.form.get("password", ""), request.form.get("code", "")[:100]
+    opened = confirm_again(reader(), password, code, token=session_token(), visitor=visitor())
     if opened is None:
-        return confirm_page({"password": "This is not your password"})
+        has_app = own_factors(reader().id)[0].app
+        words = "The password or the code is wrong, or the code was used already"
+        return confirm_page({"password": words if has_app else "This is not your password"})
     begin_browser_session(opened)
     return make_response(redirect(confirm_wanted(), 303))
 
@@ -47,6 +49,7 @@ def confirm_page(errors: dict[str, str]) -> Response:
         next=confirm_wanted(),
         email=person.email,
         by_password=person.password is not None,
+        by_code=own_factors(person.id)[0].app,
         by_passkey=has_passkey(person.id),
     )
     return make_response(body, 422 if errors else 200)
