@@ -38,7 +38,7 @@
     place.replaceChildren();
     if (!words) return;
     const box = document.createElement("div");
-    box.className = "notice warn";
+    box.className = "notice warn row";
     box.textContent = words;
     place.append(box);
   }
