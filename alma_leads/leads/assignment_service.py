@@ -8,13 +8,14 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from alma_leads import audit
-from alma_leads.actor import Actor
+from alma_leads.actor import SYSTEM, Actor
 from alma_leads.audit import Action
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
 from alma_leads.leads.errors import AssignmentNotFound, BadAssignments, NotAnActiveAttorney
 from alma_leads.leads.events import EventKind, record_for_prospect
+from alma_leads.leads.first_contact import SETTLED
 
 EXPORT_BATCH = 1000
 
@@ -38,6 +39,7 @@ _NEWEST_LEAD = Sql("SELECT max(id) FROM leads WHERE prospect_id = :id")
 _COUNT = Sql("SELECT count(*) FROM prospects WHERE attorney_id IS NOT NULL")
 _SET_PROSPECT = Sql("UPDATE prospects SET attorney_id = :attorney_id, assigned_at = :assigned_at WHERE id = :id")
 _SET_LEADS = Sql("UPDATE leads SET attorney_id = :attorney_id, updated_at = :now WHERE prospect_id = :id")
+_SETTLE_LEADS = Sql(f"UPDATE leads SET {SETTLED} WHERE prospect_id = :id AND reminders < 2")
 _ONE = Sql("""
     SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
     FROM prospects p JOIN users u ON u.id = p.attorney_id WHERE p.email = :email
@@ -226,6 +228,8 @@ def _change(
     new_id = attorney.id if attorney else None
     _SET_PROSPECT.run(connection, id=prospect_id, attorney_id=new_id, assigned_at=now if attorney else None)
     _SET_LEADS.run(connection, id=prospect_id, attorney_id=new_id, now=now)
+    if actor != SYSTEM:  # whoever assigns a lead has seen it
+        _SETTLE_LEADS.run(connection, id=prospect_id)
     change = {"attorney": {"old": old.email if old else None, "new": attorney.email if attorney else None}}
     kind = EventKind.ASSIGNED if attorney else EventKind.UNASSIGNED
     record_for_prospect(connection, prospect_id, kind=kind, actor=actor, at=now, data=change)

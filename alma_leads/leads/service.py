@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from alma_leads.actor import PROSPECT, Actor
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.extensions import db
-from alma_leads.leads import idempotency, submission
+from alma_leads.leads import first_contact, idempotency, submission
 from alma_leads.leads.errors import IdempotencyConflict, LeadChanged, LeadNotFound, TransitionRefused
 from alma_leads.leads.events import EventKind, record
 from alma_leads.leads.idempotency import Reservation
@@ -21,7 +21,8 @@ from alma_leads.resumes.service import KeptFile
 
 _SOURCES = ", ".join(f"'{source}'" for source in sources_of(LeadStatus.REACHED_OUT))
 _MARK = f"""
-    UPDATE leads SET status = 'REACHED_OUT', reached_out_at = :now, reached_out_by = :name, updated_at = :now
+    UPDATE leads SET status = 'REACHED_OUT', reached_out_at = :now, reached_out_by = :name, updated_at = :now,
+           {first_contact.SETTLED}
     WHERE status IN ({_SOURCES})"""
 # The rule of transitions stands in the WHERE: of two people who press together, one changes a row.
 _MARK_ONE = Sql(f"{_MARK} AND id = :id RETURNING id")
@@ -29,6 +30,7 @@ _MARK_AS_SEEN = Sql(f"{_MARK} AND id = :id AND updated_at = :seen RETURNING id")
 _MARK_ALL = Sql(f"{_MARK} AND prospect_id = :prospect_id RETURNING id")
 # Marks of one prospect's leads stand in line, so that two of them cannot wait for each other.
 _HOLD_PROSPECT = Sql("UPDATE prospects SET lead_count = lead_count WHERE id = :prospect_id")
+_SETTLE = Sql(f"UPDATE leads SET {first_contact.SETTLED} WHERE id = :id AND reminders < 2")
 _CURRENT = Sql("SELECT status, prospect_id, updated_at FROM leads WHERE id = :id")
 
 
@@ -190,6 +192,7 @@ def add_note(lead_id: int, *, text: str, actor: Actor) -> None:
     """
     with transaction(db.engine) as connection:
         _current(connection, lead_id)
+        _SETTLE.run(connection, id=lead_id)
         data = {"text": text.strip()}
         record(connection, lead_id, kind=EventKind.NOTE, actor=actor, at=to_stamp(utc_now()), data=data)
 

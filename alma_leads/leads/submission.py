@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 from alma_leads.actor import Actor
 from alma_leads.database import Sql, Step, run_together, to_stamp
 from alma_leads.extensions import settings
-from alma_leads.leads import emails
+from alma_leads.leads import emails, first_contact
 from alma_leads.leads.errors import LeadNotFound, ResumeGone
 from alma_leads.leads.events import EventKind, record, recording
+from alma_leads.leads.first_contact import Moments
 from alma_leads.leads.folding import fold, search_text
 from alma_leads.leads.queries import protected_address
 from alma_leads.leads.schemas import LeadIn
@@ -30,16 +31,20 @@ CONFIRMATIONS_PER_DAY = 5
 # Takes the row of the prospect, and holds it: submissions by one prospect stand in line here, so that of 20 identical
 # ones at the same instant 19 see the first. On PostgreSQL the look for a twin must be a statement of its own, since a
 # statement sees only what was committed before it began.
-_TAKE = """
+_TAKE = f"""
     INSERT INTO prospects (email, lead_count) VALUES (:email, 1)
     ON CONFLICT (email) DO UPDATE SET lead_count = prospects.lead_count + 1
-    RETURNING id, lead_count, attorney_id, {next_lead_id}
+    RETURNING id, lead_count, attorney_id, {{next_lead_id}}, {first_contact.VERSION}
 """
 # The number of the lead comes with it, so that its e-mails can be written before it is stored: on SQLite whoever is
 # here is the only writer; on PostgreSQL the sequence gives it to nobody else.
 _TAKE_PROSPECT = Sql(
-    sqlite=_TAKE.format(next_lead_id="(SELECT coalesce(max(id), 0) + 1 FROM leads)"),
-    postgresql=_TAKE.format(next_lead_id="nextval(pg_get_serial_sequence('leads', 'id'))"),
+    sqlite=_TAKE.format(
+        next_lead_id="(SELECT coalesce(max(id), 0) + 1 FROM leads)", clock_version=first_contact.VERSION
+    ),
+    postgresql=_TAKE.format(
+        next_lead_id="nextval(pg_get_serial_sequence('leads', 'id'))", clock_version=first_contact.VERSION
+    ),
 )
 _GIVE_BACK = Sql("UPDATE prospects SET lead_count = lead_count - 1 WHERE id = :prospect_id")
 _HISTORY = Sql("""
@@ -55,9 +60,11 @@ _ACTIVE_ATTORNEY = Sql("""
 """)
 _INSERT_LEAD = Sql("""
     INSERT INTO leads (id, prospect_id, first_name, last_name, email, resume_url, status, attorney_id, content_hash,
-                       confirmation_queued, search_text, last_name_key, created_at, updated_at, source, source_key_id)
+                       confirmation_queued, search_text, last_name_key, created_at, updated_at, source, source_key_id,
+                       amber_at, due_at, remind_at, clock_version)
     VALUES (:id, :prospect_id, :first_name, :last_name, :email, :resume_url, 'PENDING', :attorney_id, :content_hash,
-            :confirmation_queued, :search_text, :last_name_key, :now, :now, :source, :source_key_id)
+            :confirmation_queued, :search_text, :last_name_key, :now, :now, :source, :source_key_id,
+            :amber_at, :due_at, :due_at, :clock_version)
 """)
 _STORED = Sql("""
     SELECT id, first_name, last_name, email, coalesce(resume_url, :files || id || '/resume') FROM leads WHERE id = :id
@@ -65,12 +72,16 @@ _STORED = Sql("""
 
 
 class Prospect(NamedTuple):
-    """The prospect of a submission. `lead_count` counts this submission too; `next_lead_id` is the number it gets."""
+    """The prospect of a submission. `lead_count` counts this submission too; `next_lead_id` is the number it gets.
+
+    `clock_version` is that of the firm's settings for a first contact.
+    """
 
     id: int
     lead_count: int
     attorney_id: int | None
     next_lead_id: int
+    clock_version: int
 
 
 class History(NamedTuple):
@@ -139,6 +150,7 @@ def _inserting(
     lead: LeadIn,
     *,
     prospect: Prospect,
+    target: Moments | None,
     content: str,
     by_file: bool,
     confirmation_queued: bool,
@@ -161,6 +173,9 @@ def _inserting(
         "last_name_key": fold(lead.last_name),
         "source": source.value,
         "source_key_id": actor.id if source is Source.KEY else None,
+        "amber_at": target and to_stamp(target.amber_at),
+        "due_at": target and to_stamp(target.due_at),
+        "clock_version": prospect.clock_version,
         "now": now,
     }
 
@@ -209,6 +224,7 @@ def store(
         _inserting(
             lead,
             prospect=prospect,
+            target=first_contact.of_version(connection, prospect.clock_version).moments(now),
             content=content,
             by_file=resume is not None,
             confirmation_queued=confirm,

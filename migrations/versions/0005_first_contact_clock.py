@@ -56,10 +56,11 @@ def upgrade() -> None:
         "CONSTRAINT ck_leads_reminders CHECK (reminders IN (0, 1, 2))"
     )
     op.add_column("leads", sa.Column("clock_version", sa.Integer(), server_default=sa.text("0"), nullable=False))
-    _index("ix_leads_due", ["due_at", "id"], "status = 'PENDING' AND due_at IS NOT NULL")
-    _index("ix_leads_attorney_due", ["attorney_id", "due_at", "id"], "status = 'PENDING' AND due_at IS NOT NULL")
-    _index("ix_leads_remind", ["remind_at", "id"], "status = 'PENDING' AND remind_at IS NOT NULL")
-    _index("ix_leads_clock_version", ["clock_version", "id"], "status = 'PENDING'")
+    # `status` is the same in each row of these, and still a column: without it SQLite prefers the index by status.
+    _index("ix_leads_due", ["status", "due_at", "id"], "status = 'PENDING' AND due_at IS NOT NULL")
+    _index("ix_leads_attorney_due", ["attorney_id", "status", "due_at", "id"], "status = 'PENDING' AND due_at IS NOT NULL")
+    _index("ix_leads_remind", ["status", "remind_at", "id"], "status = 'PENDING' AND remind_at IS NOT NULL")
+    _index("ix_leads_clock_version", ["status", "clock_version", "id"], "status = 'PENDING'")
 
 
 def downgrade() -> None:

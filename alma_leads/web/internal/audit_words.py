@@ -45,6 +45,7 @@ WORDS: dict[Action, tuple[str, str]] = {
     Action.LEADS_EXPORTED: ("Leads exported", "{who} exported {subject}."),
     Action.AUDIT_EXPORTED: ("Audit log exported", "{who} exported the audit log, {subject}."),
     Action.OUTBOX_RETRIED: ("Email sent again", "{who} had an email about {subject} sent again."),
+    Action.FIRST_CONTACT_SET: ("First contact set", "{who} changed the target for a first contact or its hours."),
     Action.ASSIGNED: ("Prospect assigned", "{who} assigned {subject} to {new}."),
     Action.UNASSIGNED: ("Prospect unassigned", "{who} took {subject} from {old}."),
     Action.ASSIGNMENTS_IMPORTED: ("Assignments imported", "{who} imported {subject}."),
