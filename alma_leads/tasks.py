@@ -214,6 +214,7 @@ def wake(*, wait: bool = False) -> None:
     try:
         if wait:
             background.enqueue_deliver()
+            background.huey.storage.close()
         else:
             background.wake()
     except Exception as error:  # noqa: BLE001 -- the queue is down, or there is no thread to be had

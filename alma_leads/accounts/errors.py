@@ -23,6 +23,34 @@ class PersonNotFound(AccountError):
         self.email = email
 
 
+class BadName(AccountError):
+    """The name is empty, too long, or holds what does not belong in a line of text."""
+
+
+class CameAlready(AccountError):
+    """The person can sign in, so that there is no invitation to speak of."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"{email} has come in already.")
+        self.email = email
+
+
+class NotComeYet(AccountError):
+    """The person was invited and has no password to choose anew."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"{email} has not come in yet. Send the invitation again.")
+        self.email = email
+
+
+class PersonOff(AccountError):
+    """The person was turned off."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"{email} is turned off. Turn the account on first.")
+        self.email = email
+
+
 class LastAdministrator(AccountError):
     """Without this person nobody could manage the application."""
 

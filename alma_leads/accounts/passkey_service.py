@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from alma_leads import audit
 from alma_leads.accounts import ceremonies, challenges, factors, second_factor, throttle
 from alma_leads.accounts.ceremonies import Assertion, BadAnswer, Known
+from alma_leads.accounts.emails import Notice, tell
 from alma_leads.accounts.errors import LastWayIn, NoPasskeysHere, PasskeyRefused
 from alma_leads.accounts.factors import Factors
 from alma_leads.accounts.proofs import WORDS, Proof
@@ -164,6 +165,7 @@ def remove_passkey(actor: Actor, passkey_id: int, *, keep_session: str) -> None:
             raise LastWayIn  # which takes the deletion back
         second_factor.removed(connection, actor.id, keep_session=keep_session)
         audit.record(connection, Action.PASSKEY_REMOVED, actor=actor, subject=actor.name, passkey=row[0])
+        tell(connection, Notice.PASSKEY_REMOVED, user_id=actor.id, actor=actor)
 
 
 def ask_to_sign_in(*, browser: str, second_step_of: int | None) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from alma_leads import audit
 from alma_leads.accounts import links, sessions
+from alma_leads.accounts.emails import Notice, take_back, tell
 from alma_leads.accounts.errors import LinkGone
 from alma_leads.accounts.links import Link
 from alma_leads.accounts.models import LinkPurpose
 from alma_leads.accounts.passwords import check_password, hash_password
+from alma_leads.accounts.sign_in_service import hold
 from alma_leads.actor import Actor
 from alma_leads.audit import Action
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
@@ -47,15 +49,19 @@ def choose_password(token: str, purpose: LinkPurpose, *, password: str, address:
     name = link.name or ""
     hashed = hash_password(check_password(password, about=(link.email or "", name)))
     with transaction(db.engine) as connection:
+        if link.user_id is not None:
+            hold(connection, link.user_id)  # before the link, like whoever takes links back
         user_id = links.use(connection, token, purpose, now=utc_now()).user_id
         if user_id is None:
             raise LinkGone("This link is for nobody.")
         _SET_PASSWORD.run(connection, id=user_id, password=hashed, now=to_stamp(utc_now()))
         for other in CHOOSING:
-            links.retire(connection, other, user_id=user_id)
+            take_back(connection, other, user_id=user_id)
         sessions.end_all(connection, user_id)
         who = Actor("user", user_id, name, address)
         audit.record(connection, Action.PASSWORD_CHANGED, actor=who, subject=name, by=purpose.value)
+        if purpose is LinkPurpose.RESET:
+            tell(connection, Notice.PASSWORD_CHANGED, user_id=user_id, actor=who)
         return user_id
 
 
@@ -71,6 +77,7 @@ def change_password(actor: Actor, *, password: str, keep_session: str) -> None:
     assert actor.id is not None
     with transaction(db.engine) as connection:
         _SET_PASSWORD.run(connection, id=actor.id, password=hashed, now=to_stamp(utc_now()))
-        links.retire(connection, LinkPurpose.RESET, user_id=actor.id)
+        take_back(connection, LinkPurpose.RESET, user_id=actor.id)
         sessions.end_all(connection, actor.id, keep=keep_session)
         audit.record(connection, Action.PASSWORD_CHANGED, actor=actor, subject=actor.name, by="account")
+        tell(connection, Notice.PASSWORD_CHANGED, user_id=actor.id, actor=actor)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from alma_leads.accounts.errors import LastAdministrator, PersonExists, PersonNotFound
+from alma_leads.accounts.errors import BadName, LastAdministrator, PersonExists, PersonNotFound
 from alma_leads.accounts.models import Role
 from alma_leads.database import Sql, to_stamp, utc_now
 from alma_leads.email_address import normalise_email
@@ -44,6 +44,18 @@ class Person(NamedTuple):
     role: str
     active: bool
     came: bool
+
+
+def check_name(typed: str) -> str:
+    """Return a name as it is kept.
+
+    Raises:
+        BadName: it is empty, too long, or holds what does not belong in a line of text.
+    """
+    name = typed.strip()
+    if not name.isprintable() or not 0 < len(name) <= MAX_NAME_LENGTH:
+        raise BadName(f"A name has 1 to {MAX_NAME_LENGTH} characters")
+    return name
 
 
 def by_email(connection: Connection, email: str) -> Person:

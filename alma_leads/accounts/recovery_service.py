@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alma_leads.accounts import factors, recovery
+from alma_leads.accounts.emails import Notice, tell
 from alma_leads.accounts.errors import NoSecondFactor, SignInOver
 from alma_leads.accounts.proofs import Proof
 from alma_leads.accounts.sessions import Holder, Visitor
@@ -23,6 +24,7 @@ def make_codes_anew(actor: Actor) -> list[str]:
         hold(connection, actor.id)
         if not factors.of_person(connection, actor.id).has_second:
             raise NoSecondFactor("There is no second factor.")
+        tell(connection, Notice.RECOVERY_CODES_MADE, user_id=actor.id, actor=actor)
         return recovery.make(connection, actor.id, actor=actor)
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from alma_leads.accounts import factors, recovery, sessions
+from alma_leads.accounts.emails import Notice, tell
 from alma_leads.accounts.errors import SecondFactorRequired, SignInOver
 from alma_leads.accounts.proofs import Proof
 from alma_leads.accounts.sessions import Visitor
@@ -49,6 +50,8 @@ def added(connection: Connection, user_id: int, *, actor: Actor, token: str, pro
     if opened is None:
         raise SignInOver("This sign-in has ended.")
     sessions.end_all(connection, user_id, keep=opened.token)
+    notice = Notice.PASSKEY_ADDED if proof is Proof.PASSKEY else Notice.APP_ADDED
+    tell(connection, notice, user_id=user_id, actor=actor)
     has_codes = factors.of_person(connection, user_id).recovery_codes > 0
     return Added(opened, [] if has_codes else recovery.make(connection, user_id, actor=actor))
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from alma_leads import audit
 from alma_leads.accounts import authenticators, factors, people, recovery, second_factor, sessions, throttle
 from alma_leads.accounts.authenticators import Unconfirmed
+from alma_leads.accounts.emails import Notice, tell
 from alma_leads.accounts.errors import NoSecondFactor, SignInOver
 from alma_leads.accounts.factors import Factors
 from alma_leads.accounts.models import User
@@ -107,6 +108,7 @@ def remove_app(actor: Actor, *, keep_session: str) -> None:
             raise NoSecondFactor("There is no app.")
         second_factor.removed(connection, actor.id, keep_session=keep_session)
         audit.record(connection, Action.AUTHENTICATOR_REMOVED, actor=actor, subject=actor.name)
+        tell(connection, Notice.APP_REMOVED, user_id=actor.id, actor=actor)
 
 
 def sign_in_with_code(holder: Holder, typed: str, *, token: str, visitor: Visitor) -> Opened | None:
@@ -161,6 +163,7 @@ def reset_second_factor(person_id: int, *, actor: Actor) -> Person:
         recovery.forget(connection, person_id)
         sessions.end_all(connection, person_id)
         audit.record(connection, Action.SECOND_FACTOR_RESET, actor=actor, subject=person.name)
+        tell(connection, Notice.SECOND_FACTOR_RESET, user_id=person_id, actor=actor)
         return person
 
 

@@ -9,39 +9,74 @@ import click
 from flask.cli import AppGroup
 
 from alma_leads.accounts import people_service, second_factor_service
-from alma_leads.accounts.errors import AccountError
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.emails import address_of_link
+from alma_leads.accounts.errors import AccountError, BadName
+from alma_leads.accounts.models import LinkPurpose, Role
+from alma_leads.accounts.people import MAX_NAME_LENGTH, check_name
+from alma_leads.accounts.people_service import PersonRow
 from alma_leads.actor import OPERATOR
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
+from alma_leads.tasks import wake
 
 people_cli = AppGroup("people", help="Who may come in.")
 
 
+HEADINGS = ("EMAIL", "NAME", "ROLE", "STATE", "SECOND FACTOR", "LAST SIGN-IN")
+ROLES = click.Choice([role.value for role in Role])
+
+
 @people_cli.command("list")
 def list_command() -> None:
-    """List everyone: address, name, role and state."""
-    people = people_service.list_people()
-    for person in people:
-        state = "turned off" if not person.active else "active" if person.came else "not come yet"
-        click.echo(f"{person.email}\t{person.name}\t{person.role}\t{state}")
-    click.echo(f"{len(people)} people.", err=True)
+    """List everyone: address, name, role, state, second factor and last sign-in."""
+    found = people_service.list_people()
+    rows = [HEADINGS, *(_cells(person) for person in found)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    click.echo(f"{len(found)} {'person' if len(found) == 1 else 'people'}.", err=True)
+
+
+def _cells(person: PersonRow) -> tuple[str, ...]:
+    state = person.state
+    if state == "invited" and person.invited_until is None:
+        state = "invited (link too old)"
+    return (
+        person.email,
+        person.name,
+        person.role,
+        state,
+        "yes" if person.has_second_factor else "no",
+        f"{person.signed_in_at[:16].replace('T', ' ')} UTC" if person.signed_in_at else "never",
+    )
 
 
 @people_cli.command("add")
 @click.argument("email")
 @click.option("--name", required=True, help="The person's name.")
-@click.option(
-    "--role", type=click.Choice([role.value for role in Role]), default=Role.ATTORNEY.value, show_default=True
-)
+@click.option("--role", type=ROLES, default=Role.ATTORNEY.value, show_default=True)
 def add_command(email: str, name: str, role: str) -> None:
-    """Add a person, and print the one-time address where that person sets a password."""
-    if not name.strip() or not name.isprintable() or len(name) > 200:
-        raise click.BadParameter("give a name of 1 to 200 characters", param_hint="--name")
+    """Invite a person: by e-mail, and by the one-time address that this prints, where a password is chosen.
+
+    Someone who was invited before and never came gets another name and role, and a new link: the old one stops working.
+    """
+    try:
+        name = check_name(name)
+    except BadName as error:
+        raise click.BadParameter(f"give a name of 1 to {MAX_NAME_LENGTH} characters", param_hint="--name") from error
     with _explained(email):
-        token = people_service.add_person(email, name=name.strip(), role=Role(role), actor=OPERATOR)
-        click.echo(f"{email} is added as {role}. Within 24 hours, this address sets a password, once:")
-        click.echo(f"{settings().PUBLIC_URL}/invitation/{token}")
+        invited = people_service.invite(email, name=name, role=Role(role), actor=OPERATOR)
+    address = invited.person.email
+    if invited.again:
+        click.echo(f"{address} was invited before and never came: now {role}, with a new link. Earlier ones are over.")
+    else:
+        click.echo(f"{address} is added as {role}.")
+    if settings().SMTP_HOST:
+        wake(wait=True)
+        click.echo("The invitation goes out by e-mail. The same link, which works once, within 24 hours:")
+    else:
+        click.echo("No mail server is set (SMTP_HOST): hand this link over yourself. It works once, within 24 hours:")
+    click.echo(address_of_link(LinkPurpose.INVITATION, invited.token))
 
 
 @people_cli.command("deactivate")
@@ -49,8 +84,8 @@ def add_command(email: str, name: str, role: str) -> None:
 def deactivate_command(email: str) -> None:
     """Turn a person off: signed out at once, and no longer let in."""
     with _explained(email):
-        people_service.deactivate(email, actor=OPERATOR)
-        click.echo(f"{email} is turned off and signed out everywhere.")
+        person = people_service.deactivate(people_service.find_person(email).id, actor=OPERATOR)
+        click.echo(f"{person.email} is turned off and signed out everywhere.")
 
 
 @people_cli.command("activate")
@@ -58,8 +93,22 @@ def deactivate_command(email: str) -> None:
 def activate_command(email: str) -> None:
     """Turn a person on again."""
     with _explained(email):
-        people_service.activate(email, actor=OPERATOR)
-        click.echo(f"{email} is active.")
+        person = people_service.activate(people_service.find_person(email).id, actor=OPERATOR)
+        click.echo(f"{person.email} is active.")
+
+
+@people_cli.command("role")
+@click.argument("email")
+@click.argument("role", type=ROLES)
+def role_command(email: str, role: str) -> None:
+    """Give a person another role, from the next click on."""
+    with _explained(email):
+        person = people_service.change_role(people_service.find_person(email).id, role=Role(role), actor=OPERATOR)
+    if person.role == role:
+        click.echo(f"{person.email} is {role} already.")
+        return
+    wake(wait=True)
+    click.echo(f"{person.email} is {role} now, and was {person.role}.")
 
 
 @people_cli.command("reset-2fa")
@@ -69,6 +118,7 @@ def reset_second_factor_command(email: str) -> None:
     with _explained(email):
         person = people_service.find_person(email)
         second_factor_service.reset_second_factor(person.id, actor=OPERATOR)
+        wake(wait=True)
         click.echo(f"{person.email} has no second factor any more, and is signed out everywhere.")
 
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from alma_leads.accounts import password_service, setup_service
 from alma_leads.accounts.errors import LastAdministrator, LinkGone, WeakPassword
 from alma_leads.accounts.models import Role
-from alma_leads.accounts.people_service import deactivate
+from alma_leads.accounts.people_service import change_role, deactivate
 from alma_leads.accounts.setup_service import prepare_first_administrator
 from alma_leads.accounts.setup_service import set_up as set_up_first
 from alma_leads.accounts.upkeep_service import forget_expired
@@ -277,10 +277,12 @@ def test_the_list_says_who_can_sign_in(app: Flask) -> None:
     add_person(app)
     add_person(app, "Hannah Weiss", active=False, role=Role.VIEWER)
     invited(app)
-    lines = flask(app, "list").output.splitlines()
-    assert "hannah.weiss@alma.example\tHannah Weiss\tviewer\tturned off" in lines
-    assert f"{IAN}\tIan Park\tattorney\tnot come yet" in lines
-    assert "rosa.delgado@alma.example\tRosa Delgado\tadministrator\tactive" in lines
+    lines = [line.split("  ") for line in flask(app, "list").output.splitlines()]
+    cells = [tuple(cell.strip() for cell in line if cell) for line in lines]
+    assert cells[0] == ("EMAIL", "NAME", "ROLE", "STATE", "SECOND FACTOR", "LAST SIGN-IN")
+    assert ("hannah.weiss@alma.example", "Hannah Weiss", "viewer", "off", "no", "never") in cells
+    assert (IAN, "Ian Park", "attorney", "invited", "no", "never") in cells
+    assert ("rosa.delgado@alma.example", "Rosa Delgado", "administrator", "active", "no", "never") in cells
 
 
 def test_someone_turned_off_is_out_at_once_and_may_be_turned_on_again(app: Flask, client: StrictClient) -> None:
@@ -310,21 +312,62 @@ def test_the_last_administrator_stays(app: Flask) -> None:
 
 
 def test_two_administrators_cannot_turn_each_other_off_at_once(app: Flask) -> None:
-    emails = ["rosa.delgado@alma.example", IAN]
-    add_person(app)
-    add_person(app, "Ian Park")
+    both = [add_person(app), add_person(app, "Ian Park")]
 
-    def turn_off(email: str) -> bool:
+    def turn_off(person_id: int) -> bool:
         with app.app_context():
             try:
-                deactivate(email, actor=OPERATOR)
+                deactivate(person_id, actor=OPERATOR)
             except LastAdministrator:
                 return False
             return True
 
     with ThreadPoolExecutor(2) as pool:
-        assert sum(pool.map(turn_off, emails)) == 1
+        assert sum(pool.map(turn_off, both)) == 1
     assert value(app, "SELECT count(*) FROM users WHERE active") == 1
+
+
+def test_two_administrators_cannot_demote_each_other_at_once(app: Flask) -> None:
+    both = [add_person(app), add_person(app, "Ian Park")]
+
+    def demote(person_id: int) -> bool:
+        with app.app_context():
+            try:
+                change_role(person_id, role=Role.VIEWER, actor=OPERATOR)
+            except LastAdministrator:
+                return False
+            return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(demote, both)) == 1
+    assert value(app, "SELECT count(*) FROM users WHERE role = 'administrator'") == 1
+
+
+def test_the_role_command_says_what_it_changed(app: Flask) -> None:
+    add_person(app)
+    add_person(app, "Ian Park", role=Role.ATTORNEY)
+    result = flask(app, "role", IAN, "viewer")
+    assert (result.exit_code, result.output) == (0, f"{IAN} is viewer now, and was attorney.\n")
+    assert value(app, "SELECT role FROM users WHERE email = :email", email=IAN) == "viewer"
+    assert value(app, "SELECT kind FROM outbox_messages") == "account_notice"
+    assert flask(app, "role", IAN, "viewer").output == f"{IAN} is viewer already.\n"
+    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'role_changed'") == 1
+    refused = flask(app, "role", "rosa.delgado@alma.example", "viewer")
+    assert refused.exit_code != 0
+    assert "the last active administrator" in refused.output
+
+
+def test_adding_someone_says_whether_the_mail_goes_out(app: Flask) -> None:
+    first = flask(app, "add", IAN, "--name", "Ian Park").output
+    assert f"{IAN} is added as attorney." in first
+    assert "No mail server is set (SMTP_HOST): hand this link over yourself." in first
+    assert value(app, "SELECT count(*) FROM outbox_messages WHERE kind = 'invitation'") == 1
+    again = flask(app, "add", IAN, "--name", "Ian Park").output
+    assert f"{IAN} was invited before and never came: now attorney, with a new link." in again
+    assert value(app, "SELECT count(*) FROM outbox_messages") == 1, "the e-mail with the old link goes nowhere"
+    link = again.split()[-1].rpartition("/")[2]
+    assert link in value(app, "SELECT text_body FROM outbox_messages")
+    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'person_added'") == 1
 
 
 def test_the_librarys_own_commands_are_not_offered(app: Flask) -> None:

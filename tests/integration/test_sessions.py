@@ -10,8 +10,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from alma_leads.accounts.models import Role
-from alma_leads.accounts.people_service import activate, deactivate
-from alma_leads.accounts.people_service import add_person as invite
+from alma_leads.accounts.people_service import activate, deactivate, invite
 from alma_leads.accounts.proofs import Proof
 from alma_leads.accounts.sessions import Visitor
 from alma_leads.accounts.sign_in_service import open_session
@@ -114,7 +113,7 @@ def test_signing_in_again_replaces_the_session(app: Flask, signed_in: StrictClie
     add_person(app, "Ian Park")
     # As through a set-up link opened in Rosa's browser: whoever was in is out.
     with app.app_context():
-        link = invite("marcus.bell@alma.example", name="Marcus Bell", role=Role.VIEWER, actor=OPERATOR)
+        link = invite("marcus.bell@alma.example", name="Marcus Bell", role=Role.VIEWER, actor=OPERATOR).token
     page = signed_in.get(f"/invitation/{link}", headers=HTML)
     data = {"csrf_token": token(page), "password": NEW}
     assert signed_in.post(f"/invitation/{link}", data=data, headers=HTML).status_code == 303
@@ -167,11 +166,12 @@ def test_a_request_asks_once_who_it_is(app: Flask, signed_in: StrictClient) -> N
 
 def test_turning_someone_off_ends_their_sessions_at_once(app: Flask, signed_in: StrictClient) -> None:
     add_person(app, "Ian Park")
+    rosa = value(app, "SELECT id FROM users WHERE email = :email", email=ROSA)
     with app.app_context():
-        deactivate(ROSA, actor=OPERATOR)
+        deactivate(rosa, actor=OPERATOR)
     assert not is_in(signed_in)
     with app.app_context():
-        activate(ROSA, actor=OPERATOR)
+        activate(rosa, actor=OPERATOR)
     assert not is_in(signed_in)  # on again is not in again
     sign_in(signed_in)
     assert is_in(signed_in)

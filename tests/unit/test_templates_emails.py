@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from alma_leads.accounts.emails import ACCOUNT_NOTICE, EMAIL_CHANGE, INVITATION, PASSWORD_RESET, Notice
 from alma_leads.leads.emails import confirmation, notification
 from alma_leads.leads.schemas import LeadIn
+from alma_leads.outbox.composition import compose
 from alma_leads.outbox.message import Message
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +49,7 @@ def notice(
 def test_every_email_has_its_three_files() -> None:
     folder = ROOT / "templates" / "email"
     kinds = {path.name.split(".")[0] for path in folder.iterdir()} - {"layout"}
-    assert kinds == {"lead_confirmation", "lead_notification"}
+    assert kinds >= {"lead_confirmation", "lead_notification", INVITATION, PASSWORD_RESET, EMAIL_CHANGE, ACCOUNT_NOTICE}
     for kind in kinds:
         assert all((folder / f"{kind}.{end}").is_file() for end in ("subject.txt", "txt", "html"))
 
@@ -94,3 +96,35 @@ def test_mark_up_in_a_name_stays_text() -> None:
     assert "&lt;b&gt;O" in message.html
     assert "<b>O'Neill & Co" in message.text, "the plain text is not for a browser"
     assert message.subject == "New lead: Amara <b>O'Neill & Co (lead 412)"
+
+
+@pytest.mark.parametrize("by", ["", "Rosa <b>Delgado</b>"])
+@pytest.mark.parametrize("kind", [INVITATION, PASSWORD_RESET, EMAIL_CHANGE])
+def test_an_email_with_a_link_says_who_sent_it_and_for_how_long(kind: str, by: str) -> None:
+    link = f"{PUBLIC_URL}/reset/{'x' * 43}"
+    message = compose(
+        kind, correlation="person:1", recipient="a@b.example", sender_name="Alma", link=link, by=by, email="a@b.example"
+    )
+    for body in (message.text, message.html):
+        assert link in body
+        assert "24 hours" in body
+    assert "<b>D" not in message.html
+    assert all(len(line) <= 78 for line in message.text.splitlines())
+
+
+@pytest.mark.parametrize("by", ["", "Rosa Delgado"])
+@pytest.mark.parametrize("notice", list(Notice))
+def test_a_notice_says_what_was_done_and_lets_nobody_in(notice: Notice, by: str) -> None:
+    message = compose(
+        ACCOUNT_NOTICE,
+        correlation="person:1",
+        recipient="a@b.example",
+        sender_name="Alma",
+        what=notice.value,
+        when="25 November 2026 at 08:40 UTC",
+        by=by,
+    )
+    for body in (message.text, message.html):
+        assert notice.value in body
+        assert (by or "someone signed in as you") in body
+        assert "http" not in body

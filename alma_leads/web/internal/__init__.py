@@ -14,6 +14,7 @@ from alma_leads.web.internal import (
     outbox,
     people_page,
     people_second_factor,
+    person_page,
     second_factor_page,
 )
 from alma_leads.web.internal.blueprint import internal
@@ -33,5 +34,6 @@ __all__ = [
     "outbox",
     "people_page",
     "people_second_factor",
+    "person_page",
     "second_factor_page",
 ]

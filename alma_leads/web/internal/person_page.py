@@ -1,0 +1,126 @@
+"""The page of one person, for administrators: role, invitation or reset link, second factor, turned off and on."""
+
+from __future__ import annotations
+
+from flask import Response, make_response, redirect, render_template, request
+
+from alma_leads.accounts import people_service
+from alma_leads.accounts.errors import CameAlready, LastAdministrator, NotComeYet, PersonNotFound, PersonOff
+from alma_leads.accounts.models import Role
+from alma_leads.accounts.people_service import look_up
+from alma_leads.accounts.permissions import Permission
+from alma_leads.accounts.second_factor_service import reset_second_factor
+from alma_leads.tasks import wake
+from alma_leads.web.auth import access, actor, needs
+from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.internal.desk_frame import reader_clock
+from alma_leads.web.internal.list_request import private
+from alma_leads.web.internal.people_page import HOME, ROLES, person_view
+from alma_leads.web.internal.toasts import Toast, keep_toast
+from alma_leads.web.problems import problem
+from alma_leads.web.sessions import reader
+
+PERSON = "/settings/people/<int(max=2147483647):person_id>"
+
+
+@internal.get(PERSON)
+@access(needs(Permission.MANAGE_PEOPLE, fresh=True))
+def person(person_id: int) -> Response:
+    """Show one person, and what can be changed."""
+    return _page(person_id)
+
+
+@internal.post(f"{PERSON}/role")
+@access(needs(Permission.MANAGE_PEOPLE, fresh=True))
+def change_role(person_id: int) -> Response:
+    """Give the person another role."""
+    role = request.form.get("role", "")
+    if role not in ROLES:
+        return _page(person_id, {"role": "Choose a role"})
+    try:
+        changed = people_service.change_role(person_id, role=Role(role), actor=actor())
+    except (LastAdministrator, PersonNotFound) as refused:
+        return _refused(person_id, refused)
+    return _done(person_id, f"{changed.name} is {role} now.", stays=role == Role.ADMINISTRATOR.value)
+
+
+@internal.post(f"{PERSON}/invitation")
+@access(needs(Permission.MANAGE_PEOPLE, fresh=True))
+def change_invitation(person_id: int) -> Response:
+    """Send the invitation again, or, with `do=revoke`, make it stop working."""
+    try:
+        if request.form.get("do") == "revoke":
+            revoked = people_service.revoke_invitation(person_id, actor=actor())
+            return _done(person_id, f"The invitation to {revoked.email} is revoked.")
+        invited = people_service.invite_again(person_id, actor=actor())
+    except (CameAlready, PersonOff, PersonNotFound) as refused:
+        return _refused(person_id, refused)
+    return _done(person_id, f"A new invitation goes to {invited.email}. The earlier link no longer works.")
+
+
+@internal.post(f"{PERSON}/reset-link")
+@access(needs(Permission.MANAGE_PEOPLE, fresh=True))
+def send_reset_link(person_id: int) -> Response:
+    """Send the person a link to choose a new password."""
+    try:
+        sent = people_service.send_reset_link(person_id, actor=actor())
+    except (NotComeYet, PersonOff, PersonNotFound) as refused:
+        return _refused(person_id, refused)
+    return _done(person_id, f"A link to choose a new password goes to {sent.email}.")
+
+
+@internal.post(f"{PERSON}/second-factor")
+@access(needs(Permission.MANAGE_PEOPLE, fresh=True))
+def reset_factors(person_id: int) -> Response:
+    """Take the person's second factor away."""
+    try:
+        changed = reset_second_factor(person_id, actor=actor())
+    except PersonNotFound as refused:
+        return _refused(person_id, refused)
+    return _done(person_id, f"{changed.name} has no second factor any more.", stays=True)
+
+
+@internal.post(f"{PERSON}/active")
+@access(needs(Permission.MANAGE_PEOPLE, fresh=True))
+def change_active(person_id: int) -> Response:
+    """Turn the person off, or, with `do=activate`, on again."""
+    try:
+        if request.form.get("do") == "activate":
+            changed = people_service.activate(person_id, actor=actor())
+            return _done(person_id, f"{changed.name} can sign in again.")
+        changed = people_service.deactivate(person_id, actor=actor())
+    except (LastAdministrator, NotComeYet, PersonNotFound) as refused:
+        return _refused(person_id, refused)
+    return _done(person_id, f"{changed.name} is turned off and signed out everywhere.")
+
+
+def _done(person_id: int, said: str, *, stays: bool = True) -> Response:
+    """Lead back to the person, or, whoever is no administrator any more, to the leads."""
+    wake()
+    keep_toast(Toast(said))
+    lost = not stays and person_id == reader().id
+    return make_response(redirect("/internal/leads" if lost else f"{HOME}/{person_id}", 303))
+
+
+def _refused(person_id: int, refused: Exception) -> Response:
+    if isinstance(refused, PersonNotFound):
+        return problem(404, "There is no such person.")
+    return _page(person_id, {"": str(refused)})
+
+
+def _page(person_id: int, errors: dict[str, str] | None = None) -> Response:
+    try:
+        row = look_up(person_id)
+    except PersonNotFound:
+        return problem(404, "There is no such person.")
+    page = render_template(
+        "internal/settings/person.html",
+        section="settings",
+        tab="people",
+        view=person_view(row, reader_clock()),
+        person=row,
+        is_reader=row.id == reader().id,
+        errors=errors or {},
+        roles=ROLES,
+    )
+    return private(make_response(page, 409 if errors and "" in errors else 422 if errors else 200))
