@@ -6,6 +6,7 @@
     create: "That was stopped before it finished. You can try again.",
     get: "That was stopped before it finished, or this device has no passkey for Alma. Try again, or use another way.",
   };
+  const TOO_LONG = "That took too long. Try again.";
   const WORDS = {
     InvalidStateError: "This device holds a passkey for your account already. Use another device, or the passkey you have.",
     NotSupportedError: "This device cannot make a passkey that we could use. Use another device.",
@@ -38,7 +39,7 @@
     place.replaceChildren();
     if (!words) return;
     const box = document.createElement("div");
-    box.className = "notice warn row";
+    box.className = "notice warn";
     box.textContent = words;
     place.append(box);
   }
@@ -70,11 +71,14 @@
       say(form, "You seem to be offline. Try again.");
     }
     if (!options) return false;
+    const began = Date.now();
     try {
       const credential = await navigator.credentials[kind]({ publicKey: publicKey(options) });
       form.elements.credential.value = answer(credential);
     } catch (failure) {
-      say(form, WORDS[failure.name] || STOPPED[kind]);
+      // Browsers give stopping and running out of time the same name, so that no page learns whether there is a passkey.
+      const late = failure.name === "NotAllowedError" && Date.now() - began >= options.timeout;
+      say(form, late ? TOO_LONG : WORDS[failure.name] || STOPPED[kind]);
       return false;
     }
     HTMLFormElement.prototype.submit.call(form);

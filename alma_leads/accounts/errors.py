@@ -125,4 +125,4 @@ class LastWayIn(AccountError):
     """Without this the person could not come in any more."""
 
     def __init__(self) -> None:
-        super().__init__("This is your only way in. Choose a password or add another passkey first.")
+        super().__init__("This is your only way in, so it stays. Add another passkey first.")

@@ -14,7 +14,7 @@ from tests.e2e.conftest import EMAIL, KEY, WORD, Product
 from tests.e2e.screens import FormPage, SignInPage
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-PUBLIC = ["/", "/thanks", "/login", "/docs", "/nowhere"]
+PUBLIC = ["/", "/thanks", "/login", "/login/passkey", "/docs", "/nowhere"]
 DESK = [
     "/internal/leads",
     "/internal/leads?q=nobody-at-all",
@@ -28,6 +28,7 @@ DESK = [
     "/internal/settings/keys",
     "/internal/settings/keys/new",
     "/internal/account",
+    "/internal/account/passkeys/new",
 ]
 SIZES = {"desk": (1280, 900), "phone": (360, 740)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,13 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from alma_leads.accounts.errors import LastWayIn, TooManyAttempts
 from alma_leads.accounts.models import SessionStage
+from alma_leads.accounts.passkey_service import remove_passkey, sign_in_with_passkey
+from alma_leads.accounts.sessions import Visitor
 from alma_leads.accounts.throttle import PER_ADDRESS
 from alma_leads.accounts.upkeep_service import forget_expired
+from alma_leads.actor import Actor
 from alma_leads.database import to_stamp, utc_now
 from config import Settings
 from tests.authenticator import Device, decode, encode
@@ -520,6 +525,48 @@ def test_the_last_passkey_stays_where_it_is_needed(
     assert add(client, Device(), name="Other").status_code == 303
     assert remove(client, number).status_code == 303
     assert value(app, "SELECT name FROM passkeys") == "Other"
+
+
+def test_of_two_passkeys_removed_at_once_one_stays_when_it_is_the_only_way_in(app: Flask, device: Device) -> None:
+    client = browser(app)
+    show(client, device)
+    add(client, Device(), name="Other")
+    without_password(app)
+    person = value(app, "SELECT id FROM users")
+    numbers = [value(app, f"SELECT {which}(id) FROM passkeys") for which in ("min", "max")]
+
+    def take_away(number: int) -> bool:
+        with app.app_context():
+            try:
+                remove_passkey(Actor("user", person, "Rosa Delgado"), number, keep_session="")
+            except LastWayIn:
+                return False
+            return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(take_away, numbers)) == [False, True]
+    assert value(app, "SELECT count(*) FROM passkeys") == 1
+
+
+def test_of_two_who_show_one_answer_at_once_one_comes_in(app: Flask, device: Device) -> None:
+    client = browser(app)
+    shown = device.get(ask(client))
+    with client.session_transaction() as cookie:
+        secret = cookie["passkeys"]
+
+    def come_in(number: int) -> bool:
+        visitor = Visitor(f"192.0.2.{number}", "")
+        with app.app_context():
+            try:
+                opened = sign_in_with_passkey(
+                    shown, browser=secret, visitor=visitor, instead_of="", second_step_of=None
+                )
+            except TooManyAttempts:
+                return False
+            return opened is not None
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(come_in, range(8))) == 1
 
 
 # Where there are none
