@@ -67,6 +67,13 @@ class WeakPassword(AccountError):
     """The password cannot be used; the text says why, as a plain sentence."""
 
 
+class PasswordsOff(AccountError):
+    """Nobody has a password here."""
+
+    def __init__(self) -> None:
+        super().__init__("Nobody has a password here. Sign in with your work account.")
+
+
 class TooManyAttempts(AccountError):
     """Too many sign-ins failed: wait."""
 

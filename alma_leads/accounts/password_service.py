@@ -8,6 +8,7 @@ from alma_leads.accounts.emails import Notice, take_back, tell
 from alma_leads.accounts.errors import LinkGone
 from alma_leads.accounts.links import Link
 from alma_leads.accounts.models import LinkPurpose
+from alma_leads.accounts.password_rule import need_passwords
 from alma_leads.accounts.passwords import check_password, hash_password
 from alma_leads.accounts.sign_in_service import hold
 from alma_leads.actor import Actor
@@ -42,9 +43,11 @@ def choose_password(token: str, purpose: LinkPurpose, *, password: str, address:
         address: network address of whoever does it.
 
     Raises:
+        PasswordsOff: nobody has one.
         WeakPassword: the password cannot be used; the link still works.
         LinkGone: it does not work any more.
     """
+    need_passwords()
     link = look_at_link(token, purpose)
     name = link.name or ""
     hashed = hash_password(check_password(password, about=(link.email or "", name)))
@@ -69,8 +72,10 @@ def change_password(actor: Actor, *, password: str, keep_session: str) -> None:
     """Set another password for the person who acts, and end all of that person's other sessions.
 
     Raises:
+        PasswordsOff: nobody has one.
         WeakPassword: the password cannot be used.
     """
+    need_passwords()
     with reading(db.engine) as connection:
         about = _ABOUT.rows(connection, id=actor.id)[0]
     hashed = hash_password(check_password(password, about=about))

@@ -20,6 +20,7 @@ class Refusal(enum.StrEnum):
     TURNED_OFF = "turned_off"
     ANOTHER_WORK_ACCOUNT = "another_work_account"  # the address came in with another one before
     ANOTHER_PERSON = "another_person"  # whoever confirmed is not who is signed in
+    ONE_FACTOR = "one_factor"  # whoever has a second one here shows both
     NOT_SHOWN_AGAIN = "not_shown_again"  # the provider did not ask again
 
 

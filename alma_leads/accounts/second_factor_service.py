@@ -14,6 +14,7 @@ from alma_leads.accounts.emails import Notice, tell
 from alma_leads.accounts.errors import NoSecondFactor, SignInOver
 from alma_leads.accounts.factors import Factors
 from alma_leads.accounts.models import User
+from alma_leads.accounts.password_rule import need_passwords
 from alma_leads.accounts.passwords import verify_password
 from alma_leads.accounts.people import Person
 from alma_leads.accounts.proofs import Proof
@@ -136,7 +137,9 @@ def confirm_again(person: User, password: str, code: str, *, token: str, visitor
 
     Raises:
         TooManyAttempts: this account or this address has to wait.
+        PasswordsOff: nobody has one.
     """
+    need_passwords()
     attempt = begin_attempt(person.email, address=visitor.address)
     if not verify_password(password, person.password):
         note_failure(person.email, address=visitor.address, proof=Proof.PASSWORD)

@@ -56,14 +56,14 @@ def look_at_set_up(token: str) -> None:
         links.look(connection, token, LinkPurpose.SETUP, now=utc_now())
 
 
-def set_up(token: str, *, name: str, email: str, password: str, address: str) -> int:
+def set_up(token: str, *, name: str, email: str, password: str | None, address: str) -> int:
     """Make the first administrator through the set-up link, and return that person's number.
 
     Args:
         token: the link's.
         name: as shown.
         email: as typed.
-        password: as typed.
+        password: as typed, or None where nobody has one: the person comes in with the work account.
         address: network address of whoever does it.
 
     Raises:
@@ -74,7 +74,7 @@ def set_up(token: str, *, name: str, email: str, password: str, address: str) ->
     """
     look_at_set_up(token)  # before the costly hash: anyone may try
     normalised = normalise_email(email)
-    hashed = hash_password(check_password(password, about=(normalised, name)))
+    hashed = None if password is None else hash_password(check_password(password, about=(normalised, name)))
     with transaction(db.engine) as connection:
         _ALONE.run(connection)
         links.use(connection, token, LinkPurpose.SETUP, now=utc_now())

@@ -16,6 +16,7 @@ from alma_leads import audit
 from alma_leads.accounts import sessions, throttle
 from alma_leads.accounts.links import token_hash
 from alma_leads.accounts.models import SessionStage
+from alma_leads.accounts.password_rule import need_passwords
 from alma_leads.accounts.passwords import hash_password, is_outdated, normalise_password, verify_password
 from alma_leads.accounts.proofs import Proof, are_two_factors, in_words, stage_of
 from alma_leads.accounts.sessions import Visitor
@@ -98,7 +99,9 @@ def sign_in_with_password(email: str, password: str, *, visitor: Visitor, instea
 
     Raises:
         TooManyAttempts: this account or this address has to wait.
+        PasswordsOff: nobody has one.
     """
+    need_passwords()
     attempt = begin_attempt(email, address=visitor.address)
     with reading(db.engine) as connection:
         row = _find(connection, email)
@@ -195,7 +198,9 @@ def confirm_with_password(email: str, password: str, *, token: str, visitor: Vis
 
     Raises:
         TooManyAttempts: this account or this address has to wait.
+        PasswordsOff: nobody has one.
     """
+    need_passwords()
     attempt = begin_attempt(email, address=visitor.address)
     with reading(db.engine) as connection:
         row = _find(connection, email)

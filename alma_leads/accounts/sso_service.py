@@ -12,7 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from alma_leads import audit
-from alma_leads.accounts import identities, sessions, sso_requests, throttle
+from alma_leads.accounts import factors, identities, sessions, sso_requests, throttle
 from alma_leads.accounts.errors import PersonExists
 from alma_leads.accounts.id_token import BadIdToken, WorkAccount
 from alma_leads.accounts.identities import Rules
@@ -23,7 +23,7 @@ from alma_leads.accounts.provider import CodeRefused, IdentityProvider, Provider
 from alma_leads.accounts.refusals import Refusal, WorkAccountRefused
 from alma_leads.accounts.session_service import session_lifetime
 from alma_leads.accounts.sessions import Visitor
-from alma_leads.accounts.sign_in_service import Opened, begin_session, confirm
+from alma_leads.accounts.sign_in_service import UNKNOWN_ACCOUNT, Opened, begin_session, confirm
 from alma_leads.accounts.sso_requests import SsoRequest
 from alma_leads.actor import stranger
 from alma_leads.audit import Action
@@ -103,7 +103,7 @@ def come_back(
                 connection,
                 Action.SIGN_IN_FAILED,
                 actor=stranger(visitor.address),
-                subject=refused.subject or "an unknown account",
+                subject=refused.subject or UNKNOWN_ACCOUNT,
                 by=Proof.SSO.value,
                 reason=refused.refusal.value,
             )
@@ -157,6 +157,8 @@ def _confirm(account: WorkAccount, request: SsoRequest, *, token: str) -> Opened
             raise WorkAccountRefused(Refusal.ANOTHER_PERSON, subject=holder.person.name)
         if account.shown_at is None or account.shown_at < request.created_at - _LEEWAY:
             raise WorkAccountRefused(Refusal.NOT_SHOWN_AGAIN, subject=holder.person.name)
+        if not account.two_factors and factors.of_person(connection, holder.person.id).has_second:
+            raise WorkAccountRefused(Refusal.ONE_FACTOR, subject=holder.person.name)
         return confirm(connection, token)
 
 

@@ -16,6 +16,7 @@ from alma_leads.accounts.errors import (
     KeyElsewhere,
     KeyNotFound,
     NoPasskeysHere,
+    PasswordsOff,
     TooManyAttempts,
 )
 from alma_leads.email_address import BadEmailAddress
@@ -96,6 +97,7 @@ def _page(status: int, detail: str, headers: Mapping[str, str]) -> str:
 
 # What a failure of the business means over HTTP. A domain error that is not here is a fault of ours: 500.
 STATUS_OF: dict[type[Exception], int] = {
+    PasswordsOff: 403,
     KeyElsewhere: 403,
     KeyNotFound: 404,
     LeadNotFound: 404,

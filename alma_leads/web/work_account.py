@@ -12,11 +12,13 @@ from flask import Response, make_response, render_template, session
 from limits import parse
 from werkzeug.exceptions import NotFound
 
+from alma_leads.accounts.models import SessionStage
+from alma_leads.accounts.password_rule import passwords_are_on
 from alma_leads.accounts.provider import identity_provider
 from alma_leads.accounts.refusals import Refusal, WorkAccountRefused
 from alma_leads.accounts.sso_service import go_to_provider
-from alma_leads.extensions import settings
 from alma_leads.web.problems import problem
+from alma_leads.web.sessions import holder
 from alma_leads.web.throttle import client, spend
 
 BROWSER = "sso"  # a key of the cookie: what this browser is known by until it comes back
@@ -67,6 +69,11 @@ _WORDS: dict[Refusal, tuple[int, str, str]] = {
         "This is somebody else’s work account.",
         "Nothing was changed. Use the work account that you signed in with here.",
     ),
+    Refusal.ONE_FACTOR: (
+        403,
+        "Your work account alone is not enough.",
+        "You have a second factor here. Sign out and sign in again, with both: then you can go on.",
+    ),
     Refusal.NOT_SHOWN_AGAIN: (
         403,
         "Your work account did not ask again who you are.",
@@ -78,11 +85,6 @@ _WORDS: dict[Refusal, tuple[int, str, str]] = {
 def is_offered() -> bool:
     """Say whether people may sign in with a work account."""
     return identity_provider() is not None
-
-
-def takes_passwords() -> bool:
-    """Say whether people may sign in by password."""
-    return settings().PASSWORD_SIGN_IN == "on"  # noqa: S105 -- a setting, not a secret
 
 
 def leave(*, wanted: str, confirming: bool = False) -> Response:
@@ -104,11 +106,16 @@ def leave(*, wanted: str, confirming: bool = False) -> Response:
 def refusal(refused: WorkAccountRefused) -> Response:
     """Return a page that says why someone is not let in, and what to do."""
     status, title, advice = _WORDS[refused.refusal]
-    return _page("work_account_refused.html", status, title=title, advice=advice)
+    found = holder()
+    signed_in = found is not None and found.stage is SessionStage.OPEN
+    other_ways = passwords_are_on()
+    return _page(
+        "work_account_refused.html", status, title=title, advice=advice, signed_in=signed_in, other_ways=other_ways
+    )
 
 
 def _page(template: str, status: int, **context: object) -> Response:
-    body = render_template(f"sign_in/{template}", passwords=takes_passwords(), **context)
+    body = render_template(f"sign_in/{template}", **context)
     response = make_response(body, status)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"

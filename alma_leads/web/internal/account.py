@@ -13,6 +13,7 @@ from flask import Response, make_response, redirect, render_template, request
 from alma_leads.accounts.errors import WeakPassword
 from alma_leads.accounts.links import token_hash
 from alma_leads.accounts.passkey_service import list_passkeys
+from alma_leads.accounts.password_rule import need_passwords, passwords_are_on
 from alma_leads.accounts.password_service import change_password
 from alma_leads.accounts.permissions import Permission
 from alma_leads.accounts.profile_service import set_preferences
@@ -62,6 +63,7 @@ def account() -> Response:
 @access(needs(Permission.OWN_ACCOUNT, fresh=True))
 def new_password() -> Response:
     """Ask for another password."""
+    need_passwords()
     return _password_page({})
 
 
@@ -165,5 +167,6 @@ def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
         changed=clock.day(changed.isoformat()) if changed else "",
         zones=_zones(),
         person=person,
+        passwords=passwords_are_on(),
     )
     return make_response(page, status)

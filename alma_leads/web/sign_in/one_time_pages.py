@@ -6,6 +6,7 @@ from flask import Response, request
 
 from alma_leads.accounts.errors import LinkGone, PersonExists, WeakPassword
 from alma_leads.accounts.models import LinkPurpose
+from alma_leads.accounts.password_rule import passwords_are_on
 from alma_leads.accounts.password_service import choose_password, look_at_link
 from alma_leads.accounts.people import MAX_NAME_LENGTH
 from alma_leads.accounts.proofs import Proof
@@ -26,7 +27,7 @@ def setup(token: str) -> Response:
         look_at_set_up(token)
     except LinkGone:
         return _gone()
-    return page("setup.html", values={}, errors={})
+    return page("setup.html", values={}, errors={}, passwords=passwords_are_on())
 
 
 @sign_in.post("/setup/<token>")
@@ -34,7 +35,7 @@ def setup(token: str) -> Response:
 def make_first_administrator(token: str) -> Response:
     """Make the account, and sign in."""
     values = {field: request.form.get(field, "").strip() for field in ("name", "email")}
-    password = request.form.get("password", "")
+    password = request.form.get("password", "") if passwords_are_on() else None
     errors: dict[str, str] = {}
     if not values["name"].isprintable() or not 0 < len(values["name"]) <= MAX_NAME_LENGTH:
         errors["name"] = "Enter your name"
@@ -42,6 +43,8 @@ def make_first_administrator(token: str) -> Response:
         if not errors:
             address = request.remote_addr or ""
             user_id = set_up(token, name=values["name"], email=values["email"], password=password, address=address)
+            if password is None:
+                return page("password_off.html", email=values["email"])
             return _signed_in(user_id, Proof.PASSWORD)
     except BadEmailAddress:
         errors["email"] = "Enter an email address like name@example.com"
@@ -51,7 +54,7 @@ def make_first_administrator(token: str) -> Response:
         errors["password"] = str(weak)
     except LinkGone:
         return _gone()
-    return page("setup.html", values=values, errors=errors, status=422)
+    return page("setup.html", values=values, errors=errors, passwords=passwords_are_on(), status=422)
 
 
 @sign_in.get("/invitation/<token>", defaults={"purpose": LinkPurpose.INVITATION})
@@ -63,6 +66,8 @@ def set_password(purpose: LinkPurpose, token: str) -> Response:
         link = look_at_link(token, purpose)
     except LinkGone:
         return _gone()
+    if not passwords_are_on():
+        return page("password_off.html", email=link.email)
     return page("set_password.html", email=link.email, errors={})
 
 

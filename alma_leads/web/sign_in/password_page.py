@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, request
 
 from alma_leads.accounts.models import SessionStage
+from alma_leads.accounts.password_rule import passwords_are_on
 from alma_leads.accounts.permissions import Permission
 from alma_leads.accounts.session_service import sign_out
 from alma_leads.accounts.sign_in_service import sign_in_with_password
@@ -13,7 +14,7 @@ from alma_leads.web.auth import PUBLIC, access, actor, needs
 from alma_leads.web.sessions import end_browser_session, holder, session_token, visitor
 from alma_leads.web.sign_in.blueprint import sign_in
 from alma_leads.web.sign_in.steps import address_after, go_on, page, see_other, wanted
-from alma_leads.web.work_account import is_offered, takes_passwords
+from alma_leads.web.work_account import is_offered
 
 
 @sign_in.get("/login")
@@ -30,8 +31,6 @@ def login() -> Response:
 @access(PUBLIC)
 def log_in() -> Response:
     """Let someone in who knows the password, or lead to the next step."""
-    if not takes_passwords():
-        return page("password_off.html", status=403)
     email = request.form.get("email", "").strip()[:MAX_LENGTH]
     opened = sign_in_with_password(
         email, request.form.get("password", ""), visitor=visitor(), instead_of=session_token()
@@ -51,5 +50,5 @@ def log_out() -> Response:
 
 
 def _page(*, email: str, wrong: bool) -> Response:
-    ways = {"passwords": takes_passwords(), "work_accounts": is_offered()}
+    ways = {"passwords": passwords_are_on(), "work_accounts": is_offered()}
     return page("password.html", email=email, wrong=wrong, next=wanted(), **ways, status=422 if wrong else 200)
