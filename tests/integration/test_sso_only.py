@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.accounts.models import Role
-from alma_leads.accounts.people_service import add_person as invite
+from alma_leads.accounts.people_service import invite
 from alma_leads.accounts.setup_service import prepare_first_administrator
 from alma_leads.actor import OPERATOR
 from alma_leads.database import to_stamp, utc_now
@@ -63,7 +63,7 @@ def test_the_sign_in_page_asks_for_no_password(app: Flask, client: FlaskClient) 
 
 def test_an_invitation_leads_to_the_work_account(app: Flask, client: FlaskClient, provider: Provider) -> None:
     with app.app_context():
-        link = invite("rosa.delgado@alma.example", name="Rosa", role=Role.ATTORNEY, actor=OPERATOR)
+        link = invite("rosa.delgado@alma.example", name="Rosa", role=Role.ATTORNEY, actor=OPERATOR).token
     page = get(client, f"/invitation/{link}")
     assert "Use the work account with the address rosa.delgado@alma.example" in page.text
     data = {"password": "a long enough word 2", "csrf_token": token(page.response)}
