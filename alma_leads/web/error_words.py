@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 
@@ -58,11 +59,28 @@ _WORDS = {
 }
 
 
-def words_for(status: int, *, wait_seconds: int | None = None) -> ErrorWords:
-    """Return the words for a status, with the seconds to wait where there is a wait."""
-    words = _WORDS.get(status) or _WORDS[500 if status >= 500 else 422]
+# The same for an account that exists, one that does not, and an address from which too many were tried.
+SIGN_IN_WAITS = ErrorWords(
+    "Wait before you sign in again.",
+    ("Too many sign-ins failed, for this account or from your connection.",),
+    "Back to the sign-in page",
+    "/login",
+    footer="Someone who knows the password has to wait as well.",
+)
+
+
+def words_for(status: int, *, wait_seconds: int | None = None, words: ErrorWords | None = None) -> ErrorWords:
+    """Return the words for a status, or `words` of a special case, with how long to wait where there is a wait."""
+    words = words or _WORDS.get(status) or _WORDS[500 if status >= 500 else 422]
     if wait_seconds is not None:
-        seconds = "1 second" if wait_seconds == 1 else f"{wait_seconds} seconds"
-        wait = f"Wait {seconds}, then try again. What you typed is still in your browser: go back to find it."
+        wait = (
+            f"Wait {_span(wait_seconds)}, then try again. What you typed is still in your browser: go back to find it."
+        )
         words = replace(words, sentences=(*words.sentences, wait))
     return words
+
+
+def _span(seconds: int) -> str:
+    if seconds > 120:
+        return f"{math.ceil(seconds / 60)} minutes"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"

@@ -33,7 +33,7 @@ from alma_leads.leads.errors import (
 )
 from alma_leads.leads.filters import BadFilter
 from alma_leads.resumes.errors import FileTooLarge, RefusedFile
-from alma_leads.web.error_words import words_for
+from alma_leads.web.error_words import SIGN_IN_WAITS, ErrorWords, words_for
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 
 log = structlog.get_logger(__name__)
@@ -61,10 +61,14 @@ def problem(
     *,
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
+    words: ErrorWords | None = None,
 ) -> Response:
-    """Return the answer to a request that failed: JSON, or a page where the client asked for one."""
+    """Return the answer to a request that failed: JSON, or a page where the client asked for one.
+
+    `words` are for the page, where the usual ones of the status would not do.
+    """
     if wants_html():
-        body = _page(status, detail, headers or {})
+        body = _page(status, detail, headers or {}, words)
         response = make_response(body, status)
     else:
         document: dict[str, object] = {
@@ -83,11 +87,11 @@ def problem(
     return vary_on_accept(response)
 
 
-def _page(status: int, detail: str, headers: Mapping[str, str]) -> str:
+def _page(status: int, detail: str, headers: Mapping[str, str], words: ErrorWords | None) -> str:
     wait = headers.get("Retry-After")
     return render_template(
         "errors/error.html",
-        words=words_for(status, wait_seconds=int(wait) if wait else None),
+        words=words_for(status, wait_seconds=int(wait) if wait else None, words=words),
         status=status,
         detail=detail,
         request_id=g.get("request_id", ""),
@@ -148,7 +152,7 @@ def _refused(error: InputRefused) -> Response:
 
 
 def _on_too_many_attempts(error: TooManyAttempts) -> Response:
-    return problem(429, str(error), headers={"Retry-After": str(error.wait_seconds)})
+    return problem(429, str(error), headers={"Retry-After": str(error.wait_seconds)}, words=SIGN_IN_WAITS)
 
 
 def _on_domain_error(error: Exception) -> Response:

@@ -22,7 +22,10 @@ def test_other_statuses_borrow_the_words_of_their_kind(status: int, like: int) -
     assert words_for(status) == words_for(like)
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(1, "Wait 1 second,"), (40, "Wait 40 seconds,")])
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(1, "Wait 1 second,"), (40, "Wait 40 seconds,"), (121, "Wait 3 minutes,"), (893, "Wait 15 minutes,")],
+)
 def test_the_wait_is_said(seconds: int, said: str) -> None:
     assert said in words_for(429, wait_seconds=seconds).sentences[-1]
 
