@@ -18,8 +18,9 @@ from alma_leads.accounts.upkeep_service import forget_expired
 from alma_leads.actor import OPERATOR
 from alma_leads.database import to_stamp, utc_now
 from alma_leads.extensions import db
-from tests.desk import HTML, PASSWORD, Page, add_person, csrf, post, run, sign_in, token, value
+from tests.desk import HTML, PASSWORD, Page, add_lead, add_person, csrf, post, run, sign_in, token, value
 from tests.pages import StrictClient
+from tests.routes import address, methods, rules
 
 ROSA = "rosa.delgado@alma.example"
 NEW = "entirely different words 2"
@@ -281,3 +282,16 @@ def test_a_key_has_no_account(signed_in: StrictClient) -> None:
     assert stranger.get("/internal/account", headers=key).status_code == 403
     assert stranger.post("/logout", headers=key).status_code == 403
     assert csrf(signed_in, "/internal/account")
+
+
+def test_signing_out_is_in_sight_on_every_page(app: Flask, signed_in: StrictClient) -> None:
+    add_lead(app)
+    seen = 0
+    for rule in rules(app):
+        if "GET" not in methods(rule) or not rule.rule.startswith("/internal/"):
+            continue
+        answer = signed_in.get(address(rule), headers=HTML, buffered=True)
+        if answer.status_code == 200 and answer.mimetype == "text/html":
+            assert 'action="/logout"' in answer.get_data(as_text=True), rule.rule
+            seen += 1
+    assert seen > 8
