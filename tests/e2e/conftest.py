@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,15 @@ def browser_type_launch_args() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """Return a product of its own for each module, on SQLite."""
-    folder = tmp_path_factory.mktemp("product")
+    with run_product(tmp_path_factory.mktemp("product")) as product:
+        yield product
+
+
+@contextmanager
+def run_product(folder: Path, **settings: str) -> Iterator[Product]:
+    """Run a product that keeps everything in `folder`."""
     with SmtpServer(folder) as mail:
-        port = _free_port()
+        port = free_port()
         environment = {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")},
             "PORT": str(port),
@@ -69,6 +76,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             "FIRST_ADMIN_PASSWORD": WORD,
             "LOG_FORMAT": "json",
             **{name: str(value) for name, value in mail.settings().items()},
+            **settings,
         }
         log = (folder / "log").open("wb")
         process = subprocess.Popen([sys.executable, "serve.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
@@ -82,7 +90,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             log.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
