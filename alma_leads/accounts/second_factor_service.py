@@ -153,7 +153,7 @@ def confirm_again(person: User, password: str, code: str, *, token: str, visitor
 
 
 def reset_second_factor(person_id: int, *, actor: Actor) -> Person:
-    """Take away someone's app, passkeys and recovery codes, end that person's sessions, and return who it was.
+    """Take away someone's app, passkeys and recovery codes, end that person's sessions, and return who it is.
 
     Raises:
         PersonNotFound: there is no such person.
@@ -167,7 +167,7 @@ def reset_second_factor(person_id: int, *, actor: Actor) -> Person:
         sessions.end_all(connection, person_id)
         audit.record(connection, Action.SECOND_FACTOR_RESET, actor=actor, subject=person.name)
         tell(connection, Notice.SECOND_FACTOR_RESET, user_id=person_id, actor=actor)
-        return person
+        return people.by_id(connection, person_id)  # who had nothing but passkeys has not come yet, as it were
 
 
 def firm_rule(reader_id: int) -> Rule:

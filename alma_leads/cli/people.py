@@ -116,10 +116,12 @@ def role_command(email: str, role: str) -> None:
 def reset_second_factor_command(email: str) -> None:
     """Take away a person's app, passkeys and recovery codes, and sign that person out everywhere."""
     with _explained(email):
-        person = people_service.find_person(email)
-        second_factor_service.reset_second_factor(person.id, actor=OPERATOR)
+        number = people_service.find_person(email).id
+        person = second_factor_service.reset_second_factor(number, actor=OPERATOR)
         wake(wait=True)
         click.echo(f"{person.email} has no second factor any more, and is signed out everywhere.")
+        if not person.came:
+            click.echo("No way in is left. Make a new one-time address: people add.")
 
 
 @contextmanager

@@ -152,8 +152,8 @@ def _refuse_session(rule: Access) -> Response | None:
     person = found.person
     g.actor = Actor("user", person.id, person.name, request.remote_addr or "")
     g.permissions = ENROLMENT_PERMISSIONS if found.stage is SessionStage.ENROLMENT else ROLE_PERMISSIONS[person.role]
-    if found.stage is SessionStage.ENROLMENT and rule.permission not in g.permissions and wants_html():
-        return cast(Response, redirect("/internal/account/second-factor", 303))
+    if found.stage is SessionStage.ENROLMENT and rule.permission not in g.permissions:
+        return _not_enrolled()
     if rule.fresh and utc_now() - found.authenticated_at > FRESH_FOR and rule.permission in g.permissions:
         return _stale()
     return None
@@ -165,14 +165,25 @@ def _forbidden() -> Response:
     return problem(403, "You are signed in, but your role does not allow this. Ask an administrator.")
 
 
+def _not_enrolled() -> Response:
+    """Lead someone to setting up a second factor, since the firm requires one."""
+    if wants_html():
+        return _lead_to("/internal/account/second-factor", 403)
+    return problem(403, "The firm requires a second factor. Open the desk in a browser and set one up.")
+
+
+def _lead_to(address: str, status: int) -> Response:
+    """Lead a browser to another page; a script, which would put it into a part of its own page, with `status`."""
+    if "HX-Request" in request.headers:
+        return Response(status=status, headers={"HX-Redirect": address})
+    return cast(Response, redirect(address, 303))
+
+
 def _stale() -> Response:
     """Ask someone who signed in long ago to show again who it is, and lead back to where the button was."""
     wanted = request.full_path.rstrip("?") if request.method in SAFE_METHODS else back("/internal/account")
-    address = f"/internal/account/confirm?{urlencode({'next': wanted})}"
-    if "HX-Request" in request.headers:
-        return Response(status=403, headers={"HX-Redirect": address})
     if wants_html():
-        return cast(Response, redirect(address, 303))
+        return _lead_to(f"/internal/account/confirm?{urlencode({'next': wanted})}", 403)
     return problem(403, "You signed in too long ago for this. Open the desk and confirm that it is you.")
 
 
@@ -180,10 +191,7 @@ def _unauthenticated(half_open: Holder | None = None) -> Response:
     if wants_html():
         wanted = request.full_path.rstrip("?") if request.method in SAFE_METHODS else "/internal/leads"
         page = "/login" if half_open is None else "/login/code"
-        address = f"{page}?{urlencode({'next': wanted})}" if is_inside(wanted) else page
-        if "HX-Request" in request.headers:  # a script would put the sign-in page into a part of its own page
-            return Response(status=401, headers={"HX-Redirect": address})
-        return cast(Response, redirect(address, 303))
+        return _lead_to(f"{page}?{urlencode({'next': wanted})}" if is_inside(wanted) else page, 401)
     return problem(
         401,
         "Send a key in X-API-Key, or sign in.",

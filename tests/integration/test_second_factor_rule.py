@@ -71,7 +71,10 @@ def test_whoever_is_in_without_one_is_led_to_setting_it_up(app: Flask, admin: St
     page = get(admin, PEOPLE)  # Rosa has shown two
     assert "1 person has none yet" in page.text
     assert leads_to(ian) == PAGE
-    assert ian.get(LEADS).status_code == 403
+    refused = ian.get(LEADS)
+    assert (refused.status_code, "set one up" in refused.json["detail"]) == (403, True)
+    part = ian.get(LEADS, headers={**HTML, "HX-Request": "true"})
+    assert (part.status_code, part.headers["HX-Redirect"]) == (403, PAGE)
     assert ian.get("/internal/account", headers=HTML).headers["Location"] == PAGE
     post(ian, f"{PAGE}/app", on=PAGE)
     phone = Phone(get(ian, PAGE).all("p", class_="secret")[0].text or "")

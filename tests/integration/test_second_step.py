@@ -216,5 +216,8 @@ def test_the_operator_resets(app: Flask, client: StrictClient, rosa: Enrolled) -
     assert value(app, "SELECT count(*) FROM authenticators") == value(app, "SELECT count(*) FROM recovery_codes") == 0
     assert value(app, "SELECT actor_name FROM audit_events WHERE action = 'second_factor_reset'").startswith("Operator")
     assert first_step(client).headers["Location"] == "/internal/leads"
+    run(app, "UPDATE users SET password = NULL")
+    left_out = app.test_cli_runner().invoke(args=["people", "reset-2fa", "Rosa.Delgado@alma.example"])
+    assert "No way in is left" in left_out.output
     nobody = app.test_cli_runner().invoke(args=["people", "reset-2fa", "nobody@alma.example"])
     assert nobody.exit_code == 1
