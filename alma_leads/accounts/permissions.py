@@ -21,6 +21,7 @@ class Permission(enum.StrEnum):
     MANAGE_OUTBOX = "outbox:manage"
     MANAGE_PEOPLE = "people:manage"
     MANAGE_KEYS = "keys:manage"
+    MANAGE_FIRM = "firm:manage"
     READ_AUDIT_LOG = "audit:read"
     OWN_ACCOUNT = "account:own"
     # Apart from the account, since whoever has to set up a second factor may do that and nothing else.

@@ -25,6 +25,7 @@ DESK = [
     "/internal/settings/assignments",
     "/internal/settings/audit",
     "/internal/settings/audit?who=system&action=key_revoked",
+    "/internal/settings/first-contact",
     "/internal/settings/keys",
     "/internal/settings/keys/new",
     "/internal/account",

@@ -5,9 +5,6 @@ Its second factors are changed in `second_factor_page`.
 
 from __future__ import annotations
 
-import zoneinfo
-from functools import cache
-
 from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts.errors import WeakPassword
@@ -24,6 +21,7 @@ from alma_leads.accounts.sign_in_service import confirm_with_password
 from alma_leads.extensions import settings
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.internal.dates import zone_names
 from alma_leads.web.internal.desk_frame import reader_clock
 from alma_leads.web.sessions import begin_browser_session, end_browser_session, reader, session_token, visitor
 
@@ -109,7 +107,7 @@ def end_one_browser(session_id: int) -> Response:
 def save_preferences() -> Response:
     """Keep how the desk works for its reader."""
     zone, theme = request.form.get("time_zone", "UTC"), request.form.get("theme", "")
-    if zone not in _zones() or theme not in THEMES:
+    if zone not in zone_names() or theme not in THEMES:
         return account_page({"time_zone": "Choose a time zone from the list"}, status=422)
     keys = "single_key_shortcuts" in request.form
     set_preferences(reader().id, time_zone=zone, theme=theme, single_key_shortcuts=keys)
@@ -118,12 +116,6 @@ def save_preferences() -> Response:
     secure = settings().PUBLIC_URL.startswith("https://")
     response.set_cookie("theme", theme, max_age=YEAR_SECONDS, secure=secure, httponly=True, samesite="Lax")
     return response
-
-
-@cache
-def _zones() -> tuple[str, ...]:
-    # Reads a folder tree: once is enough. A machine without one still knows UTC.
-    return tuple(sorted(zoneinfo.available_timezones() | {"UTC"}))
 
 
 def _password_page(errors: dict[str, str]) -> Response:
@@ -165,7 +157,7 @@ def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
         required=required,
         passkeys=list_passkeys(person.id),
         changed=clock.day(changed.isoformat()) if changed else "",
-        zones=_zones(),
+        zones=zone_names(),
         person=person,
         passwords=passwords_are_on(),
     )

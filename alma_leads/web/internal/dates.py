@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from alma_leads.database import from_stamp, to_stamp, utc_now
@@ -21,6 +23,12 @@ def zone_named(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo("UTC")
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """Return the names of all time zones. Reads a folder tree, once; a machine without one still knows UTC."""
+    return tuple(sorted(zoneinfo.available_timezones() | {"UTC"}))
 
 
 class Clock:
