@@ -13,8 +13,10 @@ from contextlib import contextmanager
 
 from tests.e2e.conftest import free_port
 
-PERSON = {"sub": "amal", "email": "amal.haddad@firm.example", "email_verified": True, "name": "Amal Haddad"}
-STRANGER = {"sub": "sam", "email": "sam@elsewhere.example", "email_verified": True, "name": "Sam"}
+ACCOUNTS = (
+    {"sub": "amal", "email": "amal.haddad@firm.example", "email_verified": True, "name": "Amal Haddad"},
+    {"sub": "sam", "email": "sam@elsewhere.example", "email_verified": True, "name": "Sam"},
+)
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def run_provider() -> Iterator[str]:
     """Run it with two accounts, and return its issuer."""
     issuer = f"http://127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", issuer.rsplit(":", 1)[1], "--require-nonce"]
-    for account in (PERSON, STRANGER):
+    for account in ACCOUNTS:
         command += ["--user-claims", json.dumps(account)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
