@@ -15,6 +15,7 @@ from alma_leads.accounts.errors import NoSecondFactor, SignInOver
 from alma_leads.accounts.factors import Factors
 from alma_leads.accounts.models import User
 from alma_leads.accounts.password_rule import need_passwords
+from alma_leads.accounts.password_rule import need_passwords
 from alma_leads.accounts.passwords import verify_password
 from alma_leads.accounts.people import Person
 from alma_leads.accounts.proofs import Proof
@@ -136,9 +137,11 @@ def confirm_again(person: User, password: str, code: str, *, token: str, visitor
     None when either is wrong.
 
     Raises:
+        PasswordsOff: nobody comes in by a password here.
         TooManyAttempts: this account or this address has to wait.
         PasswordsOff: nobody has one.
     """
+    need_passwords()
     need_passwords()
     attempt = begin_attempt(person.email, address=visitor.address)
     if not verify_password(password, person.password):
