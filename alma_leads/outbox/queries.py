@@ -61,6 +61,9 @@ _COUNT_DEAD = Sql(_CAPPED.format(_CONDITIONS["dead"]))
 _COUNT_DEAD_AND_OF_USE = Sql(
     _CAPPED.format(f"{_CONDITIONS['dead']} AND (expires_at IS NULL OR expires_at > :now)"),
 )
+_COUNT_SINCE = Sql("""
+    SELECT count(*) FROM outbox_messages WHERE correlation = :correlation AND kind = :kind AND created_at > :since
+""")
 _COUNTS = Sql("SELECT " + ", ".join(f"({_CAPPED.format(condition)})" for condition in _CONDITIONS.values()))
 
 _NEXT_DUE = Sql("SELECT due_at FROM outbox_messages WHERE state = 'queued' ORDER BY due_at, id LIMIT 1")
@@ -156,6 +159,12 @@ def count_dead_and_of_use(connection: Connection, *, cap: int = COUNT_CAP) -> in
     """Return the number of dead letters that can be sent again; counting stops at `cap`."""
     row = _COUNT_DEAD_AND_OF_USE.row(connection, cap=cap, now=to_stamp(utc_now()))
     return 0 if row is None else row[0]
+
+
+def count_since(connection: Connection, *, correlation: str, kind: str, since: str) -> int:
+    """Return how many messages of a kind and a correlation were promised since the stamp `since`."""
+    count: int = _COUNT_SINCE.rows(connection, correlation=correlation, kind=kind, since=since)[0][0]
+    return count
 
 
 def counts(connection: Connection, *, cap: int = COUNT_CAP) -> Counts:

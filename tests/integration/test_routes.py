@@ -40,6 +40,8 @@ PUBLIC = {
     "/setup/<token>",
     "/invitation/<token>",
     "/reset/<token>",
+    "/login/forgotten",
+    "/change-email/<token>",
     "/static/<path:filename>",
 }
 

@@ -16,6 +16,7 @@ from alma_leads.web.internal import (
     people_page,
     people_second_factor,
     person_page,
+    profile_page,
     second_factor_page,
 )
 from alma_leads.web.internal.blueprint import internal
@@ -37,5 +38,6 @@ __all__ = [
     "people_page",
     "people_second_factor",
     "person_page",
+    "profile_page",
     "second_factor_page",
 ]

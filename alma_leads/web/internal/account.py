@@ -19,6 +19,7 @@ from alma_leads.accounts.second_factor_service import own_factors
 from alma_leads.accounts.session_service import end_session, end_sessions, list_sessions
 from alma_leads.accounts.sign_in_service import confirm_with_password
 from alma_leads.extensions import settings
+from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.dates import zone_names
@@ -27,6 +28,9 @@ from alma_leads.web.sessions import begin_browser_session, end_browser_session, 
 
 # What the page says after something was done on it, by the word in its address.
 NOTICES = {
+    "name": "Your name is changed. What you did before keeps the old one.",
+    "email": "An email is on its way to the new address. Open the link in it to confirm.",
+    "email-changed": "Your email address is changed. Sign in with it from now on. Every other browser is signed out.",
     "password": "Your password is changed. Every other browser is signed out.",
     "sessions": "Every other browser is signed out.",
     "session": "That browser is signed out.",
@@ -124,7 +128,8 @@ def _password_page(errors: dict[str, str]) -> Response:
 
 
 def back_to_account(done: str) -> Response:
-    """Lead back to the page, which says what was done: see `NOTICES`."""
+    """Lead back to the page, which says what was done: see `NOTICES`. The person is told by e-mail too."""
+    wake()
     return make_response(redirect(f"/internal/account?saved={done}" if done else "/internal/account", 303))
 
 

@@ -7,6 +7,7 @@ from flask import Response, make_response, redirect, render_template, request
 from alma_leads.accounts import people_service
 from alma_leads.accounts.errors import CameAlready, LastAdministrator, NotComeYet, PersonNotFound, PersonOff
 from alma_leads.accounts.models import Role
+from alma_leads.accounts.password_rule import passwords_are_on
 from alma_leads.accounts.people_service import look_up
 from alma_leads.accounts.permissions import Permission
 from alma_leads.accounts.second_factor_service import reset_second_factor
@@ -62,6 +63,8 @@ def change_invitation(person_id: int) -> Response:
 @access(needs(Permission.MANAGE_PEOPLE, fresh=True))
 def send_reset_link(person_id: int) -> Response:
     """Send the person a link to choose a new password."""
+    if not passwords_are_on():
+        return problem(404, "Nobody signs in with a password here.")
     try:
         sent = people_service.send_reset_link(person_id, actor=actor())
     except (NotComeYet, PersonOff, PersonNotFound) as refused:
@@ -122,5 +125,6 @@ def _page(person_id: int, errors: dict[str, str] | None = None) -> Response:
         is_reader=row.id == reader().id,
         errors=errors or {},
         roles=ROLES,
+        passwords=passwords_are_on(),
     )
     return private(make_response(page, 409 if errors and "" in errors else 422 if errors else 200))

@@ -13,6 +13,7 @@ from alma_leads.accounts.proofs import Proof
 from alma_leads.accounts.setup_service import look_at_set_up, set_up
 from alma_leads.accounts.sign_in_service import open_session
 from alma_leads.email_address import BadEmailAddress
+from alma_leads.tasks import wake
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sessions import session_token, visitor
 from alma_leads.web.sign_in.blueprint import sign_in
@@ -26,7 +27,7 @@ def setup(token: str) -> Response:
     try:
         look_at_set_up(token)
     except LinkGone:
-        return _gone()
+        return _gone(LinkPurpose.SETUP)
     return page("setup.html", values={}, errors={}, passwords=passwords_are_on())
 
 
@@ -53,7 +54,7 @@ def make_first_administrator(token: str) -> Response:
     except WeakPassword as weak:
         errors["password"] = str(weak)
     except LinkGone:
-        return _gone()
+        return _gone(LinkPurpose.SETUP)
     return page("setup.html", values=values, errors=errors, passwords=passwords_are_on(), status=422)
 
 
@@ -65,7 +66,7 @@ def set_password(purpose: LinkPurpose, token: str) -> Response:
     try:
         link = look_at_link(token, purpose)
     except LinkGone:
-        return _gone()
+        return _gone(purpose)
     if not passwords_are_on():
         return page("password_off.html", email=link.email)
     return page("set_password.html", email=link.email, errors={})
@@ -80,9 +81,10 @@ def save_password(purpose: LinkPurpose, token: str) -> Response:
         link = look_at_link(token, purpose)
         password, address = request.form.get("password", ""), request.remote_addr or ""
         user_id = choose_password(token, purpose, password=password, address=address)
+        wake()
         return _signed_in(user_id, Proof.LINK)
     except LinkGone:
-        return _gone()
+        return _gone(purpose)
     except WeakPassword as weak:
         return page("set_password.html", email=link.email, errors={"password": str(weak)}, status=422)
 
@@ -92,5 +94,6 @@ def _signed_in(user_id: int, proof: Proof) -> Response:
     return see_other("/login") if opened is None else go_on(opened)
 
 
-def _gone() -> Response:
-    return page("link_gone.html", status=410)
+def _gone(purpose: LinkPurpose) -> Response:
+    by_oneself = purpose is LinkPurpose.RESET and passwords_are_on()
+    return page("link_gone.html", purpose=purpose.value, by_oneself=by_oneself, status=410)
