@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import delivery, pages, scale, writes
+from bench import delivery, lists, pages, scale, writes
 from bench.databases import databases
 from bench.report import Report
 
@@ -13,6 +13,7 @@ GROUPS = {
     "writes": writes.measure,
     "pages": pages.measure,
     "scale": scale.measure,
+    "lists": lists.measure,
     "delivery": delivery.measure,
 }
 

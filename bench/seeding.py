@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
-from alma_leads.database import transaction
+from alma_leads.database import to_stamp, transaction, utc_now
 from alma_leads.engine import prepare_engine
 
 # First and last names by arithmetic, so that a search can be common ("maria"), rare or without any match.
@@ -15,12 +15,32 @@ WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i < :l
 _POSTGRESQL = "WITH n AS (SELECT generate_series(CAST(:first AS int), CAST(:last AS int)) AS i)"
 _FIRST = "CASE i % 5 WHEN 0 THEN 'Maria' WHEN 1 THEN 'Sai' WHEN 2 THEN 'Amara' WHEN 3 THEN 'Zoe' ELSE 'Tom' END"
 _BATCH = 100_000
+ATTORNEYS = 10
+_ATTORNEY = """
+INSERT INTO users (email, name, role, active, handle, time_zone, theme, single_key_shortcuts, created_at)
+VALUES (:email, :name, 'attorney', TRUE, :email, 'UTC', '', TRUE, :at)
+"""
+_COUNT = "CASE WHEN i % 20 = 12 THEN 2 WHEN i % 20 = 13 THEN 0 ELSE 1 END"
+_DEAD_LETTERS = """
+INSERT INTO outbox_messages (message_id, kind, correlation, sender_name, subject, text_body, html_body, state, attempts,
+                             due_at, created_at)
+SELECT 'm', 'lead_confirmation', 'lead:' || id, '', '', '', '', 'dead', 10, created_at, created_at FROM leads
+ WHERE id BETWEEN :first AND :last AND id % 1000 = 7
+"""
 
 
 def seed(database_url: str, leads: int) -> None:
-    """Insert `leads` leads of as many prospects, one a second until now; every tenth is pending."""
+    """Insert `leads` leads, one a second until now.
+
+    Every tenth is pending, and half of those are overdue; of twenty, one is its prospect's second; of eleven, ten have
+    one of ten attorneys; of a thousand, one has a dead letter.
+    """
     engine = create_engine(database_url)
     prepare_engine(engine)
+    with transaction(engine) as connection:
+        for number in range(1, ATTORNEYS + 1):
+            person = {"name": f"Attorney {number}", "email": f"a{number}@firm.test", "at": to_stamp(utc_now())}
+            connection.execute(text(_ATTORNEY), person)
     for first in range(1, leads + 1, _BATCH):
         _insert(engine, first, min(leads, first + _BATCH - 1), leads)
     if (
@@ -39,30 +59,30 @@ def _insert(engine: Engine, first: int, last: int, total: int) -> None:
         if sqlite
         else "now() - make_interval(secs => CAST(:total AS int) - i)"
     )
+    later = stamp.replace("'now'", "'now', '30 days'") if sqlite else f"{stamp} + interval '30 days'"
+    due = f"CASE WHEN i % 20 = 0 THEN {stamp} WHEN i % 10 = 0 THEN {later} END"
     reached = f"CASE WHEN i % 10 = 0 THEN NULL ELSE {stamp} END"
     params = {"first": first, "last": last}
     with transaction(engine) as connection:
-        connection.execute(
-            text(
-                f"INSERT INTO prospects (email, lead_count) {series} SELECT 'p' || i || '@example.com', 1 FROM n"
-                if not sqlite
-                else f"{series} INSERT INTO prospects (email, lead_count) SELECT 'p' || i || '@example.com', 1 FROM n"
-            ),
-            params,
-        )
+        into = "INSERT INTO prospects (email, lead_count)"
+        prospects = f"SELECT 'p' || i || '@example.com', {_COUNT} FROM n"
+        connection.execute(text(f"{series} {into} {prospects}" if sqlite else f"{into} {series} {prospects}"), params)
         columns = (
             "prospect_id, first_name, last_name, email, resume_url, status, content_hash, confirmation_queued,"
-            " search_text, last_name_key, created_at, updated_at, reached_out_at, reached_out_by"
+            " search_text, last_name_key, created_at, updated_at, reached_out_at, reached_out_by, attorney_id, due_at"
         )
         feed = "char(10)" if sqlite else "chr(10)"
         select = f"""
-            SELECT i, {_FIRST}, 'Name' || i, 'p' || i || '@example.com', 'https://drive.google.com/' || i,
+            SELECT CASE WHEN i % 20 = 13 THEN i - 1 ELSE i END,
+              {_FIRST}, 'Name' || i, 'p' || i || '@example.com', 'https://drive.google.com/' || i,
               CASE WHEN i % 10 = 0 THEN 'PENDING' ELSE 'REACHED_OUT' END, 'x', TRUE,
               lower({_FIRST}) || ' name' || i || {feed} || 'p' || i || '@example.com' || {feed} || {feed},
-              'name' || i, {stamp}, {stamp}, {reached}, CASE WHEN i % 10 = 0 THEN NULL ELSE 'Rosa Delgado' END FROM n"""
+              'name' || i, {stamp}, {stamp}, {reached}, CASE WHEN i % 10 = 0 THEN NULL ELSE 'Rosa Delgado' END,
+              nullif(i % {ATTORNEYS + 1}, 0), {due} FROM n"""
         statement = (
             f"{series} INSERT INTO leads ({columns}) {select}"
             if sqlite
             else f"INSERT INTO leads ({columns}) {series} {select}"
         )
         connection.execute(text(statement), {**params, "total": total})
+        connection.execute(text(_DEAD_LETTERS), params)

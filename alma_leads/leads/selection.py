@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isqrt
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -20,8 +21,10 @@ from alma_leads.leads.filters import LeadFilter
 from alma_leads.leads.orders import Part, parts_of
 from alma_leads.leads.search import CONTAINS, like_pattern, match_expression
 
-# Up to this many leads are fetched and sorted.
-FEW = 5000
+# Up to this many leads are fetched and sorted; or up to as many as walking the order would look at for a page of 50,
+# if they lie as they fall. Some do not, so a few are always sorted.
+FEW, ALWAYS_FEW, PAGE = 5000, 500, 50
+_LEADS = Sql("SELECT max(id) FROM leads")
 # Of the leads that came after a page was made, so many are looked at.
 NEWER = 1000
 
@@ -172,15 +175,19 @@ def _with_address(source: str, part: Part) -> str:
 
 def _rarest(connection: Connection, asked: list[Asked], params: dict[str, Any]) -> Asked | None:
     """Return what the fewest leads have of all that is asked, if those are few."""
+    if not asked:
+        return None
+    row = _LEADS.row(connection)
+    few = min(FEW, max(ALWAYS_FEW, isqrt(PAGE * ((row and row[0]) or 0))))
     counted = []
     for number, each in enumerate(asked):
         statement = _counting(each.count_source, each.count_where)
         used = {name: params[name] for name in each.names}
-        row = statement.row(connection, **used, cap=FEW + 1)
+        row = statement.row(connection, **used, cap=few + 1)
         assert row is not None
         counted.append((row[0], number))
-    least = min(counted, default=(FEW + 1, 0))
-    return asked[least[1]] if least[0] <= FEW else None
+    least = min(counted)
+    return asked[least[1]] if least[0] <= few else None
 
 
 @lru_cache(maxsize=128)

@@ -1,0 +1,121 @@
+"""Every filter, order, count and saved place of the desk's list: a million leads against a thousand."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlalchemy import Connection, create_engine
+
+from alma_leads.database import reading, to_stamp, utc_now
+from alma_leads.engine import prepare_engine
+from alma_leads.leads import queries
+from alma_leads.leads.filters import DESK_SORTS, LeadFilter
+from alma_leads.leads.state import LeadStatus
+from bench.databases import Stores
+from bench.report import Report
+from bench.seeding import seed
+from bench.servers import app_environment, flask, folder
+
+SMALL = 1000
+REPEATS = 15
+ROWS = 50
+NOW = to_stamp(utc_now())
+FILTERS = {
+    "all": LeadFilter(),
+    "pending": LeadFilter(status=LeadStatus.PENDING),
+    "reached out": LeadFilter(status=LeadStatus.REACHED_OUT),
+    "an attorney's": LeadFilter(attorney_id=3),
+    "an attorney's pending": LeadFilter(attorney_id=3, status=LeadStatus.PENDING),
+    "nobody's": LeadFilter(unassigned=True),
+    "received since": LeadFilter(created_from=to_stamp(utc_now().replace(year=2001))),
+    "overdue": LeadFilter(overdue_at=NOW),
+    "an attorney's overdue": LeadFilter(overdue_at=NOW, attorney_id=3),
+    "returning": LeadFilter(returning=True),
+    "returning, pending": LeadFilter(returning=True, status=LeadStatus.PENDING),
+    "mail trouble": LeadFilter(mail_trouble=True),
+    "mail trouble, pending": LeadFilter(mail_trouble=True, status=LeadStatus.PENDING),
+    "search, common": LeadFilter(query="maria"),
+    "search, rare": LeadFilter(query="name777"),
+    "search and pending": LeadFilter(query="maria", status=LeadStatus.PENDING),
+}
+
+
+def measure(report: Report, stores: Stores, options: argparse.Namespace) -> None:
+    """Measure the rows on both databases: of each filter the slowest order, at its first page or in the middle."""
+    for kind in ("sqlite", "postgresql"):
+        with (
+            folder() as path,
+            _seeded(stores, kind, SMALL, path) as few,
+            _seeded(stores, kind, options.leads, path) as many,
+        ):
+            for name, asked in FILTERS.items():
+                _slowest_order(report, f"{name}, {kind}", asked, few, many, options)
+            _counts(report, kind, few, many)
+
+
+@contextmanager
+def _seeded(stores: Stores, kind: str, leads: int, path: object) -> Iterator[Connection]:
+    environment = app_environment(stores.make(kind), path)  # type: ignore[arg-type]
+    flask(environment, "db", "upgrade")
+    seed(environment["DATABASE_URL"], leads)
+    engine = create_engine(environment["DATABASE_URL"])
+    prepare_engine(engine)
+    with reading(engine) as connection:
+        yield connection
+    engine.dispose()
+
+
+def _slowest_order(
+    report: Report, work: str, asked: LeadFilter, few: Connection, many: Connection, options: argparse.Namespace
+) -> None:
+    worst: tuple[float, float, str] = (0, 0, "")
+    for sort in DESK_SORTS:
+        for place in ("first page", "middle"):
+            small = _median_ms(_page_of(few, replace(asked, sort=sort, limit=ROWS), place, SMALL))
+            large = _median_ms(_page_of(many, replace(asked, sort=sort, limit=ROWS), place, options.leads))
+            worst = max(worst, (large, small, f"{sort}, {place}"))
+    large, small, where = worst
+    report.add(
+        "7",
+        f"list: {work}: slowest of {len(DESK_SORTS)} orders ({where})",
+        measured=f"{large:.1f} ms : {small:.1f} ms",
+        goal="≤ 30 ms",
+        reached=large <= 30,
+    )
+
+
+def _page_of(connection: Connection, asked: LeadFilter, place: str, leads: int) -> Callable[[], object]:
+    if place == "middle":
+        middle = queries.cursor_at(connection, asked, leads // 2)
+        asked = replace(asked, cursor=middle)
+    return lambda: queries.list_leads(connection, asked, public_url="")
+
+
+def _median_ms(call: Callable[[], object]) -> float:
+    times = []
+    for _ in range(REPEATS):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+        if times[-1] > 1:
+            break
+    return 1000 * statistics.median(times[1:] or times)
+
+
+def _counts(report: Report, kind: str, few: Connection, many: Connection) -> None:
+    small, large = (
+        _median_ms(lambda c=c: queries.count_leads(c, user_id=3, late=NOW))
+        for c in (few, many)  # type: ignore[misc]
+    )
+    report.add(
+        "7",
+        f"all counts of the frame, {kind}",
+        measured=f"{large:.1f} ms : {small:.1f} ms",
+        goal="≤ 10 ms",
+        reached=large <= 10,
+    )
