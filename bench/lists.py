@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from sqlalchemy import Connection, create_engine
 
@@ -108,14 +109,17 @@ def _median_ms(call: Callable[[], object]) -> float:
 
 
 def _counts(report: Report, kind: str, few: Connection, many: Connection) -> None:
-    small, large = (
-        _median_ms(lambda c=c: queries.count_leads(c, user_id=3, late=NOW))
-        for c in (few, many)  # type: ignore[misc]
-    )
+    small, large = (_median_ms(partial(_count_all, connection)) for connection in (few, many))
     report.add(
         "7",
-        f"all counts of the frame, {kind}",
+        f"all counts of the frame and the tabs, {kind}",
         measured=f"{large:.1f} ms : {small:.1f} ms",
         goal="≤ 10 ms",
         reached=large <= 10,
     )
+
+
+def _count_all(connection: Connection) -> None:
+    queries.count_leads(connection, user_id=3, late=NOW)
+    for asked in FILTERS.values():
+        queries.count_capped(connection, asked)

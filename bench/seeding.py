@@ -20,7 +20,7 @@ _ATTORNEY = """
 INSERT INTO users (email, name, role, active, handle, time_zone, theme, single_key_shortcuts, created_at)
 VALUES (:email, :name, 'attorney', TRUE, :email, 'UTC', '', TRUE, :at)
 """
-_COUNT = "CASE WHEN i % 20 = 12 THEN 2 WHEN i % 20 = 13 THEN 0 ELSE 1 END"
+_COUNT = "CASE WHEN i % 19 = 12 THEN 2 WHEN i % 19 = 13 THEN 0 ELSE 1 END"
 _DEAD_LETTERS = """
 INSERT INTO outbox_messages (message_id, kind, correlation, sender_name, subject, text_body, html_body, state, attempts,
                              due_at, created_at)
@@ -32,8 +32,8 @@ SELECT 'm', 'lead_confirmation', 'lead:' || id, '', '', '', '', 'dead', 10, crea
 def seed(database_url: str, leads: int) -> None:
     """Insert `leads` leads, one a second until now.
 
-    Every tenth is pending, and half of those are overdue; of twenty, one is its prospect's second; of eleven, ten have
-    one of ten attorneys; of a thousand, one has a dead letter.
+    Every tenth is pending, and half of those are overdue; of nineteen, one is its prospect's second; of eleven, ten
+    have one of ten attorneys; of a thousand, one has a dead letter.
     """
     engine = create_engine(database_url)
     prepare_engine(engine)
@@ -73,7 +73,7 @@ def _insert(engine: Engine, first: int, last: int, total: int) -> None:
         )
         feed = "char(10)" if sqlite else "chr(10)"
         select = f"""
-            SELECT CASE WHEN i % 20 = 13 THEN i - 1 ELSE i END,
+            SELECT CASE WHEN i % 19 = 13 THEN i - 1 ELSE i END,
               {_FIRST}, 'Name' || i, 'p' || i || '@example.com', 'https://drive.google.com/' || i,
               CASE WHEN i % 10 = 0 THEN 'PENDING' ELSE 'REACHED_OUT' END, 'x', TRUE,
               lower({_FIRST}) || ' name' || i || {feed} || 'p' || i || '@example.com' || {feed} || {feed},

@@ -17,6 +17,8 @@ class Permission(enum.StrEnum):
     EXPORT_LEADS = "leads:export"
     ASSIGN_LEADS = "leads:assign"
     MANAGE_ASSIGNMENTS = "assignments:manage"
+    SHARE_VIEWS = "views:share"
+    MANAGE_VIEWS = "views:manage"
     READ_OUTBOX = "outbox:read"
     MANAGE_OUTBOX = "outbox:manage"
     MANAGE_PEOPLE = "people:manage"
@@ -30,7 +32,13 @@ class Permission(enum.StrEnum):
 
 _READS = {Permission.READ_LEADS, Permission.READ_OUTBOX}
 _OWN = {Permission.OWN_ACCOUNT, Permission.SET_UP_SECOND_FACTOR}
-_WORKS = {Permission.CREATE_LEADS, Permission.UPDATE_LEADS, Permission.EXPORT_LEADS, Permission.ASSIGN_LEADS}
+_WORKS = {
+    Permission.CREATE_LEADS,
+    Permission.UPDATE_LEADS,
+    Permission.EXPORT_LEADS,
+    Permission.ASSIGN_LEADS,
+    Permission.SHARE_VIEWS,
+}
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset(Permission),

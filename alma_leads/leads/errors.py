@@ -68,3 +68,19 @@ class BadAssignments(LeadError):
     def __init__(self, problems: list[tuple[int, str]]) -> None:
         super().__init__(f"{len(problems)} lines cannot be used.")
         self.problems = problems
+
+
+class ViewNotFound(LeadError):
+    """There is no saved view with this number that this person may see, or delete."""
+
+    def __init__(self, view_id: int) -> None:
+        super().__init__(f"There is no saved view {view_id} for you.")
+        self.view_id = view_id
+
+
+class TooManyViews(LeadError):
+    """A person has as many saved views as one may have."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} saved views. Delete one first")
+        self.most = most

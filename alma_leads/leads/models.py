@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alma_leads.database import Base, UtcDateTime, text_enum
@@ -93,6 +93,24 @@ class Lead(Base):
         _pending_index("ix_leads_remind", "status", "remind_at", "id", having="remind_at IS NOT NULL"),
         _pending_index("ix_leads_clock_version", "status", "clock_version", "id"),
     )
+
+
+class SavedView(Base):
+    """A list of leads that someone gave a name: filters, order and page size as the query string of its address.
+
+    What is relative stays so: "mine" is the reader's own, "the last 7 days" are those before today.
+    """
+
+    __tablename__ = "saved_views"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(60))
+    shared: Mapped[bool] = mapped_column(index=True)
+    query: Mapped[str] = mapped_column(Text)
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (UniqueConstraint("owner_id", "name"),)
 
 
 class LeadEvent(Base):

@@ -47,12 +47,13 @@ _NOT_DUE = Part("pending", "l.created_at", ("l.status = 'PENDING'", "l.due_at IS
 def parts_of(connection: Connection, lead_filter: LeadFilter) -> list[Part]:
     """Return the parts of the list in reading order, those left out that the filter leaves empty."""
     order = lead_filter.sort.lstrip("-")
+    status = LeadStatus.PENDING if lead_filter.overdue_at else lead_filter.status
     if order in _ONE_PART:
         return [Part("", _ONE_PART[order])]
     if order in ("status", "due"):
         waiting = [_WAITING] if order == "status" else [_DUE, _NOT_DUE]
         done = [_DONE if order == "status" else _DONE._replace(last=True)]
-        parts = {None: waiting + done, LeadStatus.PENDING: waiting, LeadStatus.REACHED_OUT: done}[lead_filter.status]
+        parts = {None: waiting + done, LeadStatus.PENDING: waiting, LeadStatus.REACHED_OUT: done}[status]
     else:
         parts = _by_attorney(connection, lead_filter)
     if lead_filter.sort.startswith("-"):

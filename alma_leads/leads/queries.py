@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from alma_leads.database import Sql
 from alma_leads.leads.filters import Cursor, LeadFilter
 from alma_leads.leads.orders import Part, parts_of
-from alma_leads.leads.selection import Selection, select_newer, selections
+from alma_leads.leads.selection import Selection, select_newer, selection_to_count, selections
 
 COUNT_CAP = 1000
 NEWER_CAP = 100
@@ -194,6 +194,17 @@ def count_newer(connection: Connection, lead_filter: LeadFilter, *, after: int) 
     return int(row[0])
 
 
+def count_capped(connection: Connection, lead_filter: LeadFilter) -> int | None:
+    """Return how many leads `lead_filter` describes, at most `COUNT_CAP`, where that is cheap; else None."""
+    counted = selection_to_count(connection, lead_filter)
+    if counted is None:
+        return None
+    selection, params = counted
+    row = _counting(selection).row(connection, **params, cap=COUNT_CAP)
+    assert row is not None
+    return int(row[0])
+
+
 def list_leads(connection: Connection, lead_filter: LeadFilter, *, public_url: str) -> LeadPage:
     """Return the page of leads that `lead_filter` describes."""
     rows, next_cursor, previous_cursor = _read_page(connection, lead_filter, _COLUMNS, _JOINS, public_url)
@@ -260,4 +271,4 @@ def _page(selection: Selection, columns: str, joins: str) -> Sql:
 
 @lru_cache(maxsize=512)
 def _counting(selection: Selection) -> Sql:
-    return Sql(f"SELECT count(*) FROM ({selection.text('1', joins='')} LIMIT :cap) c")
+    return Sql(f"SELECT count(*) FROM ({selection.some_text()} LIMIT :cap) c")

@@ -46,6 +46,10 @@ class Selection:
         """Return the statement that counts the rows."""
         return f"SELECT count(*) FROM {self.source} {self._clause()}"
 
+    def some_text(self) -> str:
+        """Return the statement that finds the rows in any order, as far as it is read."""
+        return f"SELECT 1 FROM {self.source} {self._clause()}"
+
     def _clause(self) -> str:
         return f"WHERE {' AND '.join(self.where)}" if self.where else ""
 
@@ -59,13 +63,17 @@ class Chosen(NamedTuple):
 
 
 class _Start(NamedTuple):
-    """What every part of a list has in common. `walked`: its order is read from an index, not sorted."""
+    """What every part of a list has in common. `walked`: its order is read from an index, not sorted.
+
+    `planned`: SQLite chooses that index.
+    """
 
     source: str
     where: tuple[str, ...]
     params: dict[str, Any]
     walked: bool
     by_rowid: bool = False
+    planned: bool = False
 
 
 def selections(connection: Connection, lead_filter: LeadFilter) -> Iterator[Chosen]:
@@ -101,6 +109,22 @@ def select_newer(connection: Connection, lead_filter: LeadFilter) -> tuple[Selec
     return Selection(newer, tuple(where), "l.id"), params
 
 
+def selection_to_count(connection: Connection, lead_filter: LeadFilter) -> tuple[Selection, dict[str, Any]] | None:
+    """Return how to count up to a cap what `lead_filter` describes, if an index holds just that; else None."""
+    asked, params = asked_of(lead_filter)
+    overdue = [each for each in asked if "overdue_at" in each.names]
+    if overdue and not (lead_filter.unassigned or lead_filter.created_from or lead_filter.created_to):
+        asked = [each for each in asked if not each.is_plain]  # the status is said, and the attorney too
+    if lead_filter.query or len(asked) > 1:
+        return None
+    source, where = (asked[0].source, asked[0].drive) if asked else ("leads l", ())
+    if connection.dialect.name == "postgresql":
+        source = source.partition(" INDEXED BY ")[0]
+        where = asked[0].plain if asked and not overdue else where
+        source = "leads l" if asked else source
+    return Selection(source, where, "l.id"), params
+
+
 def _select_part(
     lead_filter: LeadFilter, part: Part, start: _Start, *, goes_on: bool
 ) -> tuple[Selection, dict[str, Any]]:
@@ -118,6 +142,9 @@ def _select_part(
             where.append(f"s.rowid {sign} :after")
         else:
             params["value"] = cursor.value
+            if start.planned:  # the cursor is the nearer bound, and SQLite would start from the other
+                bound = f"l.created_at {sign}="
+                where = [_probed(each) if each.startswith(bound) else each for each in where]
             where.append(f"({column}, l.id) {sign} (:value, :after)")
             if not part.column.startswith("l."):  # no index spans two tables
                 where.append(f"{column} {sign}= :value")
@@ -154,7 +181,9 @@ def _sqlite(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Sta
     contains = (CONTAINS["sqlite"],) if lead_filter.query else ()
     plain = all(each.is_plain for each in asked)
     if plain and part.column == "l.created_at":  # an index holds any of these, in this order
-        return _Start("leads l", (*(c for each in asked for c in each.plain), *contains), params, walked=True)
+        return _Start(
+            "leads l", (*(c for each in asked for c in each.plain), *contains), params, walked=True, planned=True
+        )
     rarest = _rarest(connection, asked, params)
     if rarest is not None:
         others = [condition for each in asked if each is not rarest for condition in each.probe]

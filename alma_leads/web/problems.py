@@ -29,7 +29,9 @@ from alma_leads.leads.errors import (
     LeadNotFound,
     NotAnActiveAttorney,
     ResumeGone,
+    TooManyViews,
     TransitionRefused,
+    ViewNotFound,
 )
 from alma_leads.leads.filters import BadFilter
 from alma_leads.resumes.errors import FileTooLarge, RefusedFile
@@ -106,6 +108,7 @@ STATUS_OF: dict[type[Exception], int] = {
     KeyNotFound: 404,
     LeadNotFound: 404,
     AssignmentNotFound: 404,
+    ViewNotFound: 404,
     TransitionRefused: 409,
     IdempotencyRunning: 409,
     LeadChanged: 412,
@@ -118,6 +121,7 @@ FIELD_OF: dict[type[Exception], str] = {
     BadEmailAddress: "email",
     RefusedFile: "resume",
     ResumeGone: "resume",
+    TooManyViews: "name",
 }
 
 

@@ -18,6 +18,7 @@ from alma_leads.web.internal import (
     person_page,
     profile_page,
     second_factor_page,
+    views_page,
 )
 from alma_leads.web.internal.blueprint import internal
 
@@ -40,4 +41,5 @@ __all__ = [
     "person_page",
     "profile_page",
     "second_factor_page",
+    "views_page",
 ]

@@ -21,6 +21,7 @@ from alma_leads.web.internal.lead_page import lead_page
 from alma_leads.web.internal.lead_rows import rows_html
 from alma_leads.web.internal.list_filter import DATES, PAGE_SIZES, RECEIVED, ListFilter
 from alma_leads.web.internal.list_request import ORDER_WORDS, mail_states, parse_list_filter, private, wants_part
+from alma_leads.web.internal.list_tabs import tabs_of
 from alma_leads.web.sessions import reader
 
 __all__ = ["lead_page", "leads_page"]
@@ -65,6 +66,7 @@ def leads_page() -> Response:
         page = queries.list_leads(connection, asked.leads, public_url="")
         states = mail_states(connection, page.rows)
         newest = queries.newest_id(connection)
+        views = tabs_of(connection, asked)
         if whole:
             frame.count(connection)
     can_update = may(Permission.UPDATE_LEADS)
@@ -81,6 +83,7 @@ def leads_page() -> Response:
         chosen=asked.chosen,
         cursor=asked.leads.cursor,
         newest=newest,
+        views=views,
         newest_first=asked.query(sort=""),
         here_query=asked.query(),
         here=address,
@@ -95,6 +98,7 @@ def leads_page() -> Response:
         received_options=[*RECEIVED.items(), (DATES, "Choose dates…")],
         export_query=asked.export_query(),
         form_address=f"{settings().PUBLIC_URL}/",
+        inactive=_inactive(asked, people) if whole else "",
         can_update=can_update,
         can_export=may(Permission.EXPORT_LEADS),
         part=not whole,
@@ -144,6 +148,12 @@ def _attorney_options(asked: ListFilter, people: list[Attorney]) -> list[tuple[s
     chosen = asked.chosen.get("assigned_to", "")
     known = {value for value, _ in options}
     return options if chosen in known else [*options, (chosen, chosen)]
+
+
+def _inactive(asked: ListFilter, people: list[Attorney]) -> str:
+    """Return the address of the attorney whose leads are shown if that person is not active any more, else ""."""
+    chosen = asked.chosen.get("assigned_to", "")
+    return "" if chosen in ("", "me", "none", *(person.email for person in people)) else chosen
 
 
 def _nothing_found(asked: ListFilter, people: list[Attorney]) -> NothingFound:

@@ -14,6 +14,7 @@ from alma_leads.database import reading
 from alma_leads.extensions import db
 from alma_leads.leads import assignment_service, queries, service
 from alma_leads.leads.errors import AssignmentNotFound, LeadNotFound
+from alma_leads.leads.filters import BadFilter
 from alma_leads.leads.queries import LeadRow
 from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.back import back, go_back
@@ -21,7 +22,8 @@ from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import reader_clock
 from alma_leads.web.internal.lead_page import lead_context
 from alma_leads.web.internal.lead_rows import row_html
-from alma_leads.web.internal.list_request import mail_states, private, wants_part
+from alma_leads.web.internal.list_request import mail_states, parse_list_filter, private, wants_part
+from alma_leads.web.internal.list_tabs import tabs_of
 from alma_leads.web.internal.toasts import Toast, keep_toast
 from alma_leads.web.problems import InputRefused
 
@@ -123,6 +125,11 @@ def _swapped_rows(rows: Sequence[LeadRow], marked: Sequence[int], toast: Toast) 
     clock = reader_clock()
     with reading(db.engine) as connection:
         states = mail_states(connection, rows)
+        pairs = [(name, value) for name, value in parse_qsl(urlsplit(back()).query) if name != "cursor"]
+        try:
+            views = tabs_of(connection, parse_list_filter(connection, pairs))
+        except BadFilter:  # the row was not in a list of ours
+            views = tabs_of(connection, parse_list_filter(connection, ()))
     shown = []
     for row in rows:
         who = "you" if row.id in marked else row.reached_out_by
@@ -138,7 +145,7 @@ def _swapped_rows(rows: Sequence[LeadRow], marked: Sequence[int], toast: Toast) 
                 out_of_band=row is not rows[0],
             )
         )
-    body = render_template("internal/swap_rows.html", rows=Markup().join(shown), toast=toast)
+    body = render_template("internal/swap_rows.html", rows=Markup().join(shown), toast=toast, views=views)
     return private(make_response(body))
 
 

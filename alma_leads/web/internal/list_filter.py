@@ -40,6 +40,11 @@ class ListFilter:
         return any(self.chosen.get(name) for name in _FILTERS)
 
     @property
+    def is_rearranged(self) -> bool:
+        """Whether an order or a page size is chosen."""
+        return any(self.chosen.get(name) for name in ("sort", "limit"))
+
+    @property
     def view(self) -> str:
         """The saved view that this is: "all", "mine", "unassigned", "late" or, none of them, ""."""
         return next((name for name, wanted in VIEWS.items() if self.is_only(**wanted)), "")
