@@ -45,7 +45,7 @@ def list_command() -> None:
     for key in found:
         cells = (key.name, f"{key.prefix}…", key.scopes, key.networks or "anywhere", key.last_used_at or "never used")
         click.echo("\t".join((*cells, key.expires_at or "no end", key.state)))
-    click.echo(f"{len(found)} keys.", err=True)
+    click.echo("1 key." if len(found) == 1 else f"{len(found)} keys.", err=True)
 
 
 @keys_cli.command("revoke")

@@ -194,6 +194,6 @@ def _unauthenticated(half_open: Holder | None = None) -> Response:
         return _lead_to(f"{page}?{urlencode({'next': wanted})}" if is_inside(wanted) else page, 401)
     return problem(
         401,
-        "Send a key in X-API-Key, or sign in.",
+        "Send a key that works in X-API-Key, or sign in.",
         headers={"WWW-Authenticate": 'ApiKey realm="internal", header="X-API-Key"'},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from alma_leads.accounts.permissions import Scope
 from alma_leads.actor import OPERATOR
 from alma_leads.database import to_stamp, utc_now
 from alma_leads.extensions import db
+from config import Settings
 from tests.desk import run, value
 from tests.keys import new_key
 
@@ -81,6 +83,30 @@ def test_a_key_of_some_networks(app: Flask, client: FlaskClient) -> None:
     assert refused.status_code == 403
     assert "may not be used from 198.51.100.1" in refused.json["detail"]
     assert value(app, "SELECT last_used_at FROM api_keys") is not None
+
+
+def test_behind_a_proxy_the_network_is_the_script_s_own(
+    make_app: Callable[[Settings], Flask], make_settings: Callable[..., Settings], sqlite_url: str
+) -> None:
+    app = make_app(make_settings(DATABASE_URL=sqlite_url, TRUSTED_PROXIES=1))
+    key = new_key(app, networks=["192.0.2.0/24"])
+
+    def status(forwarded: str) -> int:
+        headers = {"X-API-Key": key, "X-Forwarded-For": forwarded}
+        proxy = {"REMOTE_ADDR": "10.0.0.1"}
+        asked = app.test_client().get("/internal/leads", headers=headers, environ_overrides=proxy)
+        return int(asked.status_code)
+
+    assert status("192.0.2.9") == 200
+    assert status("198.51.100.1") == 403
+    # What a script says of itself stands before what the proxy has added, and is not believed.
+    assert status("192.0.2.9, 198.51.100.1") == 403
+
+
+def test_without_a_proxy_nobody_says_where_they_are(app: Flask, client: FlaskClient) -> None:
+    key = new_key(app, networks=["192.0.2.0/24"])
+    asked = client.get("/internal/leads", headers={"X-API-Key": key, "X-Forwarded-For": "192.0.2.9"})
+    assert asked.status_code == 403
 
 
 def test_a_refused_address_is_no_use(app: Flask, client: FlaskClient) -> None:
