@@ -163,7 +163,8 @@ def test_known_and_unknown_accounts_cost_the_same_work(app: Flask, client: Flask
     add_person(app, "Daniel Kim", active=False)
     run(app, "UPDATE users SET password = NULL WHERE id = :id", id=add_person(app, "Ian Park"))
     emails = (ROSA, "daniel.kim@alma.example", "ian.park@alma.example", "nobody@alma.example")
-    wrong, waiting = [], []
+    wrong: list[dict[str, int]] = []
+    waiting: list[dict[str, int]] = []
     for number, email in enumerate(emails):
         for status, done in ((422, wrong), (429, waiting)):
             page = token(client.get("/login", headers=HTML))

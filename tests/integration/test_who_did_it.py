@@ -229,3 +229,39 @@ def test_a_wrong_key_is_noted_again_after_a_while(app: Flask, client: FlaskClien
     for _ in range(2):
         ask(client, "wrong")
     assert value(app, "SELECT count(*) FROM audit_events") == 3
+
+
+def test_no_prospect_is_named(app: Flask, desk: FlaskClient, tmp_path: Path) -> None:
+    mark = "Zzyzx"
+    email = f"{mark}@example.com".lower()
+    person = {"first_name": f"{mark} A", "last_name": f"{mark} B", "email": email, "resume_url": f"https://x.co/{mark}"}
+    lead_id = desk.post("/public/leads", json=person, headers=KEY).json["id"]
+    dead_letters(app)
+    post(desk, f"/internal/leads/{lead_id}/reached-out")
+    post(desk, f"/internal/leads/{lead_id}/notes", text=f"{mark} called.")
+    post(desk, f"/internal/leads/{lead_id}/assign", attorney=KIM)
+    for more in ({"attorney": KIM}, {"do": "remove"}):
+        post(desk, ASSIGNMENTS, on=ASSIGNMENTS, email=f"other-{email}", **more)
+    post(desk, "/internal/outbox/1/send")
+    post(desk, "/internal/outbox/send-dead")
+    for path in ("leads.csv", "leads.ndjson"):
+        assert desk.get(f"/internal/{path}?q={mark}").status_code == 200
+    desk.get("/internal/settings/audit.csv")
+    table = tmp_path / f"{mark}.csv"
+    table.write_text(f"email,attorney\nthird-{email},{KIM}\n")
+    for words in (["assignments", "import", str(table)], ["assignments", "export", str(tmp_path / f"{mark} out.csv")]):
+        assert app.test_cli_runner().invoke(args=words).exit_code == 0
+    desk.get("/internal/leads", headers={"X-API-Key": mark})
+    post(desk, "/logout")
+    for typed in (email, mark):  # a prospect tries the desk, and someone types a password into the wrong field
+        page = token(desk.get("/login", headers=HTML))
+        desk.post("/login", data={"email": typed, "password": mark, "csrf_token": page}, headers=HTML)
+    assert {event.action for event in log(app)} >= {
+        "assigned", "unassigned", "outbox_retried", "leads_exported", "audit_exported", "assignments_imported",
+        "assignments_exported", "key_refused", "signed_out", "sign_in_failed",
+    }  # fmt: skip
+    with app.app_context(), db.engine.connect() as connection:
+        rows = connection.execute(text("SELECT * FROM audit_events")).all()
+        attempts = connection.execute(text("SELECT * FROM sign_in_attempts")).all()
+    assert mark.lower() not in repr([rows, attempts]).lower()
+    assert f"lead {lead_id}" in repr(rows)
