@@ -16,6 +16,7 @@ from alma_leads.accounts.ceremonies import Assertion, BadAnswer, Known
 from alma_leads.accounts.emails import Notice, tell
 from alma_leads.accounts.errors import LastWayIn, NoPasskeysHere, PasskeyRefused
 from alma_leads.accounts.factors import Factors
+from alma_leads.accounts.password_rule import passwords_are_on
 from alma_leads.accounts.proofs import WORDS, Proof
 from alma_leads.accounts.relying_party import Site, site_of
 from alma_leads.accounts.second_factor import Added
@@ -301,9 +302,8 @@ def _verify(assertion: Assertion, found: _Found | None, *, owner: int | None, he
 
 
 def _can_come_in(of: Factors) -> bool:
-    with_password = of.password and settings().PASSWORD_SIGN_IN == "on"  # noqa: S105 -- a setting, not a secret
     with_work_account = of.work_account and settings().OIDC_ISSUER is not None
-    return with_password or with_work_account or of.passkeys > 0
+    return (of.password and passwords_are_on()) or with_work_account or of.passkeys > 0
 
 
 def _kept_because(of: Factors, *, required: bool) -> str:

@@ -134,7 +134,7 @@ def sign_in_with_code(holder: Holder, typed: str, *, token: str, visitor: Visito
 def confirm_again(person: User, password: str, code: str, *, token: str, visitor: Visitor) -> Opened | None:
     """Take note that whoever holds a session has just shown the password again, and a code where there is an app.
 
-    None when either is wrong.
+    None when either is wrong. Whoever has a passkey and no app shows that instead: the password alone is not enough.
 
     Raises:
         PasswordsOff: nobody comes in by a password here.
@@ -148,7 +148,8 @@ def confirm_again(person: User, password: str, code: str, *, token: str, visitor
         note_failure(person.email, address=visitor.address, proof=Proof.PASSWORD)
         return None
     with transaction(db.engine) as connection:
-        if not factors.of_person(connection, person.id).app or authenticators.use_code(connection, person.id, code):
+        has_second = factors.of_person(connection, person.id).has_second
+        if not has_second or authenticators.use_code(connection, person.id, code):
             throttle.succeed(connection, attempt, account=throttle.account_key(person.email))
             return confirm(connection, token)
     note_failure(person.email, address=visitor.address, proof=Proof.CODE)

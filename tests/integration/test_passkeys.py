@@ -462,6 +462,16 @@ def test_a_passkey_confirms_who_one_is(app: Flask, device: Device) -> None:
     assert client.get(NEW, headers=HTML).status_code == 303
 
 
+def test_a_password_alone_confirms_nothing_for_someone_with_a_passkey(app: Flask, device: Device) -> None:
+    client = browser(app)
+    show(client, device)
+    stale(app)
+    page = get(client, CONFIRM)
+    assert page.all("input", type="password") == []
+    assert post(client, CONFIRM, on=CONFIRM, password=PASSWORD, next=NEW).status_code == 422
+    assert client.get(NEW, headers=HTML).status_code == 303
+
+
 def test_another_persons_passkey_confirms_nothing(app: Flask, device: Device) -> None:
     client = browser(app)
     add_person(app, "Ian Park")

@@ -58,7 +58,7 @@ def confirm_page(errors: dict[str, str]) -> Response:
         errors=errors,
         next=confirm_wanted(),
         email=person.email,
-        by_password=person.password is not None and passwords_are_on(),
+        by_password=person.password is not None and passwords_are_on() and (has.app or not has.has_second),
         by_code=has.app,
         by_work_account=is_offered() and has.work_account,
         by_passkey=has_passkey(person.id),
