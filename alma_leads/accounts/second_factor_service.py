@@ -15,7 +15,6 @@ from alma_leads.accounts.errors import NoSecondFactor, SignInOver
 from alma_leads.accounts.factors import Factors
 from alma_leads.accounts.models import User
 from alma_leads.accounts.password_rule import need_passwords
-from alma_leads.accounts.password_rule import need_passwords
 from alma_leads.accounts.passwords import verify_password
 from alma_leads.accounts.people import Person
 from alma_leads.accounts.proofs import Proof

@@ -10,9 +10,15 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts import authenticators, recovery
+from alma_leads.accounts import authenticators, links, recovery
+from alma_leads.accounts.errors import SignInOver
+from alma_leads.accounts.models import LinkPurpose
+from alma_leads.accounts.recovery_service import sign_in_with_recovery_code
+from alma_leads.accounts.second_factor_service import sign_in_with_code
+from alma_leads.accounts.session_service import use_session
+from alma_leads.accounts.sessions import Visitor
 from alma_leads.accounts.throttle import PER_ACCOUNT
-from alma_leads.database import transaction
+from alma_leads.database import transaction, utc_now
 from alma_leads.extensions import db
 from tests.desk import HTML, PASSWORD, Page, add_person, run, token, value
 from tests.pages import StrictClient
@@ -221,3 +227,35 @@ def test_the_operator_resets(app: Flask, client: StrictClient, rosa: Enrolled) -
     assert "No way in is left" in left_out.output
     nobody = app.test_cli_runner().invoke(args=["people", "reset-2fa", "nobody@alma.example"])
     assert nobody.exit_code == 1
+
+
+def test_a_new_password_by_a_link_leads_to_the_second_step(app: Flask, client: StrictClient, rosa: Enrolled) -> None:
+    person = value(app, "SELECT id FROM users")
+    with app.app_context(), transaction(db.engine) as connection:
+        link = links.make(connection, LinkPurpose.RESET, user_id=person, now=utc_now())
+    data = {"csrf_token": token(client.get(f"/reset/{link}", headers=HTML)), "password": "entirely different words 2"}
+    assert client.post(f"/reset/{link}", data=data, headers=HTML).headers["Location"] == "/login/code"
+    assert not is_in(client)
+    page = Page(client.get("/login/code", headers=HTML))
+    assert "Your password is right" not in page.text  # it was not asked
+    assert second_step(client, rosa.phone.code()).status_code == 303
+    assert is_in(client)
+
+
+@pytest.mark.parametrize("kind", ["app", "recovery"])
+def test_a_code_is_not_used_up_where_the_sign_in_has_ended(
+    app: Flask, client: StrictClient, rosa: Enrolled, kind: str
+) -> None:
+    first_step(client)
+    half_open, visitor = sid(client), Visitor("192.0.2.1", "test")
+    with app.app_context():
+        holder = use_session(half_open)
+        run(app, "DELETE FROM user_sessions")
+        use, code = (
+            (sign_in_with_code, rosa.phone.code()) if kind == "app" else (sign_in_with_recovery_code, rosa.codes[0])
+        )
+        with pytest.raises(SignInOver):
+            use(holder, code, token=half_open, visitor=visitor)
+    first_step(client)
+    page = "/login/code" if kind == "app" else "/login/recovery-code"
+    assert second_step(client, code, page=page).status_code == 303
