@@ -141,7 +141,6 @@ def confirm_again(person: User, password: str, code: str, *, token: str, visitor
         PasswordsOff: nobody has one.
     """
     need_passwords()
-    need_passwords()
     attempt = begin_attempt(person.email, address=visitor.address)
     if not verify_password(password, person.password):
         note_failure(person.email, address=visitor.address, proof=Proof.PASSWORD)
