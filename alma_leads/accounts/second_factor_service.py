@@ -138,7 +138,6 @@ def confirm_again(person: User, password: str, code: str, *, token: str, visitor
     Raises:
         PasswordsOff: nobody comes in by a password here.
         TooManyAttempts: this account or this address has to wait.
-        PasswordsOff: nobody has one.
     """
     need_passwords()
     attempt = begin_attempt(person.email, address=visitor.address)
