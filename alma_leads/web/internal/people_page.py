@@ -13,7 +13,7 @@ from alma_leads.accounts.people import check_name
 from alma_leads.accounts.people_service import PersonRow
 from alma_leads.accounts.permissions import Permission
 from alma_leads.accounts.second_factor_service import firm_rule
-from alma_leads.email_address import BadEmailAddress
+from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.blueprint import internal
@@ -70,6 +70,10 @@ def invite_person() -> Response:
         values["name"] = check_name(values["name"])
     except BadName:
         errors["name"] = "Enter the person’s name"
+    try:
+        normalise_email(values["email"])
+    except BadEmailAddress:
+        errors["email"] = "Enter an email address like name@example.com"
     if values["role"] not in ROLES:
         errors["role"] = "Choose a role"
     try:
@@ -79,8 +83,6 @@ def invite_person() -> Response:
             wake()
             keep_toast(Toast(f"An invitation goes to {invited.person.email}."))
             return make_response(redirect(HOME, 303))
-    except BadEmailAddress:
-        errors["email"] = "Enter an email address like name@example.com"
     except PersonExists as exists:
         errors["email"] = str(exists)
     return _form(values, errors, status=422)
