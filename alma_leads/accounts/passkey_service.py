@@ -28,6 +28,7 @@ from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.extensions import db, settings
 
 MAX_NAME_LENGTH = 100
+UNKNOWN_PASSKEY = "an unknown passkey"
 SECOND_FACTOR_STAYS = (
     "The firm requires a second factor, so your last one stays. "
     "Set up an authenticator app or add another passkey first."
@@ -283,7 +284,7 @@ def _shown(
                 connection,
                 Action.SIGN_IN_FAILED,
                 actor=stranger(visitor.address),
-                subject=found.person if found else "an unknown passkey",
+                subject=found.person if found else UNKNOWN_PASSKEY,
                 by=WORDS[Proof.PASSKEY],
                 reason=wrong or "turned off, or the session has ended",
             )

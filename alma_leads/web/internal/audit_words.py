@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from alma_leads.accounts.passkey_service import UNKNOWN_PASSKEY
 from alma_leads.accounts.sign_in_service import UNKNOWN_ACCOUNT
 from alma_leads.audit import Action
 from alma_leads.audit_log import LogRow
@@ -94,6 +95,8 @@ def _sentence(event: LogRow) -> Markup:
         pattern = "{who} had {subject} sent again."
     elif event.action == Action.SIGN_IN_FAILED and event.subject == UNKNOWN_ACCOUNT:
         pattern = "{who} tried to sign in to an account that does not exist."
+    elif event.action == Action.SIGN_IN_FAILED and event.subject == UNKNOWN_PASSKEY:
+        pattern = "{who} tried to sign in with {subject}."
     elif event.action in list(Action):
         pattern = WORDS[Action(event.action)][1]
     else:
