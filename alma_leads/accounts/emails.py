@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from alma_leads.accounts import links
 from alma_leads.accounts.models import LinkPurpose
+from alma_leads.accounts.password_rule import passwords_are_on
 from alma_leads.actor import Actor
 from alma_leads.database import Sql, utc_now
 from alma_leads.extensions import settings
@@ -80,6 +81,7 @@ def send_link(connection: Connection, purpose: LinkPurpose, *, user_id: int, rec
         link=address_of_link(purpose, token),
         by=by,
         email=recipient,
+        passwords=passwords_are_on(),
     )
     promise(connection, message)
     return token

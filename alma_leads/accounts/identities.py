@@ -7,7 +7,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from alma_leads import audit
-from alma_leads.accounts import links, people
+from alma_leads.accounts import people
+from alma_leads.accounts.emails import take_back
 from alma_leads.accounts.id_token import WorkAccount
 from alma_leads.accounts.models import LinkPurpose, Role
 from alma_leads.accounts.refusals import Refusal, WorkAccountRefused
@@ -81,7 +82,7 @@ def admit(connection: Connection, account: WorkAccount, *, rules: Rules, address
     if not known:
         audit.record(connection, Action.PERSON_ADDED, actor=who, subject=name, role=rules.role, by="sso")
     _LINK.run(connection, user_id=user_id, issuer=account.issuer, subject=account.subject, now=to_stamp(utc_now()))
-    links.retire(connection, LinkPurpose.INVITATION, user_id=user_id)
+    take_back(connection, LinkPurpose.INVITATION, user_id=user_id)
     audit.record(connection, Action.IDENTITY_LINKED, actor=who, subject=name, issuer=account.issuer)
     return user_id
 

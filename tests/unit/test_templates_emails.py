@@ -99,15 +99,16 @@ def test_mark_up_in_a_name_stays_text() -> None:
 
 
 @pytest.mark.parametrize("by", ["", "Rosa <b>Delgado</b>"])
+@pytest.mark.parametrize("passwords", [True, False])
 @pytest.mark.parametrize("kind", [INVITATION, PASSWORD_RESET, EMAIL_CHANGE])
-def test_an_email_with_a_link_says_who_sent_it_and_for_how_long(kind: str, by: str) -> None:
+def test_an_email_with_a_link_says_who_sent_it_and_for_how_long(kind: str, passwords: bool, by: str) -> None:
     link = f"{PUBLIC_URL}/reset/{'x' * 43}"
-    message = compose(
-        kind, correlation="person:1", recipient="a@b.example", sender_name="Alma", link=link, by=by, email="a@b.example"
-    )
+    shown = {"link": link, "by": by, "email": "a@b.example", "passwords": passwords}
+    message = compose(kind, correlation="person:1", recipient="a@b.example", sender_name="Alma", **shown)  # type: ignore[arg-type]
     for body in (message.text, message.html):
         assert link in body
         assert "24 hours" in body
+        assert kind != INVITATION or ("work account" in body) is not passwords
     assert "<b>D" not in message.html
     assert all(len(line) <= 78 for line in message.text.splitlines())
 

@@ -9,6 +9,7 @@ from flask import Response, make_response, redirect, render_template, request
 from alma_leads.accounts import people_service
 from alma_leads.accounts.errors import BadName, PersonExists
 from alma_leads.accounts.models import Role
+from alma_leads.accounts.password_rule import passwords_are_on
 from alma_leads.accounts.people import check_name
 from alma_leads.accounts.people_service import PersonRow
 from alma_leads.accounts.permissions import Permission
@@ -109,6 +110,12 @@ def _means(row: PersonRow) -> str:
 
 def _form(values: dict[str, str], errors: dict[str, str], *, status: int = 200) -> Response:
     page = render_template(
-        "internal/settings/person_new.html", section="settings", tab="people", values=values, errors=errors, roles=ROLES
+        "internal/settings/person_new.html",
+        section="settings",
+        tab="people",
+        values=values,
+        errors=errors,
+        roles=ROLES,
+        passwords=passwords_are_on(),
     )
     return private(make_response(page, status))
