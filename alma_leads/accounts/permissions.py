@@ -15,6 +15,8 @@ class Permission(enum.StrEnum):
     READ_LEADS = "leads:read"
     UPDATE_LEADS = "leads:update"
     EXPORT_LEADS = "leads:export"
+    # Notes of one's own, changed and deleted: for people, as their pages are.
+    WRITE_NOTES = "notes:write"
     ASSIGN_LEADS = "leads:assign"
     MANAGE_ASSIGNMENTS = "assignments:manage"
     SHARE_VIEWS = "views:share"
@@ -36,6 +38,7 @@ _WORKS = {
     Permission.CREATE_LEADS,
     Permission.UPDATE_LEADS,
     Permission.EXPORT_LEADS,
+    Permission.WRITE_NOTES,
     Permission.ASSIGN_LEADS,
     Permission.SHARE_VIEWS,
 }

@@ -13,7 +13,7 @@ from alma_leads.audit import Action
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
-from alma_leads.leads.errors import AssignmentNotFound, BadAssignments, NotAnActiveAttorney
+from alma_leads.leads.errors import AssignedMeanwhile, AssignmentNotFound, BadAssignments, NotAnActiveAttorney
 from alma_leads.leads.events import EventKind, record_for_prospect
 from alma_leads.leads.first_contact import SETTLED
 
@@ -132,34 +132,43 @@ def export_assignments(*, actor: Actor) -> Iterator[Assignment]:
         after = batch[-1].email
 
 
-def assign(email: str, *, attorney_email: str, actor: Actor) -> Assignment:
+def assign(email: str, *, attorney_email: str, actor: Actor, seen: str | None = None) -> Assignment:
     """Give a prospect, known or not yet, to an attorney. Leads that exist get an event each.
+
+    Args:
+        email: the prospect's address.
+        attorney_email: the attorney's.
+        actor: who does it.
+        seen: the address of the attorney that the caller saw there, "" for none; None when the caller saw nothing.
 
     Raises:
         BadEmailAddress: the prospect's address cannot be one.
         NotAnActiveAttorney: the other address is not an active attorney's.
+        AssignedMeanwhile: the prospect is with neither of the two.
     """
     normalised = normalise_email(email)
     with transaction(db.engine) as connection:
         attorney = _find_attorney(connection, attorney_email)
-        changed = _assign(connection, normalised, attorney, actor)
+        changed = _assign(connection, normalised, attorney, actor, seen)
         if changed is not None:
             _note(connection, changed, actor=actor)
     return find_assignment(normalised)
 
 
-def unassign(email: str, *, actor: Actor) -> None:
-    """Take a prospect from its attorney: later leads go to the helpdesk.
+def unassign(email: str, *, actor: Actor, seen: str | None = None) -> None:
+    """Take a prospect from its attorney: later leads go to the helpdesk. For `seen` see `assign`.
 
     Raises:
         BadEmailAddress: the address cannot be one.
         AssignmentNotFound: nobody had it.
+        AssignedMeanwhile: another one had it.
     """
     normalised = normalise_email(email)
     with transaction(db.engine) as connection:
         held = _HOLD_PROSPECT.row(connection, email=normalised)
         if held is None:
             raise AssignmentNotFound(normalised)
+        _check_seen(connection, normalised, held[1], seen)
         _note(connection, _change(connection, *held, attorney=None, actor=actor), actor=actor)
 
 
@@ -211,12 +220,23 @@ def _find_attorney(connection: Connection, email: str) -> Attorney:
     return Attorney(*row)
 
 
-def _assign(connection: Connection, normalised: str, attorney: Attorney, actor: Actor) -> _Change | None:
+def _assign(
+    connection: Connection, normalised: str, attorney: Attorney, actor: Actor, seen: str | None = None
+) -> _Change | None:
     row = _TAKE_PROSPECT.row(connection, email=normalised)
     assert row is not None
     if row[1] == attorney.id:
         return None
+    _check_seen(connection, normalised, row[1], seen)
     return _change(connection, row[0], row[1], attorney=attorney, actor=actor)
+
+
+def _check_seen(connection: Connection, email: str, attorney_id: int | None, seen: str | None) -> None:
+    if seen is None:
+        return
+    row = _WHO_IS.row(connection, id=attorney_id) if attorney_id else None
+    if (row[1] if row else "") != seen:
+        raise AssignedMeanwhile(email, row[2] if row else None)
 
 
 def _change(

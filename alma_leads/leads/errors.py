@@ -34,6 +34,39 @@ class LeadChanged(LeadError):
         self.lead_id = lead_id
 
 
+class NoteNotFound(LeadError):
+    """There is no such note, or it was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such note on this lead, or it was deleted.")
+
+
+class NotYourNote(LeadError):
+    """Somebody else wrote the note."""
+
+    def __init__(self) -> None:
+        super().__init__("Only who wrote a note changes or deletes it. Write one of your own instead.")
+
+
+class NoteChanged(LeadError):
+    """The note is no longer as the caller saw it. `text` is what it says now."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("This note was changed in another window since you opened it. Nothing of that is lost.")
+        self.text = text
+
+
+class AssignedMeanwhile(LeadError):
+    """A colleague gave the prospect to somebody else since the caller looked. Nothing was changed."""
+
+    def __init__(self, email: str, attorney_name: str | None) -> None:
+        whose = f"with {attorney_name}" if attorney_name else "with the helpdesk"
+        super().__init__(
+            f"Nothing was changed: a colleague was faster, and {email} is {whose} now. Look, and choose again."
+        )
+        self.email = email
+
+
 class NotAnActiveAttorney(LeadError):
     """The address does not belong to someone who can have prospects."""
 

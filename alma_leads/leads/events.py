@@ -22,6 +22,8 @@ class EventKind(enum.StrEnum):
     ASSIGNED = "assigned"
     UNASSIGNED = "unassigned"
     NOTE = "note"
+    NOTE_EDITED = "note_edited"
+    NOTE_DELETED = "note_deleted"
 
 
 _COLUMNS = "lead_id, kind, actor_kind, actor_id, actor_name, actor_address, data, at"

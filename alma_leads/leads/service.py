@@ -30,7 +30,6 @@ _MARK_AS_SEEN = Sql(f"{_MARK} AND id = :id AND updated_at = :seen RETURNING id")
 _MARK_ALL = Sql(f"{_MARK} AND prospect_id = :prospect_id RETURNING id")
 # Marks of one prospect's leads stand in line, so that two of them cannot wait for each other.
 _HOLD_PROSPECT = Sql("UPDATE prospects SET lead_count = lead_count WHERE id = :prospect_id")
-_SETTLE = Sql(f"UPDATE leads SET {first_contact.SETTLED} WHERE id = :id AND reminders < 2")
 _CURRENT = Sql("SELECT status, prospect_id, updated_at FROM leads WHERE id = :id")
 
 
@@ -182,19 +181,6 @@ def change_status(lead_id: int, wanted: LeadStatus, *, actor: Actor, seen_update
         status = LeadStatus(_current(connection, lead_id)[0])
     if status is not wanted:
         raise TransitionRefused(status, wanted)
-
-
-def add_note(lead_id: int, *, text: str, actor: Actor) -> None:
-    """Write a note into a lead's event log.
-
-    Raises:
-        LeadNotFound: there is none.
-    """
-    with transaction(db.engine) as connection:
-        _current(connection, lead_id)
-        _SETTLE.run(connection, id=lead_id)
-        data = {"text": text.strip()}
-        record(connection, lead_id, kind=EventKind.NOTE, actor=actor, at=to_stamp(utc_now()), data=data)
 
 
 def _current(connection: Connection, lead_id: int) -> tuple[str, int, str]:

@@ -28,6 +28,8 @@ from alma_leads.leads.errors import (
     LeadChanged,
     LeadNotFound,
     NotAnActiveAttorney,
+    NoteNotFound,
+    NotYourNote,
     ResumeGone,
     TooManyViews,
     TransitionRefused,
@@ -112,6 +114,8 @@ STATUS_OF: dict[type[Exception], int] = {
     TransitionRefused: 409,
     IdempotencyRunning: 409,
     LeadChanged: 412,
+    NoteNotFound: 404,
+    NotYourNote: 403,
     NoPasskeysHere: 404,
 }
 # Those that are about one field of the input.

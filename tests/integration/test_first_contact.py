@@ -12,7 +12,8 @@ from sqlalchemy import text
 from alma_leads.extensions import db
 from alma_leads.leads import clock_service
 from alma_leads.leads.clock_service import change_settings, leads_to_recalculate, present_settings, recalculate
-from alma_leads.leads.service import add_note, mark_reached_out
+from alma_leads.leads.note_service import add_note
+from alma_leads.leads.service import mark_reached_out
 from tests.conftest import TestClock
 from tests.desk import add_lead, run, value
 from tests.first_contact import ROSA, firm, set_clock

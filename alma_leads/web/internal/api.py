@@ -17,11 +17,12 @@ from alma_leads.leads import assignment_service, queries, service
 from alma_leads.leads.errors import LeadChanged, LeadNotFound
 from alma_leads.leads.export_service import export_leads
 from alma_leads.leads.filters import DESK_SORTS, SORTS, LeadFilter, parse_filter
+from alma_leads.leads.notes import without_deleted
 from alma_leads.leads.queries import EventRow
 from alma_leads.leads.schemas import AssignmentIn, LeadPatch
 from alma_leads.resumes.service import of_lead, read
 from alma_leads.streaming import Format
-from alma_leads.web.auth import access, actor, by_key, needs
+from alma_leads.web.auth import access, actor, by_key, may, needs
 from alma_leads.web.bodies import read_json
 from alma_leads.web.internal import desk
 from alma_leads.web.internal.blueprint import internal
@@ -94,6 +95,8 @@ def lead_events(lead_id: int) -> Response:
         if queries.get_lead(connection, lead_id, public_url="") is None:
             raise LeadNotFound(lead_id)
         events = queries.events_of(connection, lead_id)
+    if not may(Permission.READ_AUDIT_LOG):
+        events = without_deleted(events)
     return _json([_event(event) for event in events])
 
 

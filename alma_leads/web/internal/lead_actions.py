@@ -13,7 +13,7 @@ from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
 from alma_leads.extensions import db
 from alma_leads.leads import assignment_service, queries, service
-from alma_leads.leads.errors import AssignmentNotFound, LeadNotFound
+from alma_leads.leads.errors import AssignedMeanwhile, AssignmentNotFound, LeadNotFound
 from alma_leads.leads.filters import BadFilter
 from alma_leads.leads.queries import LeadRow
 from alma_leads.web.auth import access, actor, may, needs
@@ -28,7 +28,6 @@ from alma_leads.web.internal.toasts import Toast, keep_toast
 from alma_leads.web.problems import InputRefused
 
 LEAD_ID = "<int(max=9223372036854775807):lead_id>"
-MAX_NOTE_LENGTH = 4000
 MAX_BULK = 100
 
 
@@ -44,24 +43,9 @@ def mark_reached_out(lead_id: int) -> Response:
     if wants_part(f"lead-{lead_id}"):
         return _swapped_rows(rows, marked, toast)
     if wants_part("lead-head"):
-        return _swapped_lead(lead_id, "internal/swap_head.html", toast)
+        return swapped_lead(lead_id, "internal/swap_head.html", toast)
     keep_toast(toast)
     return go_back()
-
-
-@internal.post(f"/leads/{LEAD_ID}/notes")
-@access(needs(Permission.UPDATE_LEADS))
-def add_note(lead_id: int) -> Response:
-    """Write a note into a lead's timeline."""
-    text = request.form.get("text", "").replace("\r\n", "\n").strip()
-    if not text or len(text) > MAX_NOTE_LENGTH or "\0" in text:
-        raise InputRefused([("text", f"Write a note of 1 to {MAX_NOTE_LENGTH} characters, without NUL")])
-    service.add_note(lead_id, text=text, actor=actor())
-    toast = Toast("The note is kept.")
-    if wants_part("timeline"):
-        return _swapped_lead(lead_id, "internal/swap_note.html", toast)
-    keep_toast(toast)
-    return go_back(f"/internal/leads/{lead_id}")
 
 
 @internal.post(f"/leads/{LEAD_ID}/assign")
@@ -73,9 +57,9 @@ def assign_lead(lead_id: int) -> Response:
         lead = queries.get_lead(connection, lead_id, public_url="")
     if lead is None:
         raise LeadNotFound(lead_id)
-    toast = _assign(lead, attorney)
+    toast = _assign(lead, attorney, seen=request.form.get("seen"))
     if wants_part("attorney"):
-        return _swapped_lead(lead_id, "internal/swap_attorney.html", toast)
+        return swapped_lead(lead_id, "internal/swap_attorney.html", toast)
     keep_toast(toast)
     return go_back(f"/internal/leads/{lead_id}")
 
@@ -149,7 +133,8 @@ def _swapped_rows(rows: Sequence[LeadRow], marked: Sequence[int], toast: Toast) 
     return private(make_response(body))
 
 
-def _swapped_lead(lead_id: int, template: str, toast: Toast) -> Response:
+def swapped_lead(lead_id: int, template: str, toast: Toast) -> Response:
+    """Return the parts of a lead's page that an action has changed, for a script."""
     query = urlsplit(back()).query
     context = lead_context(lead_id, parse_qsl(query), query)
     if template == "internal/swap_head.html" and context["place"].following:
@@ -157,10 +142,13 @@ def _swapped_lead(lead_id: int, template: str, toast: Toast) -> Response:
     return private(make_response(render_template(template, **context, toast=toast)))
 
 
-def _assign(lead: LeadRow, attorney: str) -> Toast:
-    if attorney:
-        given = assignment_service.assign(lead.email, attorney_email=attorney, actor=actor())
-        return Toast(f"{lead.email} is with {given.attorney_name}.")
-    with suppress(AssignmentNotFound):  # a colleague was faster: the helpdesk has it, as asked
-        assignment_service.unassign(lead.email, actor=actor())
-    return Toast(f"{lead.email} is with the helpdesk.")
+def _assign(lead: LeadRow, attorney: str, *, seen: str | None) -> Toast:
+    try:
+        if attorney:
+            given = assignment_service.assign(lead.email, attorney_email=attorney, actor=actor(), seen=seen)
+            return Toast(f"{lead.email} is with {given.attorney_name}.")
+        with suppress(AssignmentNotFound):  # a colleague was faster: the helpdesk has it, as asked
+            assignment_service.unassign(lead.email, actor=actor(), seen=seen)
+        return Toast(f"{lead.email} is with the helpdesk.")
+    except AssignedMeanwhile as meanwhile:
+        return Toast(str(meanwhile))

@@ -9,17 +9,22 @@ from markupsafe import Markup
 
 from alma_leads.leads.emails import CONFIRMATION, NOTIFICATION
 from alma_leads.leads.events import EventKind
+from alma_leads.leads.notes import Note, gather
 from alma_leads.leads.queries import EventRow, LeadRow
 from alma_leads.outbox.queries import MessageRow
-from alma_leads.web.internal.dates import Clock
+from alma_leads.web.internal.dates import Clock, in_sentence
 
 MAIL_NAMES = {CONFIRMATION: "Confirmation", NOTIFICATION: "Notice"}
+_PARTS_OF_NOTES = (EventKind.NOTE, EventKind.NOTE_EDITED, EventKind.NOTE_DELETED)
 # E-mails that were sent within this many seconds of each other are one line.
 _TOGETHER = 60
 
 
 class Entry(NamedTuple):
-    """One line. `stamp` orders it, `icon` names its picture, `tone` is "", "on", "warn" or "bad"."""
+    """One line. `stamp` orders it, `icon` names its picture, `tone` is "", "on", "warn" or "bad".
+
+    A note has its text, the address where its author changes it, and what it said before: (when, text), newest first.
+    """
 
     stamp: str
     icon: str
@@ -27,6 +32,9 @@ class Entry(NamedTuple):
     sentence: Markup
     when: str
     note: str = ""
+    edit: str = ""
+    history_label: str = ""
+    history: tuple[tuple[str, str], ...] = ()
 
 
 def timeline(
@@ -35,6 +43,7 @@ def timeline(
     others: Iterable[LeadRow],
     *,
     reader_id: int,
+    sees_deleted: bool,
     names: Mapping[str, str],
     max_attempts: int,
     clock: Clock,
@@ -46,11 +55,17 @@ def timeline(
         messages: its e-mails.
         others: the same prospect's other leads.
         reader_id: whose own doings are said as "You".
+        sees_deleted: whether the reader may know what deleted notes said.
         names: of people, by address.
         max_attempts: after how many tries a message is given up.
         clock: the reader's.
     """
-    entries = [_of_event(event, reader_id, names, clock) for event in events]
+    events = list(events)
+    notes = gather(events)
+    entries = [_of_event(event, reader_id, names, clock) for event in events if event.kind not in _PARTS_OF_NOTES]
+    entries += [
+        _of_note(event, notes[event.id], reader_id, sees_deleted, clock) for event in events if event.id in notes
+    ]
     entries += _of_sent([message for message in messages if message.delivery == "sent"], names, clock)
     entries += [
         _of_waiting(message, names, max_attempts, clock)
@@ -68,9 +83,8 @@ def mail_name(kind: str) -> str:
 
 
 def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: Clock) -> Entry:
-    you = event.actor_kind == "user" and event.actor_id == reader_id
-    who = Markup("<b>You</b>") if you else Markup('<b dir="auto">{}</b>').format(event.actor_name)
-    icon, tone, sentence, note = "info", "", Markup("{}: {}.").format(who, event.kind.replace("_", " ")), ""
+    who = _who(event, reader_id)
+    icon, tone, sentence = "info", "", Markup("{}: {}.").format(who, event.kind.replace("_", " "))
     match event.kind:
         case EventKind.SUBMITTED:
             icon, sentence = "plus", Markup("The prospect sent the form.")
@@ -91,10 +105,37 @@ def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: 
             old = _person(event, "old", names)
             sentence = Markup("{} took this prospect from {}. The helpdesk has it now.").format(who, old)
             icon = "person"
-        case EventKind.NOTE:
-            icon, sentence = "note", Markup("{} wrote a note.").format(who)
-            note = str(event.data.get("text", ""))
-    return Entry(event.at, icon, tone, sentence, clock.moment(event.at), note)
+    return Entry(event.at, icon, tone, sentence, clock.moment(event.at))
+
+
+def _of_note(event: EventRow, note: Note, reader_id: int, sees_deleted: bool, clock: Clock) -> Entry:
+    who = _who(event, reader_id)
+    if note.deleted_at is not None:
+        sentence = Markup("{} wrote a note, and deleted it {}.")
+        sentence = sentence.format(who, in_sentence(clock.moment(note.deleted_at)))
+        versions = note.versions if sees_deleted else []
+        label = "What it said"
+        entry = Entry(event.at, "note", "", sentence, clock.moment(event.at))
+    else:
+        own = note.author_kind == "user" and note.author_id == reader_id
+        entry = Entry(
+            event.at,
+            "note",
+            "",
+            Markup("{} wrote a note.").format(who),
+            clock.moment(event.at),
+            note.now.text,
+            edit=f"/internal/leads/{event.lead_id}/notes/{note.id}" if own else "",
+        )
+        versions = note.versions[:-1]
+        label = f"Changed {in_sentence(clock.moment(note.now.at))}. What it said before"
+    history = tuple((clock.moment(version.at), version.text) for version in reversed(versions))
+    return entry._replace(history_label=label, history=history)
+
+
+def _who(event: EventRow, reader_id: int) -> Markup:
+    you = event.actor_kind == "user" and event.actor_id == reader_id
+    return Markup("<b>You</b>") if you else Markup('<b dir="auto">{}</b>').format(event.actor_name)
 
 
 def _person(event: EventRow, which: str, names: Mapping[str, str]) -> Markup:
