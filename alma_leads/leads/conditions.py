@@ -14,7 +14,8 @@ class Asked(NamedTuple):
 
     `source` and `drive` start from it; `probe` holds a lead against it, and keeps SQLite from using an index for that;
     `plain` leaves it to the planner. `count_source` and `count_where` count who has it, `names` are its parameters.
-    `is_plain` when it asks columns of leads only that stand in an index with the time of arrival.
+    `is_plain` when it asks columns of leads only that stand in an index with the time of arrival. `walked` is what
+    such an index is walked with, `due` the index of what is due.
     """
 
     source: str
@@ -25,6 +26,8 @@ class Asked(NamedTuple):
     count_where: tuple[str, ...]
     names: tuple[str, ...] = ()
     is_plain: bool = False
+    walked: tuple[str, ...] = ()
+    due: tuple[str, ...] = ()
 
 
 _RETURNING = Asked(
@@ -68,7 +71,9 @@ def asked_of(lead_filter: LeadFilter) -> tuple[list[Asked], dict[str, Any]]:
     asked = []
     if plain:
         probe = tuple(f"+{condition}" for condition in plain)
-        asked.append(Asked("leads l", plain, probe, plain, "leads l", plain, tuple(params), is_plain=True))
+        asked.append(
+            Asked("leads l", plain, probe, plain, "leads l", plain, tuple(params), is_plain=True, walked=plain)
+        )
     if lead_filter.overdue_at is not None:
         if lead_filter.status is LeadStatus.REACHED_OUT:  # what was reached is not overdue
             return [Asked("leads l", _NOBODY, _NOBODY, _NOBODY, "leads l", _NOBODY, is_plain=True)], {}
@@ -85,4 +90,15 @@ def _overdue(*, of_someone: bool) -> Asked:
     whose: tuple[str, ...] = ("l.attorney_id = :attorney_id",) if of_someone else ()
     drive, names = (*whose, *_OVERDUE), ("overdue_at", *(["attorney_id"] if of_someone else []))
     source = f"leads l INDEXED BY {'ix_leads_attorney_due' if of_someone else 'ix_leads_due'}"
-    return Asked(source, drive, tuple(f"+{condition}" for condition in _OVERDUE), _OVERDUE, source, drive, names)
+    status, due = _OVERDUE
+    return Asked(
+        source,
+        drive,
+        probe=(f"+{status}", f"+{due}"),
+        plain=_OVERDUE,
+        count_source=source,
+        count_where=drive,
+        names=names,
+        walked=(status, f"+{due}"),
+        due=_OVERDUE,
+    )

@@ -143,7 +143,7 @@ def _select_part(
         else:
             params["value"] = cursor.value
             if start.planned:  # the cursor is the nearer bound, and SQLite would start from the other
-                bound = f"l.created_at {sign}="
+                bound = f"{part.column} {sign}="
                 where = [_probed(each) if each.startswith(bound) else each for each in where]
             where.append(f"({column}, l.id) {sign} (:value, :after)")
             if not part.column.startswith("l."):  # no index spans two tables
@@ -184,7 +184,10 @@ def _sqlite(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Sta
         return _Start(
             "leads l", (*(c for each in asked for c in each.plain), *contains), params, walked=True, planned=True
         )
-    rarest = _rarest(connection, asked, params)
+    by_arrival = part.column == "l.created_at"
+    # By arrival an index of whose and which status leads past all the others.
+    near = by_arrival and all(each.walked for each in asked)
+    rarest = _rarest(connection, asked, params, most=ALWAYS_FEW if near else FEW)
     if rarest is not None:
         others = [condition for each in asked if each is not rarest for condition in each.probe]
         source = _with_address(rarest.source, part)
@@ -192,22 +195,24 @@ def _sqlite(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Sta
     if part.column.startswith("e."):
         source = "prospects e CROSS JOIN leads l ON l.prospect_id = e.id"
         return _Start(source, (*probes, *contains), params, walked=True)
-    if part.column == "l.created_at":
-        probes = [c for each in asked for c in (each.plain if each.is_plain else each.probe)]
+    if by_arrival:
+        probes = [condition for each in asked for condition in each.walked or each.probe]
+    if part.along:
+        probes = [condition for each in asked for condition in each.due or each.probe]
     source = f"leads l INDEXED BY {part.along}" if part.along else "leads l"
-    return _Start(source, (*probes, *contains), params, walked=True)
+    return _Start(source, (*probes, *contains), params, walked=True, planned=by_arrival or bool(part.along))
 
 
 def _with_address(source: str, part: Part) -> str:
     return f"{source} CROSS JOIN prospects e ON e.id = l.prospect_id" if part.column.startswith("e.") else source
 
 
-def _rarest(connection: Connection, asked: list[Asked], params: dict[str, Any]) -> Asked | None:
+def _rarest(connection: Connection, asked: list[Asked], params: dict[str, Any], *, most: int) -> Asked | None:
     """Return what the fewest leads have of all that is asked, if those are few."""
     if not asked:
         return None
     row = _LEADS.row(connection)
-    few = min(FEW, max(ALWAYS_FEW, isqrt(PAGE * ((row and row[0]) or 0))))
+    few = min(most, max(ALWAYS_FEW, isqrt(PAGE * ((row and row[0]) or 0))))
     counted = []
     for number, each in enumerate(asked):
         statement = _counting(each.count_source, each.count_where)

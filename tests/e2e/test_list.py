@@ -1,0 +1,129 @@
+"""The list by keyboard: what has the focus, what is said, and what comes while one reads. In a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import EMAIL, WORD, Product
+from tests.e2e.screens import LeadsPage, SignInPage
+from tests.e2e.test_accessibility import check, watch
+from tests.e2e.test_story import api
+
+
+def send(product: Product, first: str, last: str) -> None:
+    """Send a lead."""
+    email = f"{first}.{last}@example.com".lower()
+    body = {"first_name": first, "last_name": last, "email": email, "resume_url": "https://x.co/cv"}
+    api(product, "/public/leads", method="POST", body=body)
+
+
+@pytest.fixture(scope="module")
+def stocked(product: Product) -> Product:
+    """Return a product with more leads than a page of the smallest size."""
+    for number in range(23):
+        send(product, "Lead", f"No{number:02}")
+    return product
+
+
+@pytest.fixture
+def desk(stocked: Product, page: Page) -> LeadsPage:
+    """Return the list of someone who is signed in, on a page whose clock can be moved."""
+    page.clock.install()
+    page.goto(f"{stocked.url}/internal/")
+    return SignInPage(page).sign_in(EMAIL, WORD)
+
+
+def said(page: Page, words: str | re.Pattern[str]) -> None:
+    """Expect the live region to say something."""
+    page.clock.run_for(100)
+    expect(page.locator("#announce")).to_have_text(words)
+
+
+def test_the_list_by_keyboard(desk: LeadsPage) -> None:
+    page, keyboard = desk.page, desk.page.keyboard
+    complaints = watch(page)
+    keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    check(page, "the list with its shortcuts")
+    keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    keyboard.press("j")
+    keyboard.press("j")
+    expect(page.get_by_role("link", name="Lead No21", exact=True)).to_be_focused()
+    keyboard.press("k")
+    expect(page.get_by_role("link", name="Lead No22", exact=True)).to_be_focused()
+    keyboard.press("x")
+    said(page, "1 selected")
+    expect(page.get_by_role("group", name="With the selected leads")).to_be_visible()
+    check(page, "the list with a selected lead")
+    keyboard.press("Escape")
+    expect(page.get_by_role("group", name="With the selected leads")).to_be_hidden()
+    keyboard.press("e")
+    expect(page.get_by_role("button", name="Mark reached out: Lead No22")).to_be_focused()
+
+    # Pages: the focus goes to the list, which says what it shows
+    page.get_by_label("Leads on a page").select_option("20")
+    expect(page).to_have_url(re.compile("limit=20"))
+    said(page, "20 leads shown, newest first")
+    page.get_by_role("link", name="Older").focus()
+    keyboard.press("Enter")
+    expect(page.locator(".leads .name")).to_have_count(3)
+    said(page, "3 leads shown, newest first")
+    expect(page.locator("#list")).to_be_focused()
+
+    # Order and filters
+    page.get_by_label("Order", exact=True).focus()
+    page.get_by_label("Order", exact=True).select_option("last_name")
+    expect(page.locator(".leads .name").first).to_have_text("Lead No00")
+    said(page, "20 leads shown, by last name, A to Z")
+    expect(page.get_by_label("Order", exact=True)).to_be_focused()
+    page.get_by_label("Returning").check()
+    expect(page.get_by_role("heading", name="No returning lead")).to_be_visible()
+    said(page, "No lead matches")
+    check(page, "the list without a match")
+    keyboard.press("/")  # not while a box has the focus that takes letters; this one does not
+    expect(page.get_by_label("Search names and email addresses")).to_be_focused()
+    assert complaints == []
+
+
+def test_new_leads_are_said_and_move_nothing(stocked: Product, desk: LeadsPage) -> None:
+    page = desk.page
+    before = desk.names()
+    top = page.locator("#lead-20").bounding_box()
+    send(stocked, "New", "One")
+    send(stocked, "New", "Two")
+    page.clock.run_for(61_000)
+    expect(page.get_by_text("2 new leads.").first).to_be_visible()
+    said(page, "2 new leads.")
+    assert desk.names() == before
+    assert page.locator("#lead-20").bounding_box() == top
+    check(page, "the list with new leads")
+    page.get_by_role("link", name="Show them").click()
+    expect(page.locator(".leads .name").first).to_have_text("New Two")
+
+
+def test_a_view_is_saved_and_its_page_asks_no_more_when_signed_out(desk: LeadsPage) -> None:
+    page = desk.page
+    page.get_by_label("Status", exact=True).select_option("PENDING")
+    page.get_by_label("Order", exact=True).select_option("created_at")
+    page.get_by_role("link", name="Save this view").click()
+    page.get_by_label("Name").fill("Oldest first")
+    check(page, "the form of a view")
+    page.get_by_role("button", name="Save the view").click()
+    expect(page.get_by_role("navigation", name="Views").get_by_role("link", name="Oldest first")).to_have_attribute(
+        "aria-current", "page"
+    )
+    check(page, "the list as a saved view")
+    page.get_by_role("link", name="Saved views").click()
+    check(page, "the saved views")
+    page.go_back()
+    page.context.clear_cookies()
+    page.clock.run_for(61_000)
+    expect(page.get_by_text("You are signed out.").first).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(200_000)
+    assert asked == []
