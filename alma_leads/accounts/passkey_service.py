@@ -274,9 +274,14 @@ def _shown(
     except BadAnswer as bad:
         wrong = str(bad)
     with transaction(db.engine) as connection:
-        if not wrong and found and _USE.row(connection, id=found.id, count=count, now=to_stamp(utc_now())) is None:
-            wrong = "sign count did not grow"
-        opened = then(connection, found.user_id) if found and not wrong else None
+        opened = None
+        if found and not wrong:
+            # Before the passkey, as whoever removes it does: else each would wait for the other.
+            hold(connection, found.user_id)
+            if _USE.row(connection, id=found.id, count=count, now=to_stamp(utc_now())) is None:
+                wrong = "sign count did not grow"
+            else:
+                opened = then(connection, found.user_id)
         if opened is not None:
             throttle.succeed(connection, attempt, account=account)
         else:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from alma_leads.accounts.errors import LastWayIn, TooManyAttempts
@@ -21,6 +22,7 @@ from alma_leads.accounts.throttle import PER_ADDRESS
 from alma_leads.accounts.upkeep_service import forget_expired
 from alma_leads.actor import Actor
 from alma_leads.database import to_stamp, utc_now
+from alma_leads.extensions import db
 from config import Settings
 from tests.authenticator import Device, decode, encode
 from tests.desk import HTML, PASSWORD, Page, add_person, csrf, get, post, run, sign_in, token, value
@@ -422,17 +424,16 @@ def test_forged_answers_never_break_the_server(app: Flask, device: Device) -> No
     page = csrf(client, "/login/passkey")
     strange = ["{}", "[]", "7", "null", "{", '{"id": 7}', "[" * 15_000, "x" * 30_000, "\ud800", '{"response": []}']
     for _ in range(60):
-        text = device.get({"challenge": encode(bytes(32))})
-        shown = json.loads(text)
+        shown = json.loads(device.get({"challenge": encode(bytes(32))}))
         part = chance.choice(list(shown["response"]))
         broken = bytearray(decode(shown["response"][part]))
         broken[chance.randrange(len(broken))] = chance.randrange(256)
         shown["response"][part] = chance.choice([encode(bytes(broken)), encode(bytes(broken[:9])), "", 7, None, "é"])
         strange.append(json.dumps(shown))
-    for text in strange:
+    for sent in strange:
         run(app, "DELETE FROM sign_in_attempts")
-        data = {"csrf_token": page, "credential": text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")}
-        assert refused(client.post("/login/passkey", data=data, headers=HTML)), text[:300]
+        data = {"csrf_token": page, "credential": sent.encode("utf-8", "surrogatepass").decode("utf-8", "replace")}
+        assert refused(client.post("/login/passkey", data=data, headers=HTML)), sent[:300]
 
 
 # Confirming, and removing
@@ -578,6 +579,27 @@ def test_of_two_who_show_one_answer_at_once_one_comes_in(app: Flask, device: Dev
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(come_in, range(8))) == 1
+
+
+def test_a_passkey_shown_while_it_is_removed_opens_nothing(app: Flask, device: Device) -> None:
+    with app.app_context():
+        engine = db.engine
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    client = browser(app)
+    shown = device.get(ask(client))
+    page = csrf(client, "/login/passkey")
+    with ThreadPoolExecutor(1) as pool, engine.connect() as remover, engine.connect() as watch:
+        remover.execute(text("SELECT id FROM users FOR UPDATE"))
+        data = {"csrf_token": page, "credential": shown}
+        answer = pool.submit(client.post, "/login/passkey", data=data, headers=HTML)
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%users%'")
+        while not watch.execute(waiting).scalar():
+            assert not answer.done()
+            watch.rollback()  # else its snapshot of who waits stays the same
+        remover.execute(text("DELETE FROM passkeys"))
+        remover.commit()
+        assert refused(answer.result())
 
 
 # Where there are none
