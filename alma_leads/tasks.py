@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from alma_leads.accounts.upkeep_service import forget_expired
 from alma_leads.database import from_stamp, reading, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.leads.clock_service import recalculate
+from alma_leads.leads.reminder_service import send_reminders
 from alma_leads.leads.service import forget_old_keys
 from alma_leads.outbox.delivery import Drain, configured_drain
 from alma_leads.outbox.queries import next_due
@@ -35,6 +36,8 @@ LINGER_S = 1.0  # the queue's timer is no finer: what comes due sooner is waited
 FALLBACK_S = 90.0  # without a task for so long, the queue itself must be in trouble
 GRACE_S = 5.0  # an e-mail in flight may take so long when the worker is told to stop
 
+# What promises e-mails by the clock. Each is safe to run at any time, by any number of workers.
+REMINDERS: tuple[Callable[[], object], ...] = (send_reminders,)
 # What the sweep does each minute besides delivering. Each is safe to run at any time, by any number of workers.
 SWEEPERS: tuple[Callable[[], object], ...] = (recalculate, forget_old_keys, forget_expired, sweep_unattached)
 
@@ -128,9 +131,13 @@ class Background:
 
     def sweep(self) -> None:
         """Do what has to be done every minute. Whatever fails does not keep the rest from being done."""
+        self._run(REMINDERS)  # before delivering, so that what they promise goes out at once
         self.deliver()
+        self._run(SWEEPERS)
+
+    def _run(self, sweepers: Iterable[Callable[[], object]]) -> None:
         with self._app.app_context():
-            for sweeper in SWEEPERS:
+            for sweeper in sweepers:
                 try:
                     sweeper()
                 except Exception:

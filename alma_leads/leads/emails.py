@@ -1,4 +1,4 @@
-"""The two e-mails that a lead causes: composed here as values, sent by the outbox."""
+"""The e-mails that a lead causes, and those that remind of it: composed here as values, sent by the outbox."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from alma_leads.outbox.message import Message
 
 CONFIRMATION = "lead_confirmation"
 NOTIFICATION = "lead_notification"
+REMINDER = "lead_reminder"
+DIGEST = "lead_digest"
 
 # A first name with one of these could carry somebody's link into a stranger's inbox.
 _LINK_MARKS = frozenset("/:.@")
@@ -64,4 +66,75 @@ def notification(
         earlier=tuple(earlier),
         returning=bool(earlier),
         assigned=attorney_email is not None,
+    )
+
+
+def reminder(
+    *,
+    lead_id: int,
+    name: str,
+    email: str,
+    received: str,
+    due: str,
+    recipient: str | None,
+    escalated: bool,
+    public_url: str,
+) -> Message:
+    """Return the e-mail that reminds the attorney, or the helpdesk, of a lead that nobody has contacted in time.
+
+    Args:
+        lead_id: its number.
+        name: the prospect's.
+        email: the prospect's address.
+        received: when it came in, in words.
+        due: when its target was passed, in words.
+        recipient: the attorney's address, or None for the helpdesk.
+        escalated: whether it has waited twice as long as the firm means to.
+        public_url: start of the link to the desk.
+    """
+    return compose(
+        REMINDER,
+        correlation=correlation(lead_id),
+        recipient=recipient,
+        sender_name="Alma leads",
+        lead_id=str(lead_id),
+        name=name,
+        email=email,
+        received=received,
+        due=due,
+        lead_url=f"{public_url}/internal/leads/{lead_id}",
+        assigned=recipient is not None,
+        escalated=escalated,
+    )
+
+
+def digest(
+    *,
+    user_id: int,
+    recipient: str,
+    leads: tuple[tuple[int, str, str, bool], ...],
+    count: str,
+    public_url: str,
+) -> Message:
+    """Return the morning's e-mail to an attorney about the leads that wait.
+
+    Args:
+        user_id: the attorney.
+        recipient: the attorney's address.
+        leads: (number, name, when it came in, whether it is overdue) of those that have waited longest.
+        count: how many wait in all, as text.
+        public_url: start of the links to the desk.
+    """
+    return compose(
+        DIGEST,
+        correlation=f"digest:{user_id}",
+        recipient=recipient,
+        sender_name="Alma leads",
+        count=count,
+        leads=leads,
+        list_url=f"{public_url}/internal/leads?assigned_to=me&status=PENDING",
+        account_url=f"{public_url}/internal/account",
+        public_url=public_url,
+        more=len(leads) < int(count.rstrip("+")),
+        single=count == "1",
     )

@@ -24,6 +24,8 @@ class EventKind(enum.StrEnum):
     NOTE = "note"
     NOTE_EDITED = "note_edited"
     NOTE_DELETED = "note_deleted"
+    REMINDED = "reminded"
+    ESCALATED = "escalated"
 
 
 _COLUMNS = "lead_id, kind, actor_kind, actor_id, actor_name, actor_address, data, at"

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
 
-from alma_leads.database import Sql
+from alma_leads.database import Sql, from_stamp
 from alma_leads.leads.working_time import WorkingTime
 
 # What an UPDATE of `leads` sets when a person has acted: nobody is reminded of that lead any more.
@@ -43,6 +43,11 @@ class FirstContact:
     working: WorkingTime
     target: timedelta | None
     amber: timedelta | None
+
+    def said(self, stamp: str) -> str:
+        """Return a stamp as the firm's clock says it: "Tuesday 24 November 2026, 10:00 (Europe/Berlin)"."""
+        there = from_stamp(stamp).astimezone(self.working.zone)
+        return f"{there:%A} {there.day} {there:%B %Y, %H:%M} ({self.working.zone.key})"
 
     def moments(self, received_at: datetime) -> Moments | None:
         """Return the moments of a lead, or None when there is no target."""

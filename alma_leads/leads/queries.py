@@ -64,12 +64,16 @@ class EventRow(NamedTuple):
 
 
 class LeadCounts(NamedTuple):
-    """How many leads wait; each at most `COUNT_CAP`, so that counting costs the same at any size."""
+    """How many leads wait; each at most `COUNT_CAP`, so that counting costs the same at any size.
+
+    `waiting` is how many have waited too long: by the firm's target, if it `has_target`.
+    """
 
     pending: int
     mine: int
     unassigned: int
     waiting: int
+    has_target: bool
 
 
 _COLUMNS = """
@@ -113,6 +117,7 @@ _EVENTS = Sql("""
 _ATTORNEY_ID = Sql("SELECT id FROM users WHERE email = :email AND role IN ('administrator', 'attorney')")
 _OLDEST = Sql("SELECT created_at FROM leads WHERE status = 'PENDING' ORDER BY created_at, id LIMIT 1")
 _NEWEST = Sql("SELECT max(id) FROM leads")
+_NO_TARGET = "(SELECT target_minutes FROM first_contact_clock) IS NULL"
 _COUNTS = Sql(f"""
     SELECT
       (SELECT count(*) FROM (SELECT 1 FROM leads WHERE status = 'PENDING' LIMIT {COUNT_CAP}) a),
@@ -120,8 +125,11 @@ _COUNTS = Sql(f"""
         SELECT 1 FROM leads WHERE status = 'PENDING' AND attorney_id = :user_id LIMIT {COUNT_CAP}) b),
       (SELECT count(*) FROM (
         SELECT 1 FROM leads WHERE status = 'PENDING' AND attorney_id IS NULL LIMIT {COUNT_CAP}) c),
-      (SELECT count(*) FROM (
+      CASE WHEN {_NO_TARGET} THEN (SELECT count(*) FROM (
         SELECT 1 FROM leads WHERE status = 'PENDING' AND created_at <= :late LIMIT {COUNT_CAP}) d)
+      ELSE (SELECT count(*) FROM (
+        SELECT 1 FROM leads WHERE status = 'PENDING' AND due_at <= :now LIMIT {COUNT_CAP}) e) END,
+      NOT ({_NO_TARGET})
 """)
 
 
@@ -167,11 +175,14 @@ def find_attorney_id(connection: Connection, email: str) -> int | None:
     return None if row is None else row[0]
 
 
-def count_leads(connection: Connection, *, user_id: int, late: str) -> LeadCounts:
-    """Return how many leads are pending: all, those of `user_id`, those of nobody, those received up to `late`."""
-    row = _COUNTS.row(connection, user_id=user_id, late=late)
+def count_leads(connection: Connection, *, user_id: int, late: str, now: str) -> LeadCounts:
+    """Return how many leads are pending: all, those of `user_id`, those of nobody, those that have waited too long.
+
+    That is past the firm's target `now`; without a target, received up to `late`.
+    """
+    row = _COUNTS.row(connection, user_id=user_id, late=late, now=now)
     assert row is not None
-    return LeadCounts(*row)
+    return LeadCounts(*row[:-1], bool(row[-1]))
 
 
 def oldest_pending(connection: Connection) -> str | None:

@@ -9,9 +9,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.accounts.models import Role
+from alma_leads.leads.service import mark_reached_out
 from alma_leads.tasks import Background
 from tests.conftest import TestClock
-from tests.desk import add_lead, add_person, get, post, sign_in, value
+from tests.desk import Page, add_lead, add_person, get, post, sign_in, value
+from tests.first_contact import ROSA, set_clock
+from tests.pages import XHTML
 
 HOME = "/internal/settings/first-contact"
 GOOD: dict[str, Any] = {
@@ -89,3 +92,57 @@ def test_only_an_administrator_sets_it(app: Flask, client: FlaskClient, role: Ro
     assert client.get(HOME, headers={"Accept": "text/html"}).status_code == 403
     assert post(client, HOME, on="/internal/account", **GOOD).status_code == 403
     assert "First contact" not in get(client, "/internal/account").text
+
+
+def marks(page: Page) -> dict[str, tuple[str, str]]:
+    """Return, by name, the class and the words of each mark in the list."""
+    rows = [row for row in page.all("tr") if (row.get("id") or "").startswith("lead-")]
+    found = {}
+    for row in rows:
+        name = next("".join(link.itertext()) for link in row.iter(f"{XHTML}a") if link.get("class") == "name")
+        late = [span for span in row.iter(f"{XHTML}span") if (span.get("class") or "").startswith("late")]
+        found[name] = (late[0].get("class") or "", late[0].text or "") if late else ("", "")
+    return found
+
+
+def test_the_list_marks_what_comes_near_the_target_and_what_is_past_it(
+    app: Flask, client: FlaskClient, clock: TestClock
+) -> None:
+    add_person(app)
+    set_clock(app)
+    overdue = add_lead(app, first_name="Olga", last_name="Overdue")
+    clock.set("2026-11-24T16:00+01:00")
+    add_lead(app, first_name="Adam", last_name="Amber")
+    clock.set("2026-11-25T12:01+01:00")
+    add_lead(app, first_name="Nina", last_name="New")
+    reached = add_lead(app, first_name="Rita", last_name="Reached")
+    with app.app_context():
+        mark_reached_out(reached, actor=ROSA)
+    sign_in(desk := client)
+    page = get(desk, "/internal/leads")
+    assert marks(page) == {
+        "Olga Overdue": ("late2", "waiting 1 day"),
+        "Adam Amber": ("late1", "waiting 20 hours"),
+        "Nina New": ("", ""),
+        "Rita Reached": ("", ""),
+    }
+    assert "3 pending. 1 overdue, the oldest since Yesterday." in page.text
+    links = [each for each in page.all("a") if "Overdue 1" in " ".join("".join(each.itertext()).split())]
+    assert {each.get("href") for each in links} == {"/internal/leads?overdue=true"}, "beside the list and over it"
+    assert get(desk, "/internal/leads?overdue=true").names() == ["Olga Overdue"]
+    lead = get(desk, f"/internal/leads/{overdue}?overdue=true")
+    assert "1 of 1 overdue" in lead.text
+    assert "First contact dueToday, 09:00" in lead.text
+    assert "Waiting 1 day 2 hours" in lead.text
+    assert lead.all("time", title="Wednesday 25 November 2026, 09:00")
+
+
+def test_times_are_the_readers_own_and_exact_on_hover(app: Flask, client: FlaskClient, clock: TestClock) -> None:
+    add_person(app, time_zone="America/Los_Angeles")
+    add_lead(app)
+    clock.forward(hours=30)
+    sign_in(client)
+    (time,) = get(client, "/internal/leads").all("time")
+    assert time.text == "Yesterday, 01:00"
+    assert time.get("title") == "Tuesday 24 November 2026, 01:00"
+    assert time.get("datetime") == "2026-11-24T09:00:00.000000Z"

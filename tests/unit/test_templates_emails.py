@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from alma_leads.accounts.emails import ACCOUNT_NOTICE, EMAIL_CHANGE, INVITATION, PASSWORD_RESET, Notice
-from alma_leads.leads.emails import confirmation, notification
+from alma_leads.leads.emails import confirmation, digest, notification, reminder
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.outbox.composition import compose
 from alma_leads.outbox.message import Message
@@ -129,3 +129,47 @@ def test_a_notice_says_what_was_done_and_lets_nobody_in(notice: Notice, by: str)
         assert notice.value in body
         assert (by or "someone signed in as you") in body
         assert "http" not in body
+
+
+@pytest.mark.parametrize(
+    ("recipient", "escalated", "why"),
+    [
+        ("rosa.delgado@alma.example", False, "is assigned to you"),
+        (None, False, "no active attorney"),
+        (None, True, "twice the firm's target"),
+    ],
+)
+def test_the_reminder_says_who_waits_and_why_one_gets_it(recipient: str | None, escalated: bool, why: str) -> None:
+    message = reminder(
+        lead_id=412,
+        name="Amara <b>Okafor",
+        email="amara.okafor@example.com",
+        received="Tuesday 24 November 2026, 10:00 (Europe/Berlin)",
+        due="Wednesday 25 November 2026, 10:00 (Europe/Berlin)",
+        recipient=recipient,
+        escalated=escalated,
+        public_url=PUBLIC_URL,
+    )
+    assert message.subject == f"{'Still waiting' if escalated else 'Waiting'}: Amara <b>Okafor (lead 412)"
+    assert (message.correlation, message.recipient) == ("lead:412", recipient)
+    for body in (message.text, message.html):
+        assert f"{PUBLIC_URL}/internal/leads/412" in body
+        assert why in body
+        assert "Wednesday 25 November 2026, 10:00" in body
+    assert "<b>O" not in message.html
+    assert all(len(line) <= 78 for line in message.text.splitlines())
+
+
+def test_the_digest_lists_who_waits_longest() -> None:
+    leads = ((7, "Amara <b>Okafor", "Tuesday 24 November 2026, 10:00 (UTC)", True), (9, "Bo Li", "today", False))
+    message = digest(user_id=3, recipient="rosa@alma.example", leads=leads, count="30", public_url=PUBLIC_URL)
+    assert message.subject == "30 leads wait for you"
+    for body in (message.text, message.html):
+        assert f"{PUBLIC_URL}/internal/leads/7" in body
+        assert "and more" in body
+        assert f"{PUBLIC_URL}/internal/account" in body
+    assert "Amara <b>Okafor, overdue" in message.text
+    assert "&lt;b&gt;Okafor" in message.html
+    alone = digest(user_id=3, recipient="rosa@alma.example", leads=leads[:1], count="1", public_url=PUBLIC_URL)
+    assert alone.subject == "1 lead waits for you"
+    assert "and more" not in alone.text

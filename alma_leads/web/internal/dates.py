@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from alma_leads.database import from_stamp, to_stamp, utc_now
 
-# A pending lead is late from the first, very late from the second: amber and red on the desk and in its insights.
+# Where the firm has set no target, a pending lead is late (amber) from the first, very late (red) from the second.
 LATE_DAYS = 3
 VERY_LATE_DAYS = 5
 
@@ -41,6 +41,7 @@ class Clock:
 
     def __init__(self, zone: ZoneInfo, *, now: datetime | None = None) -> None:
         self.now = now or utc_now()
+        self.stamp = to_stamp(self.now)
         self.zone = zone
         self.today = self.now.astimezone(zone).date()
 
@@ -59,6 +60,8 @@ class Clock:
             return "Today"
         if ago == 1:
             return "Yesterday"
+        if ago == -1:
+            return "Tomorrow"
         year = "" if day.year == self.today.year else f" {day.year}"
         return f"{day.day} {_MONTHS[day.month]}{year}"
 
@@ -93,6 +96,11 @@ class Clock:
         smaller = _span(rest) if seconds >= _HOUR and rest >= (_HOUR if seconds >= _DAY else _MINUTE) else ""
         return f"{_span(seconds)} {smaller}".rstrip()
 
+    def how_long(self, stamp: str) -> str:
+        """Return how long it is since then in one step: "3 days", "5 hours", "4 minutes"."""
+        seconds = self.seconds_since(stamp)
+        return "less than a minute" if seconds < _MINUTE else _span(seconds)
+
     def days_since(self, stamp: str) -> int:
         """Return the whole days (of 24 hours) since then."""
         return self.seconds_since(stamp) // _DAY
@@ -117,7 +125,7 @@ class Clock:
 
 def in_sentence(said: str) -> str:
     """Return "today, 09:36" for "Today, 09:36": the form inside a sentence."""
-    return said[0].lower() + said[1:] if said.startswith(("Today", "Yesterday")) else said
+    return said[0].lower() + said[1:] if said.startswith(("Today", "Tomorrow", "Yesterday")) else said
 
 
 def took(start: str, end: str) -> str:

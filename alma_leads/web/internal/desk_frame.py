@@ -39,14 +39,18 @@ def reader_clock() -> Clock:
 
 
 class Counts:
-    """What waits, as text: "16" or "999+"; `oldest` is the day of the longest waiting lead."""
+    """What waits, as text: "16" or "999+"; `oldest` is the day of the longest waiting lead.
+
+    `waiting` counts those past the firm's target, or without one (`has_target`) those of `LATE_DAYS` ago or more.
+    """
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         """Count now."""
-        found = queries.count_leads(connection, user_id=reader().id, late=clock.back(LATE_DAYS))
+        found = queries.count_leads(connection, user_id=reader().id, late=clock.back(LATE_DAYS), now=clock.stamp)
         dead = count_dead(connection)
         oldest = queries.oldest_pending(connection) if found.waiting else None
-        self.pending, self.mine, self.unassigned, self.waiting = map(capped, found)
+        self.pending, self.mine, self.unassigned, self.waiting = map(capped, found[:4])
+        self.has_target = found.has_target
         self.dead = capped(dead) if dead else ""
         self.oldest = clock.day(oldest) if oldest else ""
 

@@ -25,7 +25,7 @@ from alma_leads.resumes.service import KeptFile, of_lead
 from alma_leads.web.auth import may
 from alma_leads.web.internal.dates import Clock, in_sentence
 from alma_leads.web.internal.desk_frame import Desk, reader_clock
-from alma_leads.web.internal.lead_rows import lateness
+from alma_leads.web.internal.lead_rows import VERY_LATE, lateness
 from alma_leads.web.internal.list_filter import ListFilter
 from alma_leads.web.internal.list_request import ORDER_WORDS, parse_list_filter, private
 from alma_leads.web.internal.timeline import mail_name, timeline
@@ -111,11 +111,12 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
         "lead": lead,
         "name": f"{lead.first_name} {lead.last_name}",
         "pending": pending,
-        "late": lateness(clock.days_since(lead.created_at)) if pending else "",
+        "late": lateness(lead, clock),
         "waiting": clock.waiting(lead.created_at),
         "reached": "" if pending else _reached(lead, events, clock),
         "mailto": "mailto:" + quote(lead.email, safe="@+"),
         "received": clock.full(lead.created_at),
+        "due": clock.moment(lead.due_at) if pending and lead.due_at else "",
         "others": [(other.id, _said_of(other, clock)) for other in others[:_OTHERS_SHOWN]],
         "others_left": max(0, len(others) - _OTHERS_SHOWN),
         "resume": _resume(lead, kept, events),
@@ -232,7 +233,8 @@ def _place_words(asked: ListFilter, lead: LeadRow, position: int, clock: Clock) 
         "pending": (counts.pending, "pending", True),
         "mine": (counts.mine, "of yours", lead.attorney_email == reader().email),
         "unassigned": (counts.unassigned, "unassigned", lead.attorney_email is None),
-        "late": (counts.waiting, "late", lateness(clock.days_since(lead.created_at)) != ""),
+        "late": (counts.waiting, "late", not counts.has_target and lateness(lead, clock) != ""),
+        "overdue": (counts.waiting, "overdue", counts.has_target and lateness(lead, clock) == VERY_LATE),
     }
     total, word, belongs = inside[view]
     return f"{position} of {total} {word}" if belongs else ""

@@ -18,7 +18,12 @@ from alma_leads.leads.queries import LeadRow
 from alma_leads.leads.state import LeadStatus
 from alma_leads.web.internal.dates import LATE_DAYS, VERY_LATE_DAYS, Clock, took, zone_named
 
-_PLACES = ("id", "swap", "name", "query", "local", "domain", "iso", "when", "age", "initials", "attorney", "done")
+LATE, VERY_LATE = "late1", "late2"
+
+_PLACES = (
+    *("id", "swap", "name", "query", "local", "domain", "iso", "full"),
+    *("when", "age", "initials", "attorney", "done"),
+)
 
 
 class Kind(NamedTuple):
@@ -74,8 +79,7 @@ def _fill(
     row: LeadRow, mail: str, clock: Clock, can_update: bool, query: str, *, done: str | None = None, swap: str = ""
 ) -> str:
     pending = row.status == LeadStatus.PENDING
-    days = clock.days_since(row.created_at)
-    late = lateness(days) if pending else ""
+    late = lateness(row, clock)
     if not pending and done is None:
         done = f"by {_short(row.reached_out_by or '')}, in {took(row.created_at, row.reached_out_at or '')}"
     elif done is not None:
@@ -91,8 +95,9 @@ def _fill(
         "local": escape(local),
         "domain": escape(domain),
         "iso": row.created_at,
+        "full": clock.full(row.created_at),
         "when": clock.moment(row.created_at),
-        "age": f"waiting {days} days" if late else clock.ago(row.created_at),
+        "age": f"waiting {clock.how_long(row.created_at)}" if late else clock.ago(row.created_at),
         "initials": letters,
         "attorney": who,
         "done": done,
@@ -120,11 +125,19 @@ def _shape(kind: Kind) -> str:
     return shape
 
 
-def lateness(days: int) -> str:
-    """Return the class of a lead that has waited so many days: "", "late1" (amber) or "late2" (red)."""
-    if days < LATE_DAYS:
+def lateness(row: LeadRow, clock: Clock) -> str:
+    """Return "", or the class of a lead that has waited long (amber) or too long (red): by the firm's target, or days.
+
+    A lead that is overdue is red: the two say the same.
+    """
+    if row.status != LeadStatus.PENDING:
         return ""
-    return "late1" if days < VERY_LATE_DAYS else "late2"
+    if row.due_at is not None and row.amber_at is not None:
+        late, very_late = row.amber_at <= clock.stamp, row.due_at <= clock.stamp
+    else:
+        days = clock.days_since(row.created_at)
+        late, very_late = days >= LATE_DAYS, days >= VERY_LATE_DAYS
+    return VERY_LATE if very_late else LATE if late else ""
 
 
 def initials(name: str) -> str:

@@ -46,7 +46,7 @@ class ListFilter:
 
     @property
     def view(self) -> str:
-        """The saved view that this is: "all", "mine", "unassigned", "late" or, none of them, ""."""
+        """The saved view that this is: "all", "mine", "unassigned", "late", "overdue" or, none of them, ""."""
         return next((name for name, wanted in VIEWS.items() if self.is_only(**wanted)), "")
 
     def is_only(self, **wanted: str) -> bool:
@@ -75,6 +75,7 @@ VIEWS: dict[str, dict[str, str]] = {
     "mine": {"status": "PENDING", "assigned_to": "me"},
     "unassigned": {"status": "PENDING", "assigned_to": "none"},
     "late": {"status": "PENDING", "received": "late"},
+    "overdue": {"overdue": "true"},
 }
 
 

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from alma_leads.leads.emails import CONFIRMATION, NOTIFICATION
+from alma_leads.leads.emails import CONFIRMATION, DIGEST, NOTIFICATION, REMINDER
 from alma_leads.leads.events import EventKind
 from alma_leads.leads.notes import Note, gather
 from alma_leads.leads.queries import EventRow, LeadRow
 from alma_leads.outbox.queries import MessageRow
 from alma_leads.web.internal.dates import Clock, in_sentence
 
-MAIL_NAMES = {CONFIRMATION: "Confirmation", NOTIFICATION: "Notice"}
+MAIL_NAMES = {CONFIRMATION: "Confirmation", NOTIFICATION: "Notice", REMINDER: "Reminder", DIGEST: "Daily digest"}
 _PARTS_OF_NOTES = (EventKind.NOTE, EventKind.NOTE_EDITED, EventKind.NOTE_DELETED)
 # E-mails that were sent within this many seconds of each other are one line.
 _TOGETHER = 60
@@ -105,6 +105,11 @@ def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: 
             old = _person(event, "old", names)
             sentence = Markup("{} took this prospect from {}. The helpdesk has it now.").format(who, old)
             icon = "person"
+        case EventKind.REMINDED:
+            told = Markup('<b dir="auto">{}</b>').format(event.data.get("to") or "the helpdesk")
+            icon, tone, sentence = "clock", "warn", Markup("Past the target: a reminder goes to {}.").format(told)
+        case EventKind.ESCALATED:
+            icon, tone, sentence = "clock", "bad", Markup("Past twice the target: the helpdesk is told.")
     return Entry(event.at, icon, tone, sentence, clock.moment(event.at))
 
 
