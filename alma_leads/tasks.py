@@ -20,6 +20,7 @@ from alma_leads.accounts.upkeep_service import forget_expired
 from alma_leads.database import from_stamp, reading, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.leads.clock_service import recalculate
+from alma_leads.leads.digest_service import send_digests
 from alma_leads.leads.reminder_service import send_reminders
 from alma_leads.leads.service import forget_old_keys
 from alma_leads.outbox.delivery import Drain, configured_drain
@@ -37,7 +38,7 @@ FALLBACK_S = 90.0  # without a task for so long, the queue itself must be in tro
 GRACE_S = 5.0  # an e-mail in flight may take so long when the worker is told to stop
 
 # What promises e-mails by the clock. Each is safe to run at any time, by any number of workers.
-REMINDERS: tuple[Callable[[], object], ...] = (send_reminders,)
+REMINDERS: tuple[Callable[[], object], ...] = (send_reminders, send_digests)
 # What the sweep does each minute besides delivering. Each is safe to run at any time, by any number of workers.
 SWEEPERS: tuple[Callable[[], object], ...] = (recalculate, forget_old_keys, forget_expired, sweep_unattached)
 

@@ -119,6 +119,6 @@ def _counts(report: Report, kind: str, few: Connection, many: Connection) -> Non
 
 
 def _count_all(connection: Connection) -> None:
-    queries.count_leads(connection, user_id=3, late=NOW)
+    queries.count_leads(connection, user_id=3, late=NOW, now=NOW)
     for asked in FILTERS.values():
         queries.count_capped(connection, asked)

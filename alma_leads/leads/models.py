@@ -177,3 +177,12 @@ class FirstContactClock(Base):
         CheckConstraint("0 <= opens_minute AND opens_minute < closes_minute AND closes_minute <= 1440", name="hours"),
         CheckConstraint("(target_minutes IS NULL) = (amber_minutes IS NULL)", name="target"),
     )
+
+
+class LeadDigest(Base):
+    """Someone who wants an e-mail each working morning about the leads that wait. `done_on` is the firm's last day."""
+
+    __tablename__ = "lead_digests"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    done_on: Mapped[str] = mapped_column(String(10))

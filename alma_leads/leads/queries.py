@@ -182,7 +182,8 @@ def count_leads(connection: Connection, *, user_id: int, late: str, now: str) ->
     """
     row = _COUNTS.row(connection, user_id=user_id, late=late, now=now)
     assert row is not None
-    return LeadCounts(*row[:-1], bool(row[-1]))
+    pending, mine, unassigned, waiting, has_target = row
+    return LeadCounts(pending, mine, unassigned, waiting, bool(has_target))
 
 
 def oldest_pending(connection: Connection) -> str | None:

@@ -19,8 +19,9 @@ from alma_leads.accounts.second_factor_service import own_factors
 from alma_leads.accounts.session_service import end_session, end_sessions, list_sessions
 from alma_leads.accounts.sign_in_service import confirm_with_password
 from alma_leads.extensions import settings
+from alma_leads.leads.digest_service import set_digest, wants_digest
 from alma_leads.tasks import wake
-from alma_leads.web.auth import access, actor, needs
+from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.dates import zone_names
 from alma_leads.web.internal.desk_frame import reader_clock
@@ -115,6 +116,8 @@ def save_preferences() -> Response:
         return account_page({"time_zone": "Choose a time zone from the list"}, status=422)
     keys = "single_key_shortcuts" in request.form
     set_preferences(reader().id, time_zone=zone, theme=theme, single_key_shortcuts=keys)
+    if may(Permission.UPDATE_LEADS):
+        set_digest(reader().id, wanted="daily_digest" in request.form)
     response = back_to_account("preferences")
     # Pages before sign-in follow the cookie, so that nothing flashes.
     secure = settings().PUBLIC_URL.startswith("https://")
@@ -164,6 +167,7 @@ def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
         changed=clock.day(changed.isoformat()) if changed else "",
         zones=zone_names(),
         person=person,
+        digest=wants_digest(person.id) if may(Permission.UPDATE_LEADS) else None,
         passwords=passwords_are_on(),
     )
     return make_response(page, status)
