@@ -46,7 +46,8 @@ _MAIL_TROUBLE = Asked(
     source=f"({_NUMBERS}) m CROSS JOIN leads l ON l.id = m.id",
     drive=(),
     probe=(f"EXISTS (SELECT 1 FROM outbox_messages m WHERE m.correlation = 'lead:' || l.id AND ({TROUBLED_STATE}))",),
-    plain=(f"l.id IN ({_NUMBERS})",),
+    # As an array, since PostgreSQL guesses badly how many there are, and would walk the leads instead.
+    plain=(f"l.id = ANY(ARRAY({_NUMBERS}))",),
     count_source=f"({TROUBLED_MESSAGES}) t",
     count_where=(),
 )

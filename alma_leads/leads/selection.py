@@ -101,7 +101,8 @@ def select_newer(connection: Connection, lead_filter: LeadFilter) -> tuple[Selec
     They are few, so each is looked at: no index but that of the numbers is of use.
     """
     asked, params = asked_of(lead_filter)
-    where = [condition for each in asked for condition in each.probe]
+    sqlite = connection.dialect.name == "sqlite"  # only there a plus before a column means nothing
+    where = [condition for each in asked for condition in (each.probe if sqlite else each.plain)]
     if lead_filter.query:
         where.append(CONTAINS[connection.dialect.name])
         params["query"] = lead_filter.query

@@ -33,7 +33,9 @@ def desk(stocked: Product, page: Page) -> LeadsPage:
     """Return the list of someone who is signed in, on a page whose clock can be moved."""
     page.clock.install()
     page.goto(f"{stocked.url}/internal/")
-    return SignInPage(page).sign_in(EMAIL, WORD)
+    found = SignInPage(page).sign_in(EMAIL, WORD)
+    page.wait_for_load_state()  # its script has run, and knows the keys
+    return found
 
 
 def said(page: Page, words: str | re.Pattern[str]) -> None:

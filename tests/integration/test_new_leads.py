@@ -40,7 +40,17 @@ def test_counts_what_came_since_the_page_was_made(app: Flask, desk: FlaskClient)
 def test_counts_only_what_the_list_would_show(app: Flask, desk: FlaskClient) -> None:
     questions = {
         query: question(desk, f"/internal/leads?{query}")
-        for query in ("q=OKÁ", "status=PENDING&sort=last_name", "assigned_to=me", "status=REACHED_OUT", "received=7d")
+        for query in (
+            "q=OKÁ",
+            "status=PENDING&sort=last_name",
+            "assigned_to=me",
+            "status=REACHED_OUT",
+            "received=7d",
+            "overdue=true",
+            "returning=true",
+            "mail=trouble",
+            "assigned_to=none&overdue=true",
+        )
     }
     add_lead(app, first_name="Amara", last_name="Okafor")
     add_lead(app, first_name="Percent", last_name="O%a")
@@ -51,6 +61,10 @@ def test_counts_only_what_the_list_would_show(app: Flask, desk: FlaskClient) -> 
         "assigned_to=me": 0,
         "status=REACHED_OUT": 0,
         "received=7d": 2,
+        "overdue=true": 0,
+        "returning=true": 0,
+        "mail=trouble": 0,
+        "assigned_to=none&overdue=true": 0,
     }
 
 
