@@ -44,6 +44,7 @@ class Action(enum.StrEnum):
     SECOND_FACTOR_REQUIRED = "second_factor_required"
     SECOND_FACTOR_OPTIONAL = "second_factor_optional"
     IDENTITY_LINKED = "identity_linked"
+    IDENTITY_UNLINKED = "identity_unlinked"
     KEY_CREATED = "key_created"
     KEY_REVOKED = "key_revoked"
     KEY_REFUSED = "key_refused"

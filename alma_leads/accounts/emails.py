@@ -44,6 +44,7 @@ class Notice(enum.StrEnum):
     APP_REMOVED = "The authenticator app was removed from your account."
     PASSKEY_ADDED = "A passkey was added to your account."
     PASSKEY_REMOVED = "A passkey was removed from your account."
+    WORK_ACCOUNT_LINKED = "You signed in with your work account for the first time. It opens your account from now on."
     RECOVERY_CODES_MADE = "New recovery codes were made for your account. Earlier ones no longer work."
     SECOND_FACTOR_RESET = "Your second factor was reset: app, passkeys and recovery codes no longer work."
 

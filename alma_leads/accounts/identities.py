@@ -8,28 +8,25 @@ from sqlalchemy import Connection
 
 from alma_leads import audit
 from alma_leads.accounts import people
-from alma_leads.accounts.emails import take_back
+from alma_leads.accounts.emails import Notice, take_back, tell
+from alma_leads.accounts.errors import PersonNotFound
 from alma_leads.accounts.id_token import WorkAccount
 from alma_leads.accounts.models import LinkPurpose, Role
+from alma_leads.accounts.people import Person
 from alma_leads.accounts.refusals import Refusal, WorkAccountRefused
+from alma_leads.accounts.sign_in_service import hold
 from alma_leads.actor import Actor
 from alma_leads.audit import Action
 from alma_leads.database import Sql, to_stamp, utc_now
 from alma_leads.email_address import BadEmailAddress, normalise_email
 
-_OF_ACCOUNT = Sql("""
-    SELECT u.id, u.name, u.active, FALSE FROM identities i JOIN users u ON u.id = i.user_id
-    WHERE i.issuer = :issuer AND i.subject = :subject
-""")
-_BY_EMAIL = Sql("""
-    SELECT u.id, u.name, u.active,
-        EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.issuer = :issuer AND i.subject <> :subject)
-    FROM users u WHERE u.email = :email
-""")
+_OF_ACCOUNT = Sql("SELECT user_id FROM identities WHERE issuer = :issuer AND subject = :subject")
+_HAS_ANOTHER = Sql("SELECT 1 FROM identities WHERE issuer = :issuer AND user_id = :user_id AND subject <> :subject")
 _LINK = Sql("""
     INSERT INTO identities (user_id, issuer, subject, created_at) VALUES (:user_id, :issuer, :subject, :now)
     ON CONFLICT (issuer, subject) DO NOTHING
 """)
+_UNLINK = Sql("DELETE FROM identities WHERE user_id = :user_id")
 
 
 class Rules(NamedTuple):
@@ -37,13 +34,6 @@ class Rules(NamedTuple):
 
     domains: frozenset[str]
     role: Role | None
-
-
-class _Known(NamedTuple):
-    user_id: int
-    name: str
-    active: bool
-    has_another: bool
 
 
 def find(connection: Connection, account: WorkAccount) -> int | None:
@@ -62,35 +52,47 @@ def admit(connection: Connection, account: WorkAccount, *, rules: Rules, address
         WorkAccountRefused: nobody whom the firm lets in.
         PersonExists: somebody was added with this address at this moment; it works the second time.
     """
-    row = _OF_ACCOUNT.row(connection, issuer=account.issuer, subject=account.subject)
-    if row is not None:
-        return _active(_Known(*row))
+    user_id = find(connection, account)
+    if user_id is not None:
+        return _active(people.by_id(connection, user_id))
     email = _usable_email(account, rules)
-    row = _BY_EMAIL.row(connection, email=email, issuer=account.issuer, subject=account.subject)
-    known = _Known(*row) if row else None
-    if known:
-        user_id, name = _active(known), known.name
-        if known.has_another:
-            raise WorkAccountRefused(Refusal.ANOTHER_WORK_ACCOUNT, subject=name)
-    elif rules.role is None:
-        raise WorkAccountRefused(Refusal.NOT_INVITED)
-    else:
-        name = account.name[: people.MAX_NAME_LENGTH] if account.name.isprintable() else ""
-        name = name.strip() or people.name_of(email)
-        user_id = people.insert(connection, email, name=name, role=rules.role, password=None)
-    who = Actor("user", user_id, name, address)
-    if not known:
-        audit.record(connection, Action.PERSON_ADDED, actor=who, subject=name, role=rules.role, by="sso")
+    try:
+        person = people.by_email(connection, email)
+    except PersonNotFound:
+        person = _add(connection, email, account, rules=rules, address=address)
+    user_id = _active(person)
+    hold(connection, user_id)  # two accounts with one address at once: one of them is the first
+    if _HAS_ANOTHER.row(connection, issuer=account.issuer, subject=account.subject, user_id=user_id):
+        raise WorkAccountRefused(Refusal.ANOTHER_WORK_ACCOUNT, subject=person.name)
     _LINK.run(connection, user_id=user_id, issuer=account.issuer, subject=account.subject, now=to_stamp(utc_now()))
     take_back(connection, LinkPurpose.INVITATION, user_id=user_id)
-    audit.record(connection, Action.IDENTITY_LINKED, actor=who, subject=name, issuer=account.issuer)
+    who = Actor("user", user_id, person.name, address)
+    audit.record(connection, Action.IDENTITY_LINKED, actor=who, subject=person.name, issuer=account.issuer)
+    if person.came:
+        tell(connection, Notice.WORK_ACCOUNT_LINKED, user_id=user_id, actor=who)
     return user_id
 
 
-def _active(known: _Known) -> int:
-    if not known.active:
-        raise WorkAccountRefused(Refusal.TURNED_OFF, subject=known.name)
-    return known.user_id
+def unlink(connection: Connection, user_id: int) -> int:
+    """Forget which work accounts are a person's, and return how many there were."""
+    return _UNLINK.run(connection, user_id=user_id)
+
+
+def _add(connection: Connection, email: str, account: WorkAccount, *, rules: Rules, address: str) -> Person:
+    if rules.role is None:
+        raise WorkAccountRefused(Refusal.NOT_INVITED)
+    name = account.name[: people.MAX_NAME_LENGTH].strip() if account.name.isprintable() else ""
+    name = name or people.name_of(email)
+    user_id = people.insert(connection, email, name=name, role=rules.role, password=None)
+    who = Actor("user", user_id, name, address)
+    audit.record(connection, Action.PERSON_ADDED, actor=who, subject=name, role=rules.role, by="sso")
+    return people.by_id(connection, user_id)
+
+
+def _active(person: Person) -> int:
+    if not person.active:
+        raise WorkAccountRefused(Refusal.TURNED_OFF, subject=person.name)
+    return person.id
 
 
 def _usable_email(account: WorkAccount, rules: Rules) -> str:

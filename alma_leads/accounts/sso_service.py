@@ -12,12 +12,13 @@ from typing import NamedTuple
 import structlog
 
 from alma_leads import audit
-from alma_leads.accounts import factors, identities, sessions, sso_requests, throttle
+from alma_leads.accounts import factors, identities, people, sessions, sso_requests, throttle
 from alma_leads.accounts.errors import PersonExists
 from alma_leads.accounts.id_token import BadIdToken, WorkAccount
 from alma_leads.accounts.identities import Rules
 from alma_leads.accounts.links import token_hash
 from alma_leads.accounts.models import Role
+from alma_leads.accounts.people import Person
 from alma_leads.accounts.proofs import Proof
 from alma_leads.accounts.provider import CodeRefused, IdentityProvider, ProviderFailed
 from alma_leads.accounts.refusals import Refusal, WorkAccountRefused
@@ -25,7 +26,7 @@ from alma_leads.accounts.session_service import session_lifetime
 from alma_leads.accounts.sessions import Visitor
 from alma_leads.accounts.sign_in_service import UNKNOWN_ACCOUNT, Opened, begin_session, confirm
 from alma_leads.accounts.sso_requests import SsoRequest
-from alma_leads.actor import stranger
+from alma_leads.actor import Actor, stranger
 from alma_leads.audit import Action
 from alma_leads.database import transaction, utc_now
 from alma_leads.extensions import db, settings
@@ -113,6 +114,23 @@ def come_back(
     with transaction(db.engine) as connection:
         throttle.succeed(connection, attempt, account=account_key)
     return CameBack(opened, request.wanted)
+
+
+def unlink_work_account(person_id: int, *, actor: Actor) -> tuple[Person, int]:
+    """Forget someone's work account, end that person's sessions, and return who it was and how many there were.
+
+    The next one with the person's address is joined then: for someone who has another account at the provider now.
+
+    Raises:
+        PersonNotFound: there is no such person.
+    """
+    with transaction(db.engine) as connection:
+        person = people.by_id(connection, person_id)
+        count = identities.unlink(connection, person_id)
+        if count:
+            sessions.end_all(connection, person_id)
+            audit.record(connection, Action.IDENTITY_UNLINKED, actor=actor, subject=person.name)
+        return person, count
 
 
 def _ask(provider: IdentityProvider, request: SsoRequest, answer: Mapping[str, str]) -> WorkAccount:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 from flask.cli import AppGroup
 
-from alma_leads.accounts import people_service, second_factor_service
+from alma_leads.accounts import people_service, second_factor_service, sso_service
 from alma_leads.accounts.emails import address_of_link
 from alma_leads.accounts.errors import AccountError, BadName
 from alma_leads.accounts.models import LinkPurpose, Role
@@ -122,6 +122,17 @@ def reset_second_factor_command(email: str) -> None:
         click.echo(f"{person.email} has no second factor any more, and is signed out everywhere.")
         if not person.came:
             click.echo("No way in is left. Make a new one-time address: people add.")
+
+
+@people_cli.command("unlink-work-account")
+@click.argument("email")
+def unlink_work_account_command(email: str) -> None:
+    """Forget a person's work account, and sign that person out; the next one with the address is joined instead."""
+    with _explained(email):
+        person, count = sso_service.unlink_work_account(people_service.find_person(email).id, actor=OPERATOR)
+        if not count:
+            raise click.ClickException(f"{person.email} has no work account here.")
+        click.echo(f"The work account of {person.email} is unlinked, and signed out everywhere.")
 
 
 @contextmanager

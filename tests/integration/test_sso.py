@@ -53,6 +53,8 @@ def test_someone_known_by_address_is_joined_once_and_then_known_by_the_account(
         assert sso(app.test_client(), provider, email=email, email_verified=None).status_code == 303
     assert value(app, "SELECT count(*) FROM users") == 1
     assert len(events(app, "identity_linked")) == 1
+    notices = "SELECT count(*) FROM outbox_messages WHERE kind = 'account_notice'"
+    assert value(app, notices) == 1, "it may have been somebody else"
     assert len(events(app, "signed_in")) == 4
 
 
@@ -144,6 +146,15 @@ def test_an_address_that_was_given_to_somebody_else_is_not_the_same_person(
     add_person(app)
     assert sso(client, provider).status_code == 303
     assert_refused(app, app.test_client(), sso(app.test_client(), provider, sub="another"), "another_work_account")
+    # Until the operator says that it is.
+    command = ["people", "unlink-work-account", "Rosa.Delgado@alma.example"]
+    done = app.test_cli_runner().invoke(args=command)
+    assert (done.exit_code, "is unlinked" in done.output) == (0, True)
+    assert client.get("/internal/leads", headers=HTML).status_code == 303
+    assert [subject for subject, _ in events(app, "identity_unlinked")] == ["Rosa Delgado"]
+    again = app.test_cli_runner().invoke(args=command)
+    assert (again.exit_code, "has no work account" in again.output) == (1, True)
+    assert sso(client, provider, sub="another").status_code == 303
 
 
 def test_without_a_default_role_only_the_invited_come_in(

@@ -40,6 +40,7 @@ WORDS: dict[Action, tuple[str, str]] = {
     Action.SECOND_FACTOR_REQUIRED: ("Second factor required", "{who} made a second factor required for everyone."),
     Action.SECOND_FACTOR_OPTIONAL: ("Second factor optional", "{who} made the second factor optional."),
     Action.IDENTITY_LINKED: ("Work account linked", "{who} linked {whose} work account."),
+    Action.IDENTITY_UNLINKED: ("Work account unlinked", "{who} unlinked {whose} work account."),
     Action.KEY_CREATED: ("Key created", "{who} created the key {subject}."),
     Action.KEY_REVOKED: ("Key revoked", "{who} revoked the key {subject}."),
     Action.KEY_REFUSED: ("Key refused", "{who} was refused with {subject}."),
