@@ -32,7 +32,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 def look(page: Page, name: str) -> None:
     """Look at the page that is open in both themes and sizes."""
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no colour is half-way
         for size, (width, height) in SIZES.items():
             page.set_viewport_size({"width": width, "height": height})
             check(page, f"{name}, {scheme}, {size}")
