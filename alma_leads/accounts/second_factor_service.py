@@ -1,11 +1,14 @@
-"""Use cases of the second factor: an app set up, used and removed, everything reset, and the firm's rule.
+"""Use cases of the second factor: an app, recovery codes, everything reset, and the firm's rule.
 
 Each is one transaction.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection
 
 from alma_leads import audit
 from alma_leads.accounts import authenticators, factors, people, recovery, second_factor, sessions, throttle
@@ -42,6 +45,13 @@ _WITHOUT = Sql("""
         AND NOT EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id)
 """)
+
+
+# What takes a code of each kind: the person's number and what was typed lead to whether it works.
+_USE: Final[dict[Proof, Callable[[Connection, int, str], bool]]] = {
+    Proof.CODE: authenticators.use_code,
+    Proof.RECOVERY_CODE: recovery.use,
+}
 
 
 class Rule(NamedTuple):
@@ -112,8 +122,30 @@ def remove_app(actor: Actor, *, keep_session: str) -> None:
         tell(connection, Notice.APP_REMOVED, user_id=actor.id, actor=actor)
 
 
-def sign_in_with_code(holder: Holder, typed: str, *, token: str, visitor: Visitor) -> Opened | None:
-    """Open the half-open session with this token by a code of the app; None when the code is wrong or was used.
+def make_codes_anew(actor: Actor) -> list[str]:
+    """Make the codes of the person who acts anew, and return them: nobody can show them again.
+
+    Raises:
+        NoSecondFactor: there is nothing that they would stand in for.
+    """
+    assert actor.id is not None
+    with transaction(db.engine) as connection:
+        hold(connection, actor.id)
+        if not factors.of_person(connection, actor.id).has_second:
+            raise NoSecondFactor("There is no second factor.")
+        tell(connection, Notice.RECOVERY_CODES_MADE, user_id=actor.id, actor=actor)
+        return recovery.make(connection, actor.id, actor=actor)
+
+
+def show_second_proof(holder: Holder, typed: str, *, proof: Proof, token: str, visitor: Visitor) -> Opened | None:
+    """Open the half-open session with this token by a code; None when the code is wrong or was used.
+
+    Args:
+        holder: of the session.
+        typed: the code.
+        proof: which kind of code it is: of the app, or a recovery code.
+        token: of the session.
+        visitor: the browser.
 
     Raises:
         TooManyAttempts: this account or this address has to wait.
@@ -121,12 +153,12 @@ def sign_in_with_code(holder: Holder, typed: str, *, token: str, visitor: Visito
     """
     begin_attempt(holder.person.email, address=visitor.address)
     with transaction(db.engine) as connection:
-        if authenticators.use_code(connection, holder.person.id, typed):
-            opened = complete_sign_in(connection, token, Proof.CODE, visitor=visitor)
+        if _USE[proof](connection, holder.person.id, typed):
+            opened = complete_sign_in(connection, token, proof, visitor=visitor)
             if opened is None:
-                raise SignInOver("This sign-in has ended.")
+                raise SignInOver("This sign-in has ended.")  # and the code is not used up
             return opened
-    note_failure(holder.person.email, address=visitor.address, proof=Proof.CODE)
+    note_failure(holder.person.email, address=visitor.address, proof=proof)
     return None
 
 

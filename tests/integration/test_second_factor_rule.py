@@ -66,7 +66,7 @@ def test_whoever_is_in_without_one_is_led_to_setting_it_up(app: Flask, admin: St
         "UPDATE user_sessions SET created_at = :at WHERE stage = 'open'",
         at=to_stamp(utc_now() - timedelta(hours=2)),
     )
-    assert "1 person comes in by a password alone" in get(admin, PEOPLE).text
+    assert "1 person has none. If you require one" in get(admin, PEOPLE).text
     assert set_rule(admin, "yes").headers["Location"] == PEOPLE
     page = get(admin, PEOPLE)  # Rosa has shown two
     assert "1 person has none yet" in page.text

@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 from alma_leads.accounts import authenticators, links, recovery
 from alma_leads.accounts.errors import SignInOver
 from alma_leads.accounts.models import LinkPurpose
-from alma_leads.accounts.recovery_service import sign_in_with_recovery_code
-from alma_leads.accounts.second_factor_service import sign_in_with_code
+from alma_leads.accounts.proofs import Proof
+from alma_leads.accounts.second_factor_service import show_second_proof
 from alma_leads.accounts.session_service import use_session
 from alma_leads.accounts.sessions import Visitor
 from alma_leads.accounts.throttle import PER_ACCOUNT
@@ -251,11 +251,9 @@ def test_a_code_is_not_used_up_where_the_sign_in_has_ended(
     with app.app_context():
         holder = use_session(half_open)
         run(app, "DELETE FROM user_sessions")
-        use, code = (
-            (sign_in_with_code, rosa.phone.code()) if kind == "app" else (sign_in_with_recovery_code, rosa.codes[0])
-        )
+        proof, code = (Proof.CODE, rosa.phone.code()) if kind == "app" else (Proof.RECOVERY_CODE, rosa.codes[0])
         with pytest.raises(SignInOver):
-            use(holder, code, token=half_open, visitor=visitor)
+            show_second_proof(holder, code, proof=proof, token=half_open, visitor=visitor)
     first_step(client)
     page = "/login/code" if kind == "app" else "/login/recovery-code"
     assert second_step(client, code, page=page).status_code == 303

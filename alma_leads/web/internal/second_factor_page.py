@@ -11,8 +11,14 @@ from alma_leads.accounts.authenticators import Unconfirmed
 from alma_leads.accounts.errors import NoSecondFactor, SecondFactorRequired, SignInOver
 from alma_leads.accounts.models import SessionStage
 from alma_leads.accounts.permissions import Permission
-from alma_leads.accounts.recovery_service import make_codes_anew
-from alma_leads.accounts.second_factor_service import begin_app, confirm_app, look_at_app, own_factors, remove_app
+from alma_leads.accounts.second_factor_service import (
+    begin_app,
+    confirm_app,
+    look_at_app,
+    make_codes_anew,
+    own_factors,
+    remove_app,
+)
 from alma_leads.extensions import settings
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.account import account_page, back_to_account

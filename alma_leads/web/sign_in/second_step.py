@@ -8,8 +8,7 @@ from alma_leads.accounts.errors import SignInOver
 from alma_leads.accounts.models import SessionStage
 from alma_leads.accounts.passkey_service import has_passkey
 from alma_leads.accounts.proofs import Proof
-from alma_leads.accounts.recovery_service import sign_in_with_recovery_code
-from alma_leads.accounts.second_factor_service import own_factors, sign_in_with_code
+from alma_leads.accounts.second_factor_service import own_factors, show_second_proof
 from alma_leads.accounts.sessions import Holder
 from alma_leads.extensions import settings
 from alma_leads.web.auth import PUBLIC, access
@@ -38,14 +37,7 @@ def second_step() -> Response:
 @access(PUBLIC)
 def take_code() -> Response:
     """Let someone in who shows the code."""
-    found = _half_open()
-    if found is None:
-        return _elsewhere()
-    try:
-        opened = sign_in_with_code(found, _typed(), token=session_token(), visitor=visitor())
-    except SignInOver:
-        return _elsewhere()
-    return _code_page(found, wrong=True) if opened is None else go_on(opened)
+    return _take(Proof.CODE)
 
 
 @sign_in.get("/login/recovery-code")
@@ -59,13 +51,20 @@ def recovery_step() -> Response:
 @access(PUBLIC)
 def take_recovery_code() -> Response:
     """Let someone in who has a recovery code."""
+    return _take(Proof.RECOVERY_CODE)
+
+
+def _take(proof: Proof) -> Response:
     found = _half_open()
     if found is None:
         return _elsewhere()
+    typed = request.form.get("code", "")[:100]
     try:
-        opened = sign_in_with_recovery_code(found, _typed(), token=session_token(), visitor=visitor())
+        opened = show_second_proof(found, typed, proof=proof, token=session_token(), visitor=visitor())
     except SignInOver:
         return _elsewhere()
+    if proof is Proof.CODE:
+        return _code_page(found, wrong=True) if opened is None else go_on(opened)
     if opened is None:
         return _recovery_page(wrong=True)
     begin_browser_session(opened)
@@ -83,10 +82,6 @@ def _elsewhere() -> Response:
     if found is None or found.stage is SessionStage.SECOND_FACTOR:
         return see_other(with_wanted("/login"))
     return see_other(address_after(found.stage))
-
-
-def _typed() -> str:
-    return request.form.get("code", "")[:100]
 
 
 def _code_page(found: Holder, *, wrong: bool) -> Response:
