@@ -14,7 +14,7 @@ def check_everywhere(page: Page, name: str) -> None:
     """Look at the page that is open in both themes and sizes."""
     for scheme in ("light", "dark"):
         # Without motion: a colour that is half-way between two themes has the contrast of neither.
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for size, (width, height) in SIZES.items():
             page.set_viewport_size({"width": width, "height": height})
             check(page, f"{name}, {scheme}, {size}")
