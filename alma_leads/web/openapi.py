@@ -230,7 +230,7 @@ def document(*, public_url: str) -> Schema:
                 "put": _operation(
                     "Assignments",
                     "Give a prospect to an attorney",
-                    _answers("The assignment", _json(_ref("Assignment")), *(400, 401, 403, 413, 415, 422, 429)),
+                    _answers("The assignment", _json(_ref("Assignment")), *(400, 401, 403, 404, 413, 415, 422, 429)),
                     scope=Scope.UPDATE,
                     operationId="putAssignment",
                     requestBody={"required": True, "content": _json(_ref("AssignmentIn"))},

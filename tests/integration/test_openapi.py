@@ -72,7 +72,9 @@ def test_answers_look_as_described(app: Flask, client: FlaskClient) -> None:
         operation = found.ok()
 
         @given(case=operation.as_strategy())
-        @hypothesis_settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @hypothesis_settings(
+            max_examples=20, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        )
         def ask(case: schemathesis.Case[Any]) -> None:
             asked.append(case.operation.label)
             case.call_and_validate(
