@@ -33,6 +33,8 @@ _ANYONE_CAN_SIGN_IN = Sql(f"SELECT count(*) FROM users u WHERE u.active AND {CAN
 # Holding every administrator's row makes two who would turn each other off stand in line.
 _KEEPERS = f"SELECT u.id FROM users u WHERE u.active AND u.role = 'administrator' AND {CAN_SIGN_IN}"
 _ADMINISTRATORS = Sql(sqlite=_KEEPERS, postgresql=f"{_KEEPERS} ORDER BY u.id FOR UPDATE OF u")
+# On PostgreSQL two who look whether something is there, and then write it, would both find nothing.
+_ALONE = Sql(sqlite="SELECT 1", postgresql="LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
 
 
 class Person(NamedTuple):
@@ -82,6 +84,11 @@ def by_id(connection: Connection, person_id: int) -> Person:
     if row is None:
         raise PersonNotFound(f"number {person_id}")
     return Person(*row)
+
+
+def stand_in_line(connection: Connection) -> None:
+    """Keep everyone else from writing people until this transaction ends."""
+    _ALONE.run(connection)
 
 
 def is_anyone_there(connection: Connection) -> bool:

@@ -73,6 +73,7 @@ def change_email(token: str, *, actor: Actor, keep_session: str) -> None:
     """
     assert actor.id is not None
     with transaction(db.engine) as connection:
+        people.stand_in_line(connection)
         hold(connection, actor.id)
         old = people.by_id(connection, actor.id).email
         used = links.use(connection, token, LinkPurpose.CHANGE_EMAIL, now=utc_now())

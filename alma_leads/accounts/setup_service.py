@@ -9,12 +9,9 @@ from alma_leads.accounts.models import LinkPurpose, Role
 from alma_leads.accounts.passwords import check_password, hash_password
 from alma_leads.actor import OPERATOR, stranger
 from alma_leads.audit import Action
-from alma_leads.database import Sql, reading, transaction, utc_now
+from alma_leads.database import reading, transaction, utc_now
 from alma_leads.email_address import normalise_email
 from alma_leads.extensions import db
-
-# On PostgreSQL two set-ups at once must not both find the table empty.
-_ALONE = Sql(sqlite="SELECT 1", postgresql="LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
 
 
 def prepare_first_administrator(*, email: str | None, password: str | None) -> str | None:
@@ -35,7 +32,7 @@ def prepare_first_administrator(*, email: str | None, password: str | None) -> s
         hashed = hash_password(check_password(password, about=(normalised,)))
         name = people.name_of(normalised)
         with transaction(db.engine) as connection:
-            _ALONE.run(connection)
+            people.stand_in_line(connection)
             if not people.is_anyone_there(connection):
                 people.insert(connection, normalised, name=name, role=Role.ADMINISTRATOR, password=hashed)
                 audit.record(connection, Action.PERSON_ADDED, actor=OPERATOR, subject=name, role="administrator")
@@ -76,7 +73,7 @@ def set_up(token: str, *, name: str, email: str, password: str | None, address: 
     normalised = normalise_email(email)
     hashed = None if password is None else hash_password(check_password(password, about=(normalised, name)))
     with transaction(db.engine) as connection:
-        _ALONE.run(connection)
+        people.stand_in_line(connection)
         links.use(connection, token, LinkPurpose.SETUP, now=utc_now())
         if people.can_anyone_sign_in(connection):
             raise LinkGone("Somebody can sign in already.")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.accounts import links
+from alma_leads.accounts.errors import PersonExists
+from alma_leads.accounts.models import LinkPurpose
+from alma_leads.accounts.profile_service import change_email
+from alma_leads.actor import Actor
+from alma_leads.database import to_stamp, transaction, utc_now
+from alma_leads.extensions import db
 from tests.desk import HTML, add_person, get, post, run, sign_in, token, value
 from tests.integration.test_people_page import mailed
 
@@ -116,3 +124,26 @@ def test_whoever_signed_in_long_ago_is_asked_again(app: Flask, desk: FlaskClient
     answer = desk.post(f"{ACCOUNT}/email", data={"csrf_token": csrf, "email": NEW}, headers=HTML)
     assert answer.headers["Location"].startswith("/internal/account/confirm")
     assert value(app, "SELECT count(*) FROM outbox_messages") == 0
+
+
+def test_of_two_who_take_one_address_at_once_one_gets_it(app: Flask) -> None:
+    people = [add_person(app), add_person(app, "Ian Park")]
+    barrier = Barrier(len(people))
+    tokens = []
+    with app.app_context(), transaction(db.engine) as connection:
+        for number in people:
+            purpose = LinkPurpose.CHANGE_EMAIL
+            tokens.append(links.make(connection, purpose, user_id=number, now=utc_now(), new_email="new@alma.example"))
+
+    def take(number: int, token: str) -> bool:
+        with app.app_context():
+            barrier.wait(10)
+            try:
+                change_email(token, actor=Actor("user", number, "X"), keep_session="")
+            except PersonExists:
+                return False
+            return True
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        assert sum(pool.map(take, people, tokens)) == 1
+    assert value(app, "SELECT count(*) FROM users WHERE email = 'new@alma.example'") == 1
