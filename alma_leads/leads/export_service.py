@@ -31,7 +31,10 @@ def export_leads(lead_filter: LeadFilter, *, kind: Format, actor: Actor) -> Iter
         "attorney": "none" if lead_filter.unassigned else attorney and attorney[0],
         "created_from": lead_filter.created_from,
         "created_to": lead_filter.created_to,
-        "searched": True if lead_filter.query else None,
+        "overdue": lead_filter.overdue_at is not None or None,
+        "returning": lead_filter.returning or None,
+        "mail_trouble": lead_filter.mail_trouble or None,
+        "searched": bool(lead_filter.query) or None,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
     with transaction(db.engine) as connection:
