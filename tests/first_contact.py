@@ -13,6 +13,19 @@ from alma_leads.leads.clock_service import change_settings, recalculate
 from alma_leads.leads.first_contact import FirstContact
 from alma_leads.leads.working_time import WorkingTime
 
+# A settings form that can be used.
+GOOD: dict[str, Any] = {
+    "target": "8",
+    "amber": "4,5",
+    "weekdays": ["1", "2", "3", "4", "5"],
+    "opens": "09:00",
+    "closes": "17:00",
+    "time_zone": "Europe/Berlin",
+    "country": "DE",
+    "subdivision": "by",
+    "closed_days": "2026-12-24\r\n2026-12-31",
+}
+
 ROSA = Actor("user", 1, "Rosa Delgado")
 
 

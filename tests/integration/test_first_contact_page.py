@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -13,21 +11,10 @@ from alma_leads.leads.service import mark_reached_out
 from alma_leads.tasks import Background
 from tests.conftest import TestClock
 from tests.desk import Page, add_lead, add_person, get, post, sign_in, value
-from tests.first_contact import ROSA, set_clock
+from tests.first_contact import GOOD, ROSA, set_clock
 from tests.pages import XHTML
 
 HOME = "/internal/settings/first-contact"
-GOOD: dict[str, Any] = {
-    "target": "8",
-    "amber": "4,5",
-    "weekdays": ["1", "2", "3", "4", "5"],
-    "opens": "09:00",
-    "closes": "17:00",
-    "time_zone": "Europe/Berlin",
-    "country": "DE",
-    "subdivision": "by",
-    "closed_days": "2026-12-24\r\n2026-12-31",
-}
 
 
 @pytest.fixture(autouse=True)

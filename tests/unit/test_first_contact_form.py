@@ -8,18 +8,7 @@ from typing import Any
 import pytest
 
 from alma_leads.web.internal.first_contact_form import BadSettings, Typed
-
-GOOD: dict[str, Any] = {
-    "target": "8",
-    "amber": "4,5",
-    "weekdays": ["1", "2", "3", "4", "5"],
-    "opens": "09:00",
-    "closes": "17:00",
-    "time_zone": "Europe/Berlin",
-    "country": "DE",
-    "subdivision": "by",
-    "closed_days": "2026-12-24\r\n2026-12-31",
-}
+from tests.first_contact import GOOD
 
 
 def test_what_is_typed_comes_back_as_it_is_kept() -> None:

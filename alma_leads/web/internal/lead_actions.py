@@ -151,4 +151,4 @@ def _assign(lead: LeadRow, attorney: str, *, seen: str | None) -> Toast:
             assignment_service.unassign(lead.email, actor=actor(), seen=seen)
         return Toast(f"{lead.email} is with the helpdesk.")
     except AssignedMeanwhile as meanwhile:
-        return Toast(str(meanwhile))
+        return Toast(str(meanwhile), icon="info")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts import people_service
@@ -38,25 +40,25 @@ def change_role(person_id: int) -> Response:
     role = request.form.get("role", "")
     if role not in ROLES:
         return _page(person_id, {"role": "Choose a role"})
-    try:
-        changed = people_service.change_role(person_id, role=Role(role), actor=actor())
-    except (LastAdministrator, PersonNotFound) as refused:
-        return _refused(person_id, refused)
-    return _done(person_id, f"{changed.name} is {role} now.", stays=role == Role.ADMINISTRATOR.value)
+
+    def change() -> str:
+        return f"{people_service.change_role(person_id, role=Role(role), actor=actor()).name} is {role} now."
+
+    return _done(person_id, change, stays=role == Role.ADMINISTRATOR.value)
 
 
 @internal.post(f"{PERSON}/invitation")
 @access(needs(Permission.MANAGE_PEOPLE, fresh=True))
 def change_invitation(person_id: int) -> Response:
     """Send the invitation again, or, with `do=revoke`, make it stop working."""
-    try:
+
+    def change() -> str:
         if request.form.get("do") == "revoke":
-            revoked = people_service.revoke_invitation(person_id, actor=actor())
-            return _done(person_id, f"The invitation to {revoked.email} is revoked.")
+            return f"The invitation to {people_service.revoke_invitation(person_id, actor=actor()).email} is revoked."
         invited = people_service.invite_again(person_id, actor=actor())
-    except (CameAlready, PersonOff, PersonNotFound) as refused:
-        return _refused(person_id, refused)
-    return _done(person_id, f"A new invitation goes to {invited.email}. The earlier link no longer works.")
+        return f"A new invitation goes to {invited.email}. The earlier link no longer works."
+
+    return _done(person_id, change)
 
 
 @internal.post(f"{PERSON}/reset-link")
@@ -65,57 +67,65 @@ def send_reset_link(person_id: int) -> Response:
     """Send the person a link to choose a new password."""
     if not passwords_are_on():
         return problem(404, "Nobody signs in with a password here.")
-    try:
+
+    def change() -> str:
         sent = people_service.send_reset_link(person_id, actor=actor())
-    except (NotComeYet, PersonOff, PersonNotFound) as refused:
-        return _refused(person_id, refused)
-    return _done(person_id, f"A link to choose a new password goes to {sent.email}.")
+        return f"A link to choose a new password goes to {sent.email}."
+
+    return _done(person_id, change)
 
 
 @internal.post(f"{PERSON}/second-factor")
 @access(needs(Permission.MANAGE_PEOPLE, fresh=True))
 def reset_factors(person_id: int) -> Response:
     """Take the person's second factor away."""
-    try:
-        changed = reset_second_factor(person_id, actor=actor())
-    except PersonNotFound as refused:
-        return _refused(person_id, refused)
-    return _done(person_id, f"{changed.name} has no second factor any more.", stays=True)
+
+    def change() -> str:
+        return f"{reset_second_factor(person_id, actor=actor()).name} has no second factor any more."
+
+    return _done(person_id, change)
 
 
 @internal.post(f"{PERSON}/active")
 @access(needs(Permission.MANAGE_PEOPLE, fresh=True))
 def change_active(person_id: int) -> Response:
     """Turn the person off, or, with `do=activate`, on again."""
-    try:
+
+    def change() -> str:
         if request.form.get("do") == "activate":
-            changed = people_service.activate(person_id, actor=actor())
-            return _done(person_id, f"{changed.name} can sign in again.")
-        changed = people_service.deactivate(person_id, actor=actor())
-    except (LastAdministrator, NotComeYet, PersonNotFound) as refused:
-        return _refused(person_id, refused)
-    return _done(person_id, f"{changed.name} is turned off and signed out everywhere.")
+            return f"{people_service.activate(person_id, actor=actor()).name} can sign in again."
+        off = people_service.deactivate(person_id, actor=actor())
+        return f"{off.name} is turned off and signed out everywhere."
+
+    return _done(person_id, change)
 
 
-def _done(person_id: int, said: str, *, stays: bool = True) -> Response:
-    """Lead back to the person, or, whoever is no administrator any more, to the leads."""
+def _done(person_id: int, change: Callable[[], str], *, stays: bool = True) -> Response:
+    """Make a change, and lead back to the person with what it says; or say on the person's page why it is refused.
+
+    Without `stays`, whoever has just done it to herself is no administrator any more, and goes on to the leads.
+    """
+    try:
+        said = change()
+    except (CameAlready, LastAdministrator, NotComeYet, PersonOff) as refused:
+        return _page(person_id, {"": str(refused)})
+    except PersonNotFound:
+        return _nobody()
     wake()
     keep_toast(Toast(said))
     lost = not stays and person_id == reader().id
     return make_response(redirect("/internal/leads" if lost else f"{HOME}/{person_id}", 303))
 
 
-def _refused(person_id: int, refused: Exception) -> Response:
-    if isinstance(refused, PersonNotFound):
-        return problem(404, "There is no such person.")
-    return _page(person_id, {"": str(refused)})
+def _nobody() -> Response:
+    return problem(404, "There is no such person.")
 
 
 def _page(person_id: int, errors: dict[str, str] | None = None) -> Response:
     try:
         row = look_up(person_id)
     except PersonNotFound:
-        return problem(404, "There is no such person.")
+        return _nobody()
     page = render_template(
         "internal/settings/person.html",
         section="settings",

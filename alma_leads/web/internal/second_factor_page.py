@@ -20,6 +20,7 @@ from alma_leads.accounts.second_factor_service import (
     remove_app,
 )
 from alma_leads.extensions import settings
+from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.account import account_page, back_to_account
 from alma_leads.web.internal.blueprint import internal
@@ -93,10 +94,7 @@ def remove_second_factor() -> Response:
     except NoSecondFactor:
         pass
     except SecondFactorRequired:
-        words = (
-            "The firm requires a second factor, so your last one stays. Change the app instead, or add a passkey first"
-        )
-        return account_page({"": words}, status=409)
+        return account_page({"": LAST_ONE}, status=409)
     return back_to_account("app-removed")
 
 
@@ -113,8 +111,9 @@ def new_recovery_codes() -> Response:
 def codes_page(codes: list[str], *, enrolling: bool) -> Response:
     """Return the page that shows new recovery codes, once: it answers the POST that made them.
 
-    `enrolling`: whoever reads it has just come in, and goes on to the desk.
+    `enrolling`: whoever reads it has just come in, and goes on to the desk. The person is told by e-mail too.
     """
+    wake()
     onward = "/internal/leads" if enrolling else "/internal/account"
     response = make_response(render_template("internal/recovery_codes.html", codes=codes, onward=onward))
     response.headers["Cache-Control"] = "no-store"

@@ -8,11 +8,12 @@ from flask import flash
 
 
 class Toast(NamedTuple):
-    """A sentence and, where there is a useful next step, a link."""
+    """A sentence, where there is a useful next step a link, and a picture: a tick says that something was done."""
 
     text: str
     href: str = ""
     label: str = ""
+    icon: str = "check"
 
 
 def keep_toast(toast: Toast) -> None:
