@@ -31,6 +31,9 @@ DESK = [
     "/internal/account",
     "/internal/account/passkeys/new",
 ]
+# Links of a navigation whose words stand out of their own box, and so over the next one.
+SQUEEZED = """[...document.querySelectorAll("nav a")]
+    .filter(link => link.clientWidth && link.scrollWidth > link.clientWidth + 1).map(link => link.textContent.trim())"""
 SIZES = {"desk": (1280, 900), "phone": (360, 740)}
 
 
@@ -75,11 +78,12 @@ def context(request: pytest.FixtureRequest, browser: Browser, theme: str) -> Ite
 
 
 def check(page: Page, path: str) -> None:
-    """Fail on any violation on the page that is open, and on sideways scrolling."""
+    """Fail on any violation on the page that is open, on sideways scrolling, and on links that run into each other."""
     results = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
     assert results.violations_count == 0, f"{path}\n{results.generate_report()}"
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0, f"{path} scrolls sideways by {overflow} px"
+    assert page.evaluate(SQUEEZED) == [], path
 
 
 def watch(page: Page) -> list[str]:
