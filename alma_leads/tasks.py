@@ -89,7 +89,7 @@ class Background:
             self._deliver_task()
 
     def _keep_knocking(self) -> None:
-        while self._has_to_knock():
+        while not self.stopping.is_set() and self._has_to_knock():
             self._knock.clear()
             try:
                 self.enqueue_deliver()

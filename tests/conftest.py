@@ -129,6 +129,8 @@ def make_app() -> Iterator[Callable[[Settings], Flask]]:
 
     yield make
     for app in made:
+        # Else its thread would go on knocking at a database that is gone, and warn of it into other tests' logs.
+        app.extensions["background"].stopping.set()
         with app.app_context():
             db.engine.dispose()
 
