@@ -89,7 +89,7 @@ class Background:
             self._deliver_task()
 
     def _keep_knocking(self) -> None:
-        while not self.stopping.is_set() and self._has_to_knock():
+        while self._has_to_knock():
             self._knock.clear()
             try:
                 self.enqueue_deliver()
@@ -100,10 +100,10 @@ class Background:
                 time.sleep(IDLE_S)
 
     def _has_to_knock(self) -> bool:
-        if self._knock.wait(IDLE_S):
+        if self._knock.wait(IDLE_S) and not self.stopping.is_set():
             return True
         with self._lock:
-            if self._knock.is_set():
+            if self._knock.is_set() and not self.stopping.is_set():
                 return True
             self._knocking = False
             if self._huey is not None:

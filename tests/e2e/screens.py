@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import quote_plus
 
 from playwright.sync_api import Page, expect
 
@@ -81,8 +83,9 @@ class LeadsPage:
         expect(self.page.get_by_role("row").filter(has_text=name).get_by_text("Reached out")).to_be_visible()
 
     def search(self, text: str) -> None:
-        """Type into the search."""
+        """Type into the search, and see the list follow: a row that is about to be replaced takes no click."""
         self.page.get_by_label("Search names and email addresses").fill(text)
+        expect(self.page).to_have_url(re.compile(rf"[?&]q={re.escape(quote_plus(text))}(&|$)"))
 
     def names(self) -> list[str]:
         """Return the names in the list."""
