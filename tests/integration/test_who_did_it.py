@@ -109,6 +109,16 @@ def test_an_export_is_written_down_before_the_first_lead_leaves(app: Flask, desk
     answer.close()
 
 
+def test_asking_for_the_headers_of_an_export_exports_nothing(app: Flask, desk: FlaskClient) -> None:
+    add_lead(app)
+    for path in ("leads.csv", "leads.ndjson", "settings/audit.csv", "settings/audit.ndjson"):
+        answer = desk.head(f"/internal/{path}")
+        assert (answer.status_code, answer.data) == (200, b"")
+        assert answer.headers["Content-Disposition"] == f"attachment; filename={path.split('/')[-1]}"
+    assert desk.head("/internal/leads.csv?status=NONE").status_code == 422
+    assert log(app) == []
+
+
 def test_a_refused_export_is_none(app: Flask, desk: FlaskClient) -> None:
     assert desk.get("/internal/leads.csv?status=NONE").status_code == 422
     assert log(app) == []

@@ -212,6 +212,5 @@ def _json_bytes(body: bytes) -> Response:
 
 
 def _download(kind: Format) -> Response:
-    return download(
-        export_leads(_filter(SORTS if by_key() else DESK_SORTS), kind=kind, actor=actor()), kind=kind, name="leads"
-    )
+    lead_filter = _filter(SORTS if by_key() else DESK_SORTS)
+    return download(lambda: export_leads(lead_filter, kind=kind, actor=actor()), kind=kind, name="leads")

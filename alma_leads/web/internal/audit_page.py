@@ -81,7 +81,7 @@ def audit_ndjson() -> Response:
 
 def _download(kind: Format) -> Response:
     wanted = _asked(reader_clock()).wanted
-    return download(export_log(wanted, kind=kind, actor=actor()), kind=kind, name="audit")
+    return download(lambda: export_log(wanted, kind=kind, actor=actor()), kind=kind, name="audit")
 
 
 def _doers(connection: Connection) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
