@@ -13,7 +13,7 @@ from alma_leads.accounts.models import Role
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.service import submit_lead
 from alma_leads.resumes.service import keep_file
-from tests.desk import HTML, add_lead, add_person, csrf, get, post, sign_in, value
+from tests.desk import HTML, add_lead, add_person, csrf, get, post, run, sign_in, value
 from tests.factories import lead_body, pdf_bytes
 
 WHO: dict[str, Any] = {"first_name": "Ioana", "last_name": "Țepeș", "email": "ioana@example.ro"}
@@ -270,13 +270,38 @@ def test_the_lead_page_shows_what_is_known(app: Flask, desk: FlaskClient) -> Non
     second = add_lead(app, **{**WHO, "last_name": "Again"})
     page = get(desk, f"/internal/leads/{first}")
     link = page.all("a", href="https://example.com/cv?a=1&b=2")[0]
-    assert link.get("rel") == "noopener noreferrer"
+    assert link.get("rel") == "noopener noreferrer nofollow"
+    assert link.get("referrerpolicy") == "no-referrer"
+    assert "A link to example.com" in page.text
     assert f"Also sentNo. {second}, pending, sent today" in page.text
     assert "The prospect sent the form." in page.text
     assert f"The prospect also sent No. {second}." in page.text
     assert page.all("a", href="mailto:ioana@example.ro")
     assert "Confirmation" in page.text
     assert desk.get("/internal/leads/999", headers=HTML).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("link", "host"),
+    [
+        ("https://раypal.com/cv", "xn--ypal-43d9g.com"),  # the first two letters are Cyrillic
+        ("https://BÜCHER.example/cv", "xn--bcher-kva.example"),
+        ("http://0x7f.1/cv", "127.0.0.1"),
+        ("https://example.com:8443/@drive.google.com", "example.com"),
+    ],
+)
+def test_a_links_host_is_the_one_that_a_browser_goes_to(app: Flask, desk: FlaskClient, link: str, host: str) -> None:
+    page = get(desk, f"/internal/leads/{add_lead(app, resume_url=link)}")
+    assert f"A link to {host}" in page.text
+    assert page.all("a", href=link)
+
+
+def test_what_no_browser_can_follow_is_text(app: Flask, desk: FlaskClient) -> None:
+    lead_id = add_lead(app)
+    run(app, "UPDATE leads SET resume_url = 'javascript:alert(1)' WHERE id = :id", id=lead_id)
+    page = get(desk, f"/internal/leads/{lead_id}")
+    assert "javascript:alert(1)" in page.text
+    assert not [link for link in page.all("a") if "alert" in (link.get("href") or "")]
 
 
 def test_an_uploaded_file_is_a_row_with_a_download(app: Flask, desk: FlaskClient) -> None:

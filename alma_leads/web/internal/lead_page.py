@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request
 from sqlalchemy import Connection
@@ -21,20 +21,19 @@ from alma_leads.leads.filters import BadFilter
 from alma_leads.leads.queries import EventRow, LeadRow
 from alma_leads.leads.state import LeadStatus
 from alma_leads.outbox.queries import MessageRow, of_correlation
-from alma_leads.resumes.service import KeptFile, of_lead
+from alma_leads.resumes.service import of_lead
 from alma_leads.web.auth import may
 from alma_leads.web.internal.dates import Clock, in_sentence
 from alma_leads.web.internal.desk_frame import Desk, reader_clock
 from alma_leads.web.internal.lead_rows import VERY_LATE, lateness
 from alma_leads.web.internal.list_filter import ListFilter
 from alma_leads.web.internal.list_request import ORDER_WORDS, parse_list_filter, private
+from alma_leads.web.internal.resume_view import resume_view
 from alma_leads.web.internal.timeline import mail_name, timeline
-from alma_leads.web.problems import size_text
 from alma_leads.web.sessions import reader
 
 _COUNTED_BEFORE = 50  # a place further down the list is not said
 _OTHERS_SHOWN = 10
-_KINDS = {"application/pdf": "PDF"}
 
 
 class Place(NamedTuple):
@@ -55,15 +54,6 @@ class Mail(NamedTuple):
     line: str
     words: str
     again: str
-
-
-class ResumeView(NamedTuple):
-    """What the prospect gave: a file (`name`, `facts`), a link, or both. A link is only ever http or https."""
-
-    name: str
-    facts: str
-    link: str
-    host: str
 
 
 def lead_page(lead_id: int) -> Response:
@@ -119,7 +109,7 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
         "due": clock.moment(lead.due_at) if pending and lead.due_at else "",
         "others": [(other.id, _said_of(other, clock)) for other in others[:_OTHERS_SHOWN]],
         "others_left": max(0, len(others) - _OTHERS_SHOWN),
-        "resume": _resume(lead, kept, events),
+        "resume": resume_view(lead, kept, events),
         "place": place,
         "entries": timeline(
             events,
@@ -161,20 +151,6 @@ def _reached(lead: LeadRow, events: list[EventRow], clock: Clock) -> str:
     you = mark is not None and mark.actor_kind == "user" and mark.actor_id == reader().id
     when = in_sentence(clock.moment(lead.reached_out_at or lead.updated_at)).replace(", ", " at ")
     return f"Reached out {when} by {'you' if you else lead.reached_out_by}"
-
-
-def _resume(lead: LeadRow, kept: KeptFile | None, events: list[EventRow]) -> ResumeView:
-    if kept is None:
-        return ResumeView("", "", web_link(lead.resume_url), urlsplit(lead.resume_url).hostname or "")
-    submitted = next((event for event in events if event.kind == EventKind.SUBMITTED), None)
-    link = web_link(str(submitted.data.get("link", ""))) if submitted else ""
-    facts = f"{_KINDS.get(kept.media_type, 'Word document')}, {size_text(kept.size_bytes)}"
-    return ResumeView(kept.file_name, facts, link, urlsplit(link).hostname or "")
-
-
-def web_link(url: str) -> str:
-    """Return `url` when a browser may follow it, else ""."""
-    return url if url.lower().startswith(("https://", "http://")) else ""
 
 
 def _mail(message: MessageRow, clock: Clock) -> Mail:
