@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, MetaData, String, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import psycopg
@@ -179,6 +180,23 @@ class Sql:
         """Run the statement and return its first row, or None."""
         found = self.rows(connection, **params)
         return found[0] if found else None
+
+
+def sql_in(statement: str, *, postgresql_end: str = "") -> Sql:
+    """Return a statement in which `IN :ids` means any number of numbers; `id_list` makes that parameter.
+
+    `postgresql_end` stands at its end there, for locks.
+    """
+    return Sql(
+        sqlite=statement.replace("IN :ids", "IN (SELECT value FROM json_each(:ids))"),
+        postgresql=statement.replace("IN :ids", "= ANY(:ids)") + postgresql_end,
+    )
+
+
+def id_list(connection: Connection, values: Iterable[int]) -> str | list[int]:
+    """Return numbers as the one parameter that a statement of `sql_in` takes."""
+    numbers = list(values)
+    return orjson.dumps(numbers).decode() if connection.dialect.name == "sqlite" else numbers
 
 
 Step = tuple[Sql, Mapping[str, Any]]

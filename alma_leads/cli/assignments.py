@@ -13,6 +13,7 @@ from flask.cli import AppGroup
 from alma_leads.actor import OPERATOR
 from alma_leads.leads.assignment_service import export_assignments, import_assignments
 from alma_leads.leads.errors import BadAssignments
+from alma_leads.tasks import wake
 
 COLUMNS = ["email", "attorney"]
 SHOWN_PROBLEMS = 20
@@ -32,6 +33,7 @@ def import_command(file: TextIO) -> None:
         raise click.ClickException(f"{error} Nothing was imported.") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise click.ClickException(f"{file.name} is not CSV in UTF-8: {error}. Nothing was imported.") from error
+    wake(wait=True)
     click.echo(f"{count} assignments imported from {file.name}.")
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from alma_leads import audit
-from alma_leads.actor import SYSTEM, Actor
+from alma_leads.actor import Actor
 from alma_leads.audit import Action
-from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
+from alma_leads.database import Sql, reading, transaction
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
+from alma_leads.leads.assignments import Attorney, Held, find_people, give, hold_prospects_of, tell
 from alma_leads.leads.errors import AssignedMeanwhile, AssignmentNotFound, BadAssignments, NotAnActiveAttorney
-from alma_leads.leads.events import EventKind, record_for_prospect
-from alma_leads.leads.first_contact import SETTLED
 
 EXPORT_BATCH = 1000
+LEADS_BATCH = 500  # a write transaction of this many is over before anyone notices the wait
 
 _ATTORNEY = Sql("""
     SELECT id, email, name FROM users WHERE email = :email AND active AND role IN ('administrator', 'attorney')
@@ -34,12 +36,8 @@ _HOLD_PROSPECT = Sql("""
     UPDATE prospects SET lead_count = lead_count WHERE email = :email AND attorney_id IS NOT NULL
     RETURNING id, attorney_id
 """)
-_WHO_IS = Sql("SELECT id, email, name FROM users WHERE id = :id")
 _NEWEST_LEAD = Sql("SELECT max(id) FROM leads WHERE prospect_id = :id")
 _COUNT = Sql("SELECT count(*) FROM prospects WHERE attorney_id IS NOT NULL")
-_SET_PROSPECT = Sql("UPDATE prospects SET attorney_id = :attorney_id, assigned_at = :assigned_at WHERE id = :id")
-_SET_LEADS = Sql("UPDATE leads SET attorney_id = :attorney_id, updated_at = :now WHERE prospect_id = :id")
-_SETTLE_LEADS = Sql(f"UPDATE leads SET {SETTLED} WHERE prospect_id = :id AND reminders < 2")
 _ONE = Sql("""
     SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
     FROM prospects p JOIN users u ON u.id = p.attorney_id WHERE p.email = :email
@@ -63,14 +61,6 @@ _SEARCH = Sql(
 )
 
 
-class Attorney(NamedTuple):
-    """Someone who can have prospects."""
-
-    id: int
-    email: str
-    name: str
-
-
 class Assignment(NamedTuple):
     """A prospect's address and who has it."""
 
@@ -82,12 +72,11 @@ class Assignment(NamedTuple):
     lead_count: int
 
 
-class _Change(NamedTuple):
-    """A prospect's number, and the names of who had it and who has it now."""
+class Moved(NamedTuple):
+    """How many prospects have another attorney now, and how many leads came along with them."""
 
-    prospect_id: int
-    old: str | None
-    new: str | None
+    prospects: int
+    leads: int
 
 
 def active_attorneys() -> list[Attorney]:
@@ -133,7 +122,7 @@ def export_assignments(*, actor: Actor) -> Iterator[Assignment]:
 
 
 def assign(email: str, *, attorney_email: str, actor: Actor, seen: str | None = None) -> Assignment:
-    """Give a prospect, known or not yet, to an attorney. Leads that exist get an event each.
+    """Give a prospect, known or not yet, to an attorney. Leads that exist get an event each, and the attorney is told.
 
     Args:
         email: the prospect's address.
@@ -149,9 +138,12 @@ def assign(email: str, *, attorney_email: str, actor: Actor, seen: str | None = 
     normalised = normalise_email(email)
     with transaction(db.engine) as connection:
         attorney = _find_attorney(connection, attorney_email)
-        changed = _assign(connection, normalised, attorney, actor, seen)
-        if changed is not None:
-            _note(connection, changed, actor=actor)
+        held = _take(connection, normalised)
+        if held.attorney_id != attorney.id:
+            _check_seen(connection, normalised, held, seen)
+            give(connection, [held], attorney=attorney, actor=actor)
+            _note(connection, held, attorney, actor=actor)
+            tell(connection, [held.prospect_id], attorney=attorney, actor=actor)
     return find_assignment(normalised)
 
 
@@ -165,11 +157,44 @@ def unassign(email: str, *, actor: Actor, seen: str | None = None) -> None:
     """
     normalised = normalise_email(email)
     with transaction(db.engine) as connection:
-        held = _HOLD_PROSPECT.row(connection, email=normalised)
-        if held is None:
+        row = _HOLD_PROSPECT.row(connection, email=normalised)
+        if row is None:
             raise AssignmentNotFound(normalised)
-        _check_seen(connection, normalised, held[1], seen)
-        _note(connection, _change(connection, *held, attorney=None, actor=actor), actor=actor)
+        held = Held(*row)
+        _check_seen(connection, normalised, held, seen)
+        give(connection, [held], attorney=None, actor=actor)
+        _note(connection, held, None, actor=actor)
+
+
+def assign_leads(lead_ids: Iterable[int], *, attorney_email: str, actor: Actor) -> Moved:
+    """Give the prospects of these leads, however many, to an attorney, or to the helpdesk when the address is empty.
+
+    Each lead of such a prospect gets its event, and the attorney gets one e-mail about all of them. It is done in
+    batches, each a transaction: when it is cut short, what is done is done and the attorney knows of it.
+
+    Args:
+        lead_ids: numbers of leads; those that do not exist, and prospects whom the attorney has, are passed over.
+        attorney_email: the attorney's address, or "".
+        actor: who does it.
+
+    Raises:
+        NotAnActiveAttorney: the address is not an active attorney's. Nothing is changed by the batch that finds it so.
+    """
+    prospects, leads, told = 0, 0, False
+    for batch in _batches(lead_ids):
+        with transaction(db.engine) as connection:
+            attorney = _find_attorney(connection, attorney_email) if attorney_email else None
+            new_id = attorney.id if attorney else None
+            held = [each for each in hold_prospects_of(connection, batch) if each.attorney_id != new_id]
+            if not held:
+                continue
+            leads += give(connection, held, attorney=attorney, actor=actor)
+            prospects += len(held)
+            action = Action.ASSIGNED if attorney else Action.UNASSIGNED
+            subject = "1 prospect" if len(held) == 1 else f"{len(held)} prospects"
+            audit.record(connection, action, actor=actor, subject=subject, new=attorney.name if attorney else None)
+            told = told or tell(connection, [each.prospect_id for each in held], attorney=attorney, actor=actor)
+    return Moved(prospects, leads)
 
 
 def import_assignments(pairs: Iterable[tuple[int, str, str]], *, actor: Actor) -> int:
@@ -184,15 +209,19 @@ def import_assignments(pairs: Iterable[tuple[int, str, str]], *, actor: Actor) -
     """
     problems: list[tuple[int, str]] = []
     attorneys: dict[str, Attorney] = {}
-    count, changed = 0, 0
+    changed: dict[Attorney, list[int]] = defaultdict(list)
+    count = 0
     with transaction(db.engine) as connection:
         for line, email, attorney_email in pairs:
             count += 1
             try:
                 if attorney_email not in attorneys:
                     attorneys[attorney_email] = _find_attorney(connection, attorney_email)
-                if _assign(connection, normalise_email(email), attorneys[attorney_email], actor) is not None:
-                    changed += 1
+                attorney = attorneys[attorney_email]
+                held = _take(connection, normalise_email(email))
+                if held.attorney_id != attorney.id:
+                    give(connection, [held], attorney=attorney, actor=actor)
+                    changed[attorney].append(held.prospect_id)
             except BadEmailAddress:
                 problems.append((line, f"{email!r} is not an email address"))
             except NotAnActiveAttorney as error:
@@ -205,8 +234,10 @@ def import_assignments(pairs: Iterable[tuple[int, str, str]], *, actor: Actor) -
             actor=actor,
             subject=_assignments(count),
             count=count,
-            changed=changed,
+            changed=sum(map(len, changed.values())),
         )
+        for attorney, prospect_ids in changed.items():
+            tell(connection, prospect_ids, attorney=attorney, actor=actor)
     return count
 
 
@@ -220,49 +251,43 @@ def _find_attorney(connection: Connection, email: str) -> Attorney:
     return Attorney(*row)
 
 
-def _assign(
-    connection: Connection, normalised: str, attorney: Attorney, actor: Actor, seen: str | None = None
-) -> _Change | None:
+def _take(connection: Connection, normalised: str) -> Held:
     row = _TAKE_PROSPECT.row(connection, email=normalised)
     assert row is not None
-    if row[1] == attorney.id:
-        return None
-    _check_seen(connection, normalised, row[1], seen)
-    return _change(connection, row[0], row[1], attorney=attorney, actor=actor)
+    return Held(*row)
 
 
-def _check_seen(connection: Connection, email: str, attorney_id: int | None, seen: str | None) -> None:
+def _check_seen(connection: Connection, email: str, held: Held, seen: str | None) -> None:
     if seen is None:
         return
-    row = _WHO_IS.row(connection, id=attorney_id) if attorney_id else None
-    if (row[1] if row else "") != seen:
-        raise AssignedMeanwhile(email, row[2] if row else None)
+    owner = _owner(connection, held)
+    if (owner.email if owner else "") != seen:
+        raise AssignedMeanwhile(email, owner.name if owner else None)
 
 
-def _change(
-    connection: Connection, prospect_id: int, old_id: int | None, *, attorney: Attorney | None, actor: Actor
-) -> _Change:
-    now = to_stamp(utc_now())
-    row = _WHO_IS.row(connection, id=old_id) if old_id else None
-    old = Attorney(*row) if row else None
-    new_id = attorney.id if attorney else None
-    _SET_PROSPECT.run(connection, id=prospect_id, attorney_id=new_id, assigned_at=now if attorney else None)
-    _SET_LEADS.run(connection, id=prospect_id, attorney_id=new_id, now=now)
-    if actor != SYSTEM:  # whoever assigns a lead has seen it
-        _SETTLE_LEADS.run(connection, id=prospect_id)
-    change = {"attorney": {"old": old.email if old else None, "new": attorney.email if attorney else None}}
-    kind = EventKind.ASSIGNED if attorney else EventKind.UNASSIGNED
-    record_for_prospect(connection, prospect_id, kind=kind, actor=actor, at=now, data=change)
-    return _Change(prospect_id, old.name if old else None, attorney.name if attorney else None)
+def _owner(connection: Connection, held: Held) -> Attorney | None:
+    return find_people(connection, [held.attorney_id])[0] if held.attorney_id else None
 
 
-def _note(connection: Connection, change: _Change, *, actor: Actor) -> None:
+def _note(connection: Connection, held: Held, attorney: Attorney | None, *, actor: Actor) -> None:
     """Write into the audit log who has a prospect now, who is named by the newest lead rather than by the address."""
-    lead_id = _NEWEST_LEAD.rows(connection, id=change.prospect_id)[0][0]
-    subject = f"lead {lead_id}" if lead_id else f"prospect {change.prospect_id}"
-    action = Action.ASSIGNED if change.new else Action.UNASSIGNED
-    audit.record(connection, action, actor=actor, subject=subject, old=change.old, new=change.new)
+    lead_id = _NEWEST_LEAD.rows(connection, id=held.prospect_id)[0][0]
+    owner = _owner(connection, held)
+    audit.record(
+        connection,
+        Action.ASSIGNED if attorney else Action.UNASSIGNED,
+        actor=actor,
+        subject=f"lead {lead_id}" if lead_id else f"prospect {held.prospect_id}",
+        old=owner.name if owner else None,
+        new=attorney.name if attorney else None,
+    )
 
 
 def _assignments(count: int) -> str:
     return "1 assignment" if count == 1 else f"{count} assignments"
+
+
+def _batches(numbers: Iterable[int]) -> Iterator[Sequence[int]]:
+    rest = iter(numbers)
+    while batch := tuple(islice(rest, LEADS_BATCH)):
+        yield batch

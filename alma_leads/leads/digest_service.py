@@ -13,8 +13,6 @@ from alma_leads.leads.first_contact import FirstContact
 from alma_leads.leads.queries import COUNT_CAP
 from alma_leads.outbox.composition import promise
 
-SHOWN = 20
-
 _WANTS = Sql("SELECT 1 FROM lead_digests WHERE user_id = :user_id")
 _WANT = Sql("""
     INSERT INTO lead_digests (user_id, done_on) VALUES (:user_id, :done_on) ON CONFLICT (user_id) DO NOTHING
@@ -28,7 +26,7 @@ _DUE = Sql("""
 _TAKE = Sql("UPDATE lead_digests SET done_on = :day WHERE user_id = :user_id AND done_on < :day")
 _WAITING = Sql(f"""
     SELECT id, first_name, last_name, created_at, due_at FROM leads
-    WHERE status = 'PENDING' AND attorney_id = :user_id ORDER BY created_at, id LIMIT {SHOWN}
+    WHERE status = 'PENDING' AND attorney_id = :user_id ORDER BY created_at, id LIMIT {emails.SHOWN}
 """)
 _COUNT = Sql(f"""
     SELECT count(*) FROM (

@@ -12,6 +12,9 @@ CONFIRMATION = "lead_confirmation"
 NOTIFICATION = "lead_notification"
 REMINDER = "lead_reminder"
 DIGEST = "lead_digest"
+ASSIGNED = "lead_assigned"
+
+SHOWN = 20  # an e-mail about many leads names so many of them
 
 # A first name with one of these could carry somebody's link into a stranger's inbox.
 _LINK_MARKS = frozenset("/:.@")
@@ -137,4 +140,49 @@ def digest(
         public_url=public_url,
         more=len(leads) < int(count.rstrip("+")),
         single=count == "1",
+    )
+
+
+def assigned(
+    *,
+    lead_id: int,
+    name: str,
+    email: str,
+    several: bool,
+    leads: tuple[tuple[int, str, str], ...],
+    more: bool,
+    by: str,
+    attorney_id: int,
+    recipient: str,
+    public_url: str,
+) -> Message:
+    """Return the e-mail that tells an attorney of prospects who were given to them.
+
+    Args:
+        lead_id: the newest lead of the prospect, or of all of them.
+        name: that prospect's.
+        email: that prospect's address.
+        several: whether there is more than one prospect.
+        leads: (number, name, when it came in) of those that wait, longest first.
+        more: whether more wait than are named.
+        by: who gave them.
+        attorney_id: the attorney.
+        recipient: the attorney's address.
+        public_url: start of the links to the desk.
+    """
+    return compose(
+        ASSIGNED,
+        # One prospect's stands in the lead's timeline; one about several would stand in that of a lead among many.
+        correlation=f"assigned:{attorney_id}" if several else correlation(lead_id),
+        recipient=recipient,
+        sender_name="Alma leads",
+        lead_id=str(lead_id),
+        name=name,
+        email=email,
+        several=several,
+        leads=leads,
+        more=more,
+        by=by,
+        list_url=f"{public_url}/internal/leads?assigned_to=me&status=PENDING",
+        public_url=public_url,
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection
 
 from alma_leads.actor import Actor
-from alma_leads.database import Sql, Step, run_together
+from alma_leads.database import Sql, Step, id_list, run_together, sql_in
 
 
 class EventKind(enum.StrEnum):
@@ -31,8 +31,8 @@ class EventKind(enum.StrEnum):
 _COLUMNS = "lead_id, kind, actor_kind, actor_id, actor_name, actor_address, data, at"
 _ACTOR = ":kind, :actor_kind, :actor_id, :actor_name, :actor_address, :data, :at"
 _ONE = Sql(f"INSERT INTO lead_events ({_COLUMNS}) VALUES (:lead_id, {_ACTOR})")
-_OF_PROSPECT = Sql(
-    f"INSERT INTO lead_events ({_COLUMNS}) SELECT id, {_ACTOR} FROM leads WHERE prospect_id = :prospect_id ORDER BY id"
+_OF_PROSPECTS = sql_in(
+    f"INSERT INTO lead_events ({_COLUMNS}) SELECT id, {_ACTOR} FROM leads WHERE prospect_id IN :ids ORDER BY id"
 )
 
 
@@ -48,11 +48,17 @@ def recording(lead_id: int, *, kind: EventKind, actor: Actor, at: str, data: Map
     return _ONE, {"lead_id": lead_id, **_params(kind, actor, at, data)}
 
 
-def record_for_prospect(
-    connection: Connection, prospect_id: int, *, kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]
+def record_for_prospects(
+    connection: Connection,
+    prospect_ids: Iterable[int],
+    *,
+    kind: EventKind,
+    actor: Actor,
+    at: str,
+    data: Mapping[str, Any],
 ) -> None:
-    """Add the same event to every lead of a prospect."""
-    _OF_PROSPECT.run(connection, prospect_id=prospect_id, **_params(kind, actor, at, data))
+    """Add the same event to every lead of these prospects."""
+    _OF_PROSPECTS.run(connection, ids=id_list(connection, prospect_ids), **_params(kind, actor, at, data))
 
 
 def _params(kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]) -> dict[str, Any]:

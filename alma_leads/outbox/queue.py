@@ -5,7 +5,6 @@ The only module of this package that writes and commits. It opens no connection 
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from alma_leads import audit
 from alma_leads.actor import Actor
 from alma_leads.audit import Action
-from alma_leads.database import Sql, Step, from_stamp, run_together, to_stamp, transaction, utc_now
+from alma_leads.database import Sql, Step, from_stamp, id_list, run_together, sql_in, to_stamp, transaction, utc_now
 from alma_leads.outbox.message import Message
 
 WORDS_LENGTH = 1000
@@ -34,15 +33,8 @@ _CLAIM = Sql(
     """,
 )
 _HELD = "state = 'queued' AND lease = :lease AND id"
-_EXTEND = Sql(
-    sqlite=f"UPDATE outbox_messages SET due_at = :until WHERE {_HELD} IN (SELECT value FROM json_each(:ids))",
-    postgresql=f"UPDATE outbox_messages SET due_at = :until WHERE {_HELD} = ANY(:ids)",
-)
-_GIVEN_BACK = "UPDATE outbox_messages SET due_at = :now, lease = NULL"
-_RELEASE = Sql(
-    sqlite=f"{_GIVEN_BACK} WHERE {_HELD} IN (SELECT value FROM json_each(:ids))",
-    postgresql=f"{_GIVEN_BACK} WHERE {_HELD} = ANY(:ids)",
-)
+_EXTEND = sql_in(f"UPDATE outbox_messages SET due_at = :until WHERE {_HELD} IN :ids")
+_RELEASE = sql_in(f"UPDATE outbox_messages SET due_at = :now, lease = NULL WHERE {_HELD} IN :ids")
 _SENT = Sql(f"""
     UPDATE outbox_messages SET state = 'sent', attempts = attempts + 1, lease = NULL, last_error = NULL,
            settled_at = :now, text_body = '', html_body = ''
@@ -168,13 +160,13 @@ def extend(engine: Engine, lease: str, ids: Iterable[int], *, lease_s: float) ->
     """Hold what is still ours of `ids` for `lease_s` seconds more; return how many that are."""
     with transaction(engine) as connection:
         until = _stamp(_now(connection), lease_s)
-        return _EXTEND.run(connection, lease=lease, until=until, ids=_list(connection, ids))
+        return _EXTEND.run(connection, lease=lease, until=until, ids=id_list(connection, ids))
 
 
 def release(engine: Engine, lease: str, ids: Iterable[int]) -> int:
     """Give back at once what is still ours of `ids`, without counting an attempt; return how many that were."""
     with transaction(engine) as connection:
-        return _RELEASE.run(connection, lease=lease, now=_stamp(_now(connection)), ids=_list(connection, ids))
+        return _RELEASE.run(connection, lease=lease, now=_stamp(_now(connection)), ids=id_list(connection, ids))
 
 
 def settle_sent(engine: Engine, lease: str, message_row_id: int) -> bool:
@@ -240,11 +232,6 @@ def _now(connection: Connection) -> datetime:
 
 def _stamp(now: datetime, after_s: float = 0.0) -> str:
     return to_stamp(now + timedelta(seconds=after_s))
-
-
-def _list(connection: Connection, values: Iterable[int]) -> str | list[int]:
-    """Return the values as the one parameter that the database's own "any of these" takes."""
-    return json.dumps(list(values)) if connection.dialect.name == "sqlite" else list(values)
 
 
 def _printable(words: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from alma_leads.accounts.emails import ACCOUNT_NOTICE, EMAIL_CHANGE, INVITATION, PASSWORD_RESET, Notice
-from alma_leads.leads.emails import confirmation, digest, notification, reminder
+from alma_leads.leads.emails import assigned, confirmation, digest, notification, reminder
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.outbox.composition import compose
 from alma_leads.outbox.message import Message
@@ -173,3 +173,32 @@ def test_the_digest_lists_who_waits_longest() -> None:
     alone = digest(user_id=3, recipient="rosa@alma.example", leads=leads[:1], count="1", public_url=PUBLIC_URL)
     assert alone.subject == "1 lead waits for you"
     assert "and more" not in alone.text
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("waiting", [0, 1, 2])
+def test_who_gets_a_prospect_reads_which_lead_waits(several: bool, waiting: int) -> None:
+    leads = tuple(
+        (number, "Amara <b>Okafor", "Tuesday 24 November 2026, 10:00 (UTC)") for number in range(7, 7 + waiting)
+    )
+    message = assigned(
+        lead_id=412,
+        name="Amara <b>Okafor",
+        email="amara.okafor@example.com",
+        several=several,
+        leads=leads,
+        more=several,
+        by="Rosa <b>Delgado",
+        attorney_id=3,
+        recipient="ian.park@alma.example",
+        public_url=PUBLIC_URL,
+    )
+    assert message.correlation == ("assigned:3" if several else "lead:412")
+    assert ("Amara <b>Okafor (lead 412)" in message.subject) is not several
+    for body in (message.text, message.html):
+        assert f"{PUBLIC_URL}/internal/leads/{7 if waiting else 412}" in body
+        assert {0: "Nothing waits", 1: "This waits", 2: "These wait"}[waiting] in body
+        assert ("and more" in body) is (several and waiting > 0)
+    assert "<b>O" not in message.html
+    assert "<b>D" not in message.html
+    assert all(len(line) <= 78 for line in message.text.splitlines())

@@ -22,6 +22,7 @@ from alma_leads.leads.queries import EventRow
 from alma_leads.leads.schemas import AssignmentIn, LeadPatch
 from alma_leads.resumes.service import of_lead, read
 from alma_leads.streaming import Format
+from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, by_key, may, needs
 from alma_leads.web.bodies import read_json
 from alma_leads.web.internal import desk
@@ -134,7 +135,9 @@ def assignment(email: str) -> Response:
 def put_assignment(email: str) -> Response:
     """Give a prospect to an attorney."""
     wanted = read_json(AssignmentIn)
-    return _assignment(assignment_service.assign(email, attorney_email=wanted.attorney, actor=actor()))
+    given = assignment_service.assign(email, attorney_email=wanted.attorney, actor=actor())
+    wake()
+    return _assignment(given)
 
 
 @internal.delete("/assignments/<path:email>")

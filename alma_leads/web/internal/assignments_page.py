@@ -13,6 +13,7 @@ from alma_leads.extensions import settings
 from alma_leads.leads import assignment_service
 from alma_leads.leads.assignment_service import Assignment
 from alma_leads.leads.errors import AssignmentNotFound, NotAnActiveAttorney
+from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.back import go_back
 from alma_leads.web.internal.blueprint import internal
@@ -64,6 +65,7 @@ def change_assignments() -> Response:
             toast = _remove(email)
         else:
             given = assignment_service.assign(email, attorney_email=attorney, actor=actor())
+            wake()
             toast = Toast(f"{given.email} is with {given.attorney_name}.")
     except BadEmailAddress:
         message = "Enter an email address like name@example.com" if email else "Enter the prospect’s email address"

@@ -11,7 +11,8 @@ from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads import queries
-from alma_leads.leads.assignment_service import Attorney, active_attorneys
+from alma_leads.leads.assignment_service import active_attorneys
+from alma_leads.leads.assignments import Attorney
 from alma_leads.leads.filters import DEFAULT_SORT, LeadFilter
 from alma_leads.leads.queries import LeadPage
 from alma_leads.web.auth import access, may, needs

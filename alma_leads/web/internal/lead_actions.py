@@ -16,6 +16,7 @@ from alma_leads.leads import assignment_service, queries, service
 from alma_leads.leads.errors import AssignedMeanwhile, AssignmentNotFound, LeadNotFound
 from alma_leads.leads.filters import BadFilter
 from alma_leads.leads.queries import LeadRow
+from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.back import back, go_back
 from alma_leads.web.internal.blueprint import internal
@@ -146,6 +147,7 @@ def _assign(lead: LeadRow, attorney: str, *, seen: str | None) -> Toast:
     try:
         if attorney:
             given = assignment_service.assign(lead.email, attorney_email=attorney, actor=actor(), seen=seen)
+            wake()
             return Toast(f"{lead.email} is with {given.attorney_name}.")
         with suppress(AssignmentNotFound):  # a colleague was faster: the helpdesk has it, as asked
             assignment_service.unassign(lead.email, actor=actor(), seen=seen)

@@ -7,14 +7,20 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from alma_leads.leads.emails import CONFIRMATION, DIGEST, NOTIFICATION, REMINDER
+from alma_leads.leads.emails import ASSIGNED, CONFIRMATION, DIGEST, NOTIFICATION, REMINDER
 from alma_leads.leads.events import EventKind
 from alma_leads.leads.notes import Note, gather
 from alma_leads.leads.queries import EventRow, LeadRow
 from alma_leads.outbox.queries import MessageRow
 from alma_leads.web.internal.dates import Clock, in_sentence
 
-MAIL_NAMES = {CONFIRMATION: "Confirmation", NOTIFICATION: "Notice", REMINDER: "Reminder", DIGEST: "Daily digest"}
+MAIL_NAMES = {
+    CONFIRMATION: "Confirmation",
+    NOTIFICATION: "Notice",
+    REMINDER: "Reminder",
+    DIGEST: "Daily digest",
+    ASSIGNED: "Notice of the assignment",
+}
 _PARTS_OF_NOTES = (EventKind.NOTE, EventKind.NOTE_EDITED, EventKind.NOTE_DELETED)
 # E-mails that were sent within this many seconds of each other are one line.
 _TOGETHER = 60
