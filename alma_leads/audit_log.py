@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Engine
 
-from alma_leads.database import Sql, reading
+from alma_leads.database import Sql, reading_through
 from alma_leads.streaming import Column, Format, export_statement, header, moment, stream
 
 COLUMNS = (
@@ -96,7 +96,7 @@ def stream_log(engine: Engine, wanted: LogFilter, *, kind: Format) -> Iterator[b
     if kind == "csv":
         yield header(COLUMNS)
     conditions, params = _conditions(wanted)
-    with reading(engine) as connection:
+    with reading_through(engine) as connection:
         yield from stream(connection, _export(conditions, kind), params)
 
 

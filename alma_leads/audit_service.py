@@ -9,7 +9,7 @@ from alma_leads import audit, audit_log
 from alma_leads.actor import Actor
 from alma_leads.audit import Action
 from alma_leads.audit_log import LogFilter
-from alma_leads.database import reading, to_stamp, transaction, utc_now
+from alma_leads.database import reading_through, to_stamp, transaction, utc_now
 from alma_leads.extensions import db
 from alma_leads.streaming import Format
 
@@ -21,7 +21,7 @@ def export_log(wanted: LogFilter, *, kind: Format, actor: Actor) -> Iterator[byt
     """
     now = to_stamp(utc_now())
     so_far = replace(wanted, until=min(wanted.until or now, now))
-    with reading(db.engine) as connection:
+    with reading_through(db.engine) as connection:
         count = audit_log.count(connection, so_far)
     given = {name: value for name, value in asdict(wanted).items() if value is not None}
     with transaction(db.engine) as connection:

@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from alma_leads.sqlite_writers import line_for
 
+READ_THROUGH_KIB = 2000
 _NAMED: dict[str, Dialect] = {"sqlite": sqlite.dialect(paramstyle="named"), "postgresql": psycopg.dialect()}
 
 
@@ -121,6 +122,24 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """Lend a connection for reading: one consistent snapshot, nothing is kept."""
     with engine.connect() as connection:
         yield connection
+
+
+@contextmanager
+def reading_through(engine: Engine) -> Iterator[Connection]:
+    """Lend a connection for reading a whole table: as `reading`, but little of what passes is kept in memory.
+
+    SQLite would fill its cache with pages that nobody asks for again, and sorts in as much memory before it spills.
+    """
+    with reading(engine) as connection:
+        if engine.dialect.name != "sqlite":
+            yield connection
+            return
+        (usual,) = connection.exec_driver_sql("PRAGMA cache_size").one()
+        connection.exec_driver_sql(f"PRAGMA cache_size=-{READ_THROUGH_KIB}")
+        try:
+            yield connection
+        finally:
+            connection.exec_driver_sql(f"PRAGMA cache_size={usual}")
 
 
 class Sql:

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 
 from sqlalchemy import Connection, Engine
 
-from alma_leads.database import Sql, reading
+from alma_leads.database import Sql, reading_through
 from alma_leads.leads.filters import LeadFilter
 from alma_leads.leads.queries import FULL_LEAD, protected_address
 from alma_leads.leads.selection import Selection, selections
@@ -36,7 +36,7 @@ def stream_leads(engine: Engine, lead_filter: LeadFilter, *, kind: Format, publi
     """Yield a document of full leads, in the order of the filter; CSV has a header line."""
     if kind == "csv":
         yield header(COLUMNS)
-    with reading(engine) as connection:
+    with reading_through(engine) as connection:
         files = protected_address(public_url)
         for _, selection, params in selections(connection, lead_filter.without_cursor()):
             yield from stream(connection, _statement(selection, kind), params | {"files": files})

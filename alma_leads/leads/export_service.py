@@ -8,7 +8,7 @@ from typing import Any
 from alma_leads import audit
 from alma_leads.actor import Actor
 from alma_leads.audit import Action
-from alma_leads.database import Sql, reading, transaction
+from alma_leads.database import Sql, reading_through, transaction
 from alma_leads.extensions import db, settings
 from alma_leads.leads.export import count_leads, stream_leads
 from alma_leads.leads.filters import LeadFilter
@@ -23,7 +23,7 @@ def export_leads(lead_filter: LeadFilter, *, kind: Format, actor: Actor) -> Iter
     The audit event is committed first, with the number of leads at that moment: whoever breaks the download off has
     had some of them. What was searched for is not written down, since that is a prospect's name or address.
     """
-    with reading(db.engine) as connection:
+    with reading_through(db.engine) as connection:
         count = count_leads(connection, lead_filter)
         attorney = _NAME.row(connection, id=lead_filter.attorney_id) if lead_filter.attorney_id else None
     chosen: dict[str, Any] = {
