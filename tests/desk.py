@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from functools import cache
 from typing import Any
 from xml.etree import ElementTree
 
@@ -26,16 +25,11 @@ PASSWORD = "a long enough word 1"
 HTML = {"Accept": "text/html"}
 
 
-@cache
-def _secret() -> str:
-    return hash_password(PASSWORD)  # slow on purpose, so once
-
-
 def add_person(app: Flask, name: str = "Rosa Delgado", *, role: Role = Role.ADMINISTRATOR, **changes: Any) -> int:
     """Add someone who can sign in with `PASSWORD`, and return the number."""
     email = f"{name.lower().replace(' ', '.')}@alma.example"
     with app.app_context():
-        person = User(email=email, name=name, role=role, password=_secret(), handle=email, **changes)
+        person = User(email=email, name=name, role=role, password=hash_password(PASSWORD), handle=email, **changes)
         db.session.add(person)
         db.session.commit()
         return person.id

@@ -69,6 +69,7 @@ def test_nothing_tells_whether_there_is_an_account(app: Flask, client: FlaskClie
     assert "like name@example.com" in bad.get_data(as_text=True)
 
 
+@pytest.mark.real_password_cost
 def test_it_takes_the_same_time(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "PER_ACCOUNT", 1000)
     monkeypatch.setattr(throttle, "PER_ADDRESS", 1000)

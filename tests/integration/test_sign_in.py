@@ -229,6 +229,7 @@ def test_guesses_at_the_same_instant_are_not_more_than_the_limit(app: Flask) -> 
         assert sum(pool.map(guess, range(24))) == PER_ACCOUNT
 
 
+@pytest.mark.real_password_cost
 def test_known_and_unknown_accounts_take_the_same_time(make_one: Any) -> None:
     client = make_one()
     run(client.application, "UPDATE users SET password = NULL WHERE id = :id", id=add_person(client.application, "M B"))

@@ -157,6 +157,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
+@pytest.mark.real_password_cost
 def test_known_and_unknown_accounts_cost_the_same_work(app: Flask, client: FlaskClient, work: Counter[str]) -> None:
     # What takes the same work takes the same time; `make bench` says how much. Unlike a clock this does not flicker.
     add_person(app)
