@@ -21,6 +21,11 @@ def _pending_index(name: str, *columns: str, having: str = "") -> Index:
     return Index(name, *columns, postgresql_where=where, sqlite_where=where)
 
 
+def _compared_by_byte(length: int) -> String:
+    """Return a type of text whose order is the same on both databases."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 class Prospect(Base):
     """A person outside, known by a normalised e-mail address. May have an attorney before the first lead."""
 
@@ -65,7 +70,7 @@ class Lead(Base):
     content_hash: Mapped[str] = mapped_column(String(64))
     confirmation_queued: Mapped[bool]
     search_text: Mapped[str] = mapped_column(Text)
-    last_name_key: Mapped[str] = mapped_column(String(400).with_variant(String(400, collation="C"), "postgresql"))
+    last_name_key: Mapped[str] = mapped_column(_compared_by_byte(400))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     reached_out_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -135,6 +140,18 @@ class LeadEvent(Base):
         CheckConstraint("actor_kind IN ('prospect', 'user', 'key', 'system')", name="actor_kind"),
         Index("ix_lead_events_lead_id_id", "lead_id", "id"),
     )
+
+
+class LeadTrace(Base):
+    """What a lead leaves by which the same person is found again. See `leads.traces`."""
+
+    __tablename__ = "lead_traces"
+
+    trace: Mapped[str] = mapped_column(_compared_by_byte(40), primary_key=True)
+    detail: Mapped[str] = mapped_column(_compared_by_byte(254), primary_key=True)
+    lead_id: Mapped[int] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
 
 class IdempotencyKey(Base):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from alma_leads.actor import Actor
 from alma_leads.database import Sql, Step, run_together, to_stamp
 from alma_leads.extensions import settings
-from alma_leads.leads import emails, first_contact
+from alma_leads.leads import emails, first_contact, traces
 from alma_leads.leads.errors import LeadNotFound, ResumeGone
 from alma_leads.leads.events import EventKind, record, recording
 from alma_leads.leads.first_contact import Moments
@@ -232,6 +232,7 @@ def store(
             actor=actor,
             now=stamp,
         ),
+        traces.storing(lead_id, first_name=lead.first_name, last_name=lead.last_name, address=lead.normalised_email),
         recording(lead_id, kind=EventKind.SUBMITTED, actor=actor, at=stamp, data=detail),
         enqueuing(messages, now=stamp, message_id_domain=message_id_domain(public_url)),
     )
