@@ -238,7 +238,8 @@ def test_counts_in_the_frame(app: Flask, desk: FlaskClient) -> None:
     page = get(desk, "/internal/leads?status=REACHED_OUT")
     assert isinstance(page, Page)
     shown = {
-        name: "".join(page.all("span", id=f"n-{name}")[0].itertext())
-        for name in ("pending", "mine", "unassigned", "waiting")
+        name: "".join(page.all("span", id=f"n-{name}")[0].itertext()) for name in ("pending", "mine", "unassigned")
     }
-    assert shown == {"pending": "2", "mine": "1", "unassigned": "1", "waiting": "1"}
+    assert shown == {"pending": "2", "mine": "1", "unassigned": "1"}
+    (late,) = page.all("a", href="/internal/leads?older=3d")
+    assert " ".join((late.text or "").split()) == "1 waits three days or more"

@@ -87,7 +87,7 @@ def marks(page: Page) -> dict[str, tuple[str, str]]:
     found = {}
     for row in rows:
         name = next("".join(link.itertext()) for link in row.iter(f"{XHTML}a") if link.get("class") == "name")
-        late = [span for span in row.iter(f"{XHTML}span") if (span.get("class") or "").startswith("late")]
+        late = [mark for mark in row.iter() if (mark.get("class") or "").startswith("late")]
         found[name] = (late[0].get("class") or "", late[0].text or "") if late else ("", "")
     return found
 
@@ -108,14 +108,15 @@ def test_the_list_marks_what_comes_near_the_target_and_what_is_past_it(
     sign_in(desk := client)
     page = get(desk, "/internal/leads")
     assert marks(page) == {
-        "Olga Overdue": ("late2", "waiting 1 day"),
-        "Adam Amber": ("late1", "waiting 20 hours"),
+        "Olga Overdue": ("late2", "overdue by 2 hours"),
+        "Adam Amber": ("late1", "due in 3 hours"),
         "Nina New": ("", ""),
         "Rita Reached": ("", ""),
     }
+    assert page.all("time", title="First contact due Wednesday 25 November 2026, 09:00")
     assert "3 pending. 1 overdue, the oldest since Yesterday." in page.text
-    links = [each for each in page.all("a") if "Overdue 1" in " ".join("".join(each.itertext()).split())]
-    assert {each.get("href") for each in links} == {"/internal/leads?overdue=true"}, "beside the list and over it"
+    links = {" ".join("".join(each.itertext()).split()): each.get("href") for each in page.all("a")}
+    assert links["1 overdue"] == links["Overdue 1"] == "/internal/leads?overdue=true", "in the heading, and a tab"
     assert get(desk, "/internal/leads?overdue=true").names() == ["Olga Overdue"]
     lead = get(desk, f"/internal/leads/{overdue}?overdue=true")
     assert "1 of 1 overdue" in lead.text

@@ -22,17 +22,21 @@ LATE, VERY_LATE = "late1", "late2"
 
 _PLACES = (
     *("id", "swap", "name", "query", "local", "domain", "iso", "full"),
-    *("when", "age", "initials", "attorney", "done"),
+    *("when", "age", "due", "due_full", "initials", "attorney", "done"),
 )
 
 
 class Kind(NamedTuple):
-    """What tells rows apart in more than words. `mail` is a delivery state or "", `late` "", "late1" or "late2"."""
+    """What tells rows apart in more than words.
+
+    `late` is "", "late1" or "late2"; `due` says that the lead waits against a target; `mail` is a delivery state or "".
+    """
 
     pending: bool
     assigned: bool
     returning: bool
     late: str
+    due: bool
     mail: str
     can_update: bool
 
@@ -86,7 +90,8 @@ def _fill(
         done = escape(done)
     local, _, domain = row.email.rpartition("@")
     letters, who = _attorney(row.attorney_name or "")
-    kind = Kind(pending, bool(who), row.lead_count > 1, late, mail, can_update)
+    due = row.due_at if pending else None
+    kind = Kind(pending, bool(who), row.lead_count > 1, late, due is not None, mail, can_update)
     return _shape(kind) % {
         "id": row.id,
         "swap": swap,
@@ -97,11 +102,21 @@ def _fill(
         "iso": row.created_at,
         "full": clock.full(row.created_at),
         "when": clock.moment(row.created_at),
-        "age": f"waiting {clock.how_long(row.created_at)}" if late else clock.ago(row.created_at),
+        "age": _due(due, clock) if due else _age(row.created_at, clock, late=late),
+        "due": due or "",
+        "due_full": clock.full(due) if due else "",
         "initials": letters,
         "attorney": who,
         "done": done,
     }
+
+
+def _due(due_at: str, clock: Clock) -> str:
+    return f"overdue by {clock.how_long(due_at)}" if due_at <= clock.stamp else f"due {clock.until(due_at)}"
+
+
+def _age(created_at: str, clock: Clock, *, late: str) -> str:
+    return f"waiting {clock.how_long(created_at)}" if late else clock.ago(created_at)
 
 
 @lru_cache(maxsize=512)
