@@ -52,6 +52,8 @@ class Action(enum.StrEnum):
     AUDIT_EXPORTED = "audit_exported"
     OUTBOX_RETRIED = "outbox_retried"
     FIRST_CONTACT_SET = "first_contact_set"
+    ABSENCE_ADDED = "absence_added"
+    ABSENCE_REMOVED = "absence_removed"
     ASSIGNED = "assigned"
     UNASSIGNED = "unassigned"
     ASSIGNMENTS_IMPORTED = "assignments_imported"

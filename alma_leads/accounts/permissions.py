@@ -18,6 +18,8 @@ class Permission(enum.StrEnum):
     # Notes of one's own, changed and deleted: for people, as their pages are.
     WRITE_NOTES = "notes:write"
     ASSIGN_LEADS = "leads:assign"
+    # Saying when one is away, for people who have prospects.
+    BE_AWAY = "account:away"
     MANAGE_ASSIGNMENTS = "assignments:manage"
     SHARE_VIEWS = "views:share"
     MANAGE_VIEWS = "views:manage"
@@ -40,6 +42,7 @@ _WORKS = {
     Permission.EXPORT_LEADS,
     Permission.WRITE_NOTES,
     Permission.ASSIGN_LEADS,
+    Permission.BE_AWAY,
     Permission.SHARE_VIEWS,
 }
 

@@ -15,6 +15,7 @@ from alma_leads.audit import Action
 from alma_leads.database import Sql, reading, transaction
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
+from alma_leads.leads import absences
 from alma_leads.leads.assignments import Attorney, Held, find_people, give, hold_prospects_of, tell
 from alma_leads.leads.errors import AssignedMeanwhile, AssignmentNotFound, BadAssignments, NotAnActiveAttorney
 
@@ -82,7 +83,8 @@ class Moved(NamedTuple):
 def active_attorneys() -> list[Attorney]:
     """Return the people who can be given prospects, by name."""
     with reading(db.engine) as connection:
-        return [Attorney(*row) for row in _ACTIVE_ATTORNEYS.rows(connection)]
+        away = absences.away_on(connection, absences.today(connection))
+        return [Attorney(*row)._replace(away_until=away.get(row[0])) for row in _ACTIVE_ATTORNEYS.rows(connection)]
 
 
 def find_assignment(email: str) -> Assignment:

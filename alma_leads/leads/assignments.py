@@ -6,6 +6,7 @@ Runs in the transaction of a use case; nothing is committed here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from itertools import groupby
 from typing import NamedTuple
 
@@ -40,11 +41,12 @@ _HAVE_LEADS = sql_in("SELECT count(*) FROM prospects WHERE id IN :ids AND lead_c
 
 
 class Attorney(NamedTuple):
-    """Someone who can have prospects."""
+    """Someone who can have prospects. `away_until` is the last day, of who is away and was asked about it."""
 
     id: int
     email: str
     name: str
+    away_until: date | None = None
 
 
 class Held(NamedTuple):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.leads import emails, first_contact
+from alma_leads.leads.absences import AWAY
 from alma_leads.leads.first_contact import FirstContact
 from alma_leads.leads.queries import COUNT_CAP
 from alma_leads.outbox.composition import promise
@@ -18,9 +19,10 @@ _WANT = Sql("""
     INSERT INTO lead_digests (user_id, done_on) VALUES (:user_id, :done_on) ON CONFLICT (user_id) DO NOTHING
 """)
 _STOP = Sql("DELETE FROM lead_digests WHERE user_id = :user_id")
-_DUE = Sql("""
+_DUE = Sql(f"""
     SELECT d.user_id, u.email FROM lead_digests d JOIN users u ON u.id = d.user_id
-    WHERE d.done_on < :day AND u.active AND u.role IN ('administrator', 'attorney') ORDER BY d.user_id
+    WHERE d.done_on < :today AND u.active AND u.role IN ('administrator', 'attorney') AND NOT {AWAY}
+    ORDER BY d.user_id
 """)
 # Of two workers one changes the row, and only that one writes.
 _TAKE = Sql("UPDATE lead_digests SET done_on = :day WHERE user_id = :user_id AND done_on < :day")
@@ -64,7 +66,7 @@ def send_digests() -> int:
         day = clock.working.day_of(now)
         if not clock.working.is_working_day(day) or not clock.working.opening(day) <= now < clock.working.closing(day):
             return 0
-        people = _DUE.rows(connection, day=day.isoformat())
+        people = _DUE.rows(connection, today=day.isoformat())
     return sum(_send(user_id, email, clock, now) for user_id, email in people)
 
 

@@ -80,6 +80,7 @@ def reminder(
     received: str,
     due: str,
     recipient: str | None,
+    away: str,
     escalated: bool,
     public_url: str,
 ) -> Message:
@@ -92,6 +93,7 @@ def reminder(
         received: when it came in, in words.
         due: when its target was passed, in words.
         recipient: the attorney's address, or None for the helpdesk.
+        away: name of the attorney in whose place the helpdesk gets it, or "".
         escalated: whether it has waited twice as long as the firm means to.
         public_url: start of the link to the desk.
     """
@@ -107,6 +109,7 @@ def reminder(
         due=due,
         lead_url=f"{public_url}/internal/leads/{lead_id}",
         assigned=recipient is not None,
+        away=away,
         escalated=escalated,
     )
 

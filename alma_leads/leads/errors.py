@@ -83,6 +83,14 @@ class AssignmentNotFound(LeadError):
         self.email = email
 
 
+class BadAbsence(LeadError):
+    """Days on which nobody can be away: `field` names the one to change, the message says how."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class IdempotencyConflict(LeadError):
     """The idempotency key was used with another body."""
 

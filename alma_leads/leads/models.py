@@ -196,6 +196,22 @@ class FirstContactClock(Base):
     )
 
 
+class Absence(Base):
+    """Days on which someone is away, ISO, both included, as the firm's clock counts days. A person's never overlap."""
+
+    __tablename__ = "absences"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    first_day: Mapped[str] = mapped_column(String(10))
+    last_day: Mapped[str] = mapped_column(String(10))
+
+    __table_args__ = (
+        CheckConstraint("first_day <= last_day", name="days"),
+        Index("ix_absences_user_id_last_day", "user_id", "last_day"),
+    )
+
+
 class LeadDigest(Base):
     """Someone who wants an e-mail each working morning about the leads that wait. `done_on` is the firm's last day."""
 

@@ -1,5 +1,7 @@
 """Use cases of reminders: an attorney is told once of a lead past its target, the helpdesk once of one past it twice.
 
+While an attorney is away the helpdesk is told in their place, so that nobody waits for the end of a holiday.
+
 What is due is found by an index, and taken with an UPDATE that says what it saw: of two workers one gets it. The
 e-mail, the event and the taking are one transaction, so that a worker that is killed leaves either all or nothing.
 """
@@ -14,6 +16,7 @@ from alma_leads.actor import SYSTEM
 from alma_leads.database import Sql, from_stamp, reading, to_stamp, transaction, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.leads import emails, first_contact
+from alma_leads.leads.absences import AWAY
 from alma_leads.leads.events import EventKind, record
 from alma_leads.leads.first_contact import FirstContact
 from alma_leads.outbox.composition import promise
@@ -22,8 +25,8 @@ from alma_leads.outbox.message import Message
 BATCH = 100
 
 # Only leads that are measured by the present settings: the others are about to get other moments.
-_DUE = Sql("""
-    SELECT l.id, l.first_name, l.last_name, l.email, l.created_at, l.due_at, l.reminders, u.email, u.name
+_DUE = Sql(f"""
+    SELECT l.id, l.first_name, l.last_name, l.email, l.created_at, l.due_at, l.reminders, u.email, u.name, {AWAY}
     FROM leads l LEFT JOIN users u ON u.id = l.attorney_id AND u.active AND u.role IN ('administrator', 'attorney')
     WHERE l.status = 'PENDING' AND l.remind_at <= :now AND l.clock_version = :version
     ORDER BY l.remind_at, l.id LIMIT :limit
@@ -35,7 +38,7 @@ _TAKE = Sql("""
 
 
 class Due(NamedTuple):
-    """A lead of which somebody is to be reminded. Attorney: the active one, if it has one."""
+    """A lead of which somebody is to be reminded. Attorney: the active one, if it has one; who may be away."""
 
     id: int
     first_name: str
@@ -46,6 +49,7 @@ class Due(NamedTuple):
     reminders: int
     attorney_email: str | None
     attorney_name: str | None
+    is_away: bool
 
 
 def send_reminders() -> int:
@@ -62,7 +66,8 @@ def send_reminders() -> int:
 def _find(now: str) -> list[tuple[Due, FirstContact]]:
     with reading(db.engine) as connection:
         clock = first_contact.read(connection)
-        rows = _DUE.rows(connection, now=now, version=clock.version, limit=BATCH)
+        today = clock.working.day_of(from_stamp(now)).isoformat()
+        rows = _DUE.rows(connection, now=now, version=clock.version, today=today, limit=BATCH)
     return [(Due(*row), clock) for row in rows]
 
 
@@ -72,9 +77,11 @@ def _remind(lead: Due, clock: FirstContact, now: str) -> bool:
         if not _take(connection, lead, clock, now):
             return False
         first = lead.reminders == 0
-        attorney = lead.attorney_name if first else None
+        data = {"to": lead.attorney_name if first and not lead.is_away else None, "due_at": lead.due_at}
+        if first and lead.is_away:
+            data["away"] = lead.attorney_name
         kind = EventKind.REMINDED if first else EventKind.ESCALATED
-        record(connection, lead.id, kind=kind, actor=SYSTEM, at=now, data={"to": attorney, "due_at": lead.due_at})
+        record(connection, lead.id, kind=kind, actor=SYSTEM, at=now, data=data)
         promise(connection, _message(lead, clock, first=first))
     return True
 
@@ -93,7 +100,8 @@ def _message(lead: Due, clock: FirstContact, *, first: bool) -> Message:
         email=lead.email,
         received=clock.said(lead.created_at),
         due=clock.said(lead.due_at),
-        recipient=lead.attorney_email if first else None,
+        recipient=lead.attorney_email if first and not lead.is_away else None,
+        away=(lead.attorney_name or "") if first and lead.is_away else "",
         escalated=not first,
         public_url=settings().PUBLIC_URL,
     )

@@ -132,14 +132,17 @@ def test_a_notice_says_what_was_done_and_lets_nobody_in(notice: Notice, by: str)
 
 
 @pytest.mark.parametrize(
-    ("recipient", "escalated", "why"),
+    ("recipient", "away", "escalated", "why"),
     [
-        ("rosa.delgado@alma.example", False, "is assigned to you"),
-        (None, False, "no active attorney"),
-        (None, True, "twice the firm's target"),
+        ("rosa.delgado@alma.example", "", False, "is assigned to you"),
+        (None, "", False, "no active attorney"),
+        (None, "Ian Park", False, "Ian Park is away"),
+        (None, "", True, "twice the firm's target"),
     ],
 )
-def test_the_reminder_says_who_waits_and_why_one_gets_it(recipient: str | None, escalated: bool, why: str) -> None:
+def test_the_reminder_says_who_waits_and_why_one_gets_it(
+    recipient: str | None, away: str, escalated: bool, why: str
+) -> None:
     message = reminder(
         lead_id=412,
         name="Amara <b>Okafor",
@@ -147,6 +150,7 @@ def test_the_reminder_says_who_waits_and_why_one_gets_it(recipient: str | None, 
         received="Tuesday 24 November 2026, 10:00 (Europe/Berlin)",
         due="Wednesday 25 November 2026, 10:00 (Europe/Berlin)",
         recipient=recipient,
+        away=away,
         escalated=escalated,
         public_url=PUBLIC_URL,
     )

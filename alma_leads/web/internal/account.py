@@ -19,9 +19,11 @@ from alma_leads.accounts.second_factor_service import own_factors
 from alma_leads.accounts.session_service import end_session, end_sessions, list_sessions
 from alma_leads.accounts.sign_in_service import confirm_with_password
 from alma_leads.extensions import settings
+from alma_leads.leads.absence_service import remove_absence
 from alma_leads.leads.digest_service import set_digest, wants_digest
 from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, may, needs
+from alma_leads.web.internal.absence_form import absence_view, save_absence
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.dates import zone_names
 from alma_leads.web.internal.desk_frame import reader_clock
@@ -36,6 +38,8 @@ NOTICES = {
     "sessions": "Every other browser is signed out.",
     "session": "That browser is signed out.",
     "preferences": "Saved.",
+    "away": "Saved. While you are away, reminders of your leads go to the helpdesk.",
+    "not-away": "Removed.",
     "app": "Your authenticator app is set up. Every other browser is signed out.",
     "app-removed": "The app opens nothing any more. Every other browser is signed out.",
     "passkey": "The passkey is added: sign in with it from now on. Every other browser is signed out.",
@@ -125,6 +129,22 @@ def save_preferences() -> Response:
     return response
 
 
+@internal.post("/account/absences")
+@access(needs(Permission.BE_AWAY))
+def save_own_absence() -> Response:
+    """Keep from when to when the reader is away."""
+    errors = save_absence(reader().id)
+    return account_page(errors, status=422) if errors else back_to_account("away")
+
+
+@internal.post("/account/absences/<int(max=2147483647):absence_id>/remove")
+@access(needs(Permission.BE_AWAY))
+def remove_own_absence(absence_id: int) -> Response:
+    """Take an absence back."""
+    remove_absence(absence_id, user_id=reader().id, actor=actor())
+    return back_to_account("not-away")
+
+
 def _password_page(errors: dict[str, str]) -> Response:
     page = render_template("internal/password.html", errors=errors, email=reader().email)
     return make_response(page, 422 if errors else 200)
@@ -168,6 +188,7 @@ def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
         zones=zone_names(),
         person=person,
         digest=wants_digest(person.id) if may(Permission.UPDATE_LEADS) else None,
+        absence=absence_view(person.id) if may(Permission.BE_AWAY) else None,
         passwords=passwords_are_on(),
     )
     return make_response(page, status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -33,6 +34,7 @@ class AssignmentView(NamedTuple):
 
     email: str
     attorney: str
+    away: str
     initials: str
     since: str
     leads: int
@@ -89,16 +91,17 @@ def _page(*, email: str, attorney: str, errors: dict[str, str], status: int) -> 
     after = request.args.get("after", "")[:MAX_TYPED]
     found = assignment_service.list_assignments(after=after, query=query, limit=PAGE_ROWS + 1)
     rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
-    clock = reader_clock()
+    clock, people = reader_clock(), assignment_service.active_attorneys()
+    away = {each.email: clock.until_day(each.away_until) for each in people if each.away_until}
     body = render_template(
         "internal/settings/assignments.html",
         email=email,
         attorney=attorney,
         errors=errors,
-        people=assignment_service.active_attorneys(),
+        people=people,
         query=query,
         after=after,
-        rows=[_view(row, clock) for row in rows],
+        rows=[_view(row, clock, away) for row in rows],
         following=urlencode({"q": query, "after": rows[-1].email}) if more else "",
         first=urlencode({"q": query}),
         helpdesk=settings().HELPDESK_EMAIL or "",
@@ -107,10 +110,11 @@ def _page(*, email: str, attorney: str, errors: dict[str, str], status: int) -> 
     return private(make_response(body, status))
 
 
-def _view(row: Assignment, clock: Clock) -> AssignmentView:
+def _view(row: Assignment, clock: Clock, away: Mapping[str, str]) -> AssignmentView:
     return AssignmentView(
         row.email,
         row.attorney_name,
+        away.get(row.attorney_email, ""),
         initials(row.attorney_name),
         clock.day(row.assigned_at),
         row.lead_count,

@@ -48,6 +48,8 @@ WORDS: dict[Action, tuple[str, str]] = {
     Action.AUDIT_EXPORTED: ("Audit log exported", "{who} exported the audit log, {subject}."),
     Action.OUTBOX_RETRIED: ("Email sent again", "{who} had an email about {subject} sent again."),
     Action.FIRST_CONTACT_SET: ("First contact set", "{who} changed the target for a first contact or its hours."),
+    Action.ABSENCE_ADDED: ("Absence added", "{who} said when {subject} is away."),
+    Action.ABSENCE_REMOVED: ("Absence removed", "{who} took back when {subject} is away."),
     Action.ASSIGNED: ("Prospect assigned", "{who} assigned {subject} to {new}."),
     Action.UNASSIGNED: ("Prospect unassigned", "{who} took {subject} from {old}."),
     Action.ASSIGNMENTS_IMPORTED: ("Assignments imported", "{who} imported {subject}."),

@@ -54,6 +54,10 @@ class Clock:
         """Return "Today", "Yesterday", "18 Nov" or "3 Mar 2023"."""
         return self._day(from_stamp(stamp).astimezone(self.zone).date())
 
+    def until_day(self, day: date) -> str:
+        """Return "today", "tomorrow" or "3 Dec", for the inside of a sentence."""
+        return in_sentence(self._day(day))
+
     def _day(self, day: date) -> str:
         ago = self.today.toordinal() - day.toordinal()
         if ago == 0:

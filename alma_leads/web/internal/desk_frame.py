@@ -12,6 +12,7 @@ from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads import queries
+from alma_leads.leads.assignments import Attorney
 from alma_leads.outbox.queries import count_dead
 from alma_leads.web.auth import may
 from alma_leads.web.internal.blueprint import internal
@@ -112,6 +113,14 @@ def breakable(address: str) -> Markup:
     """Return an e-mail address that may break before its @."""
     local, at, domain = address.rpartition("@")
     return Markup("{}<wbr>@{}").format(local, domain) if at else Markup("{}").format(address)
+
+
+@internal.app_template_filter("with_absence")
+def with_absence(attorney: Attorney) -> str:
+    """Return "Ian Park", or "Ian Park (away until 3 Dec)": how an attorney is named where one is chosen."""
+    if attorney.away_until is None:
+        return attorney.name
+    return f"{attorney.name} (away until {reader_clock().until_day(attorney.away_until)})"
 
 
 @internal.app_context_processor

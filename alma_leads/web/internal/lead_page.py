@@ -24,7 +24,7 @@ from alma_leads.outbox.queries import MessageRow, of_correlation
 from alma_leads.resumes.service import of_lead
 from alma_leads.web.auth import may
 from alma_leads.web.internal.dates import Clock, in_sentence
-from alma_leads.web.internal.desk_frame import Desk, reader_clock
+from alma_leads.web.internal.desk_frame import Desk, reader_clock, with_absence
 from alma_leads.web.internal.lead_rows import VERY_LATE, lateness
 from alma_leads.web.internal.list_filter import ListFilter
 from alma_leads.web.internal.list_request import ORDER_WORDS, parse_list_filter, private
@@ -122,7 +122,7 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
             clock=clock,
         ),
         "mails": [_mail(message, clock) for message in messages],
-        "attorney_options": _attorney_options(lead, list(names.items())),
+        "attorney_options": _attorney_options(lead, names | {each.email: with_absence(each) for each in people}),
         "can_update": may(Permission.UPDATE_LEADS),
         "can_write_notes": may(Permission.WRITE_NOTES),
         "can_assign": may(Permission.ASSIGN_LEADS),
@@ -169,11 +169,11 @@ def _mail(message: MessageRow, clock: Clock) -> Mail:
     return Mail(message.id, mail_name(message.kind), state, line, words, again)
 
 
-def _attorney_options(lead: LeadRow, people: list[tuple[str, str]]) -> list[tuple[str, str, bool]]:
+def _attorney_options(lead: LeadRow, people: dict[str, str]) -> list[tuple[str, str, bool]]:
     """Return (value, label, chosen) of the attorney's select."""
     current = lead.attorney_email
     options = [("", "Helpdesk (no attorney)", current is None)]
-    return options + [(email, name, email == current) for email, name in people]
+    return options + [(email, name, email == current) for email, name in people.items()]
 
 
 def _place(connection: Connection, asked: ListFilter, lead: LeadRow, clock: Clock) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import NamedTuple
 
 from flask import Response, make_response, redirect, render_template, request
@@ -15,6 +16,7 @@ from alma_leads.accounts.people_service import PersonRow
 from alma_leads.accounts.permissions import Permission
 from alma_leads.accounts.second_factor_service import firm_rule
 from alma_leads.email_address import BadEmailAddress, normalise_email
+from alma_leads.leads.absence_service import away_today
 from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.blueprint import internal
@@ -34,21 +36,25 @@ ROLES = {
 
 
 class PersonView(NamedTuple):
-    """A person as the pages show it. `until` says until when an invitation works, "" when it is too old."""
+    """A person as the pages show it. `until` says until when an invitation works, "" when it is too old.
+
+    `away` says until when someone is away who is, today.
+    """
 
     row: PersonRow
     initials: str
     means: str
     seen: str
     until: str
+    away: str
 
 
 @internal.get("/settings/people")
 @access(needs(Permission.MANAGE_PEOPLE))
 def people() -> Response:
     """Show everyone of the firm."""
-    clock = reader_clock()
-    shown = [person_view(row, clock) for row in people_service.list_people()]
+    clock, away = reader_clock(), away_today()
+    shown = [person_view(row, clock, away_until=away.get(row.id)) for row in people_service.list_people()]
     rule = firm_rule(reader().id)
     page = render_template("internal/settings/people.html", section="settings", tab="people", people=shown, rule=rule)
     return private(make_response(page))
@@ -89,7 +95,7 @@ def invite_person() -> Response:
     return _form(values, errors, status=422)
 
 
-def person_view(row: PersonRow, clock: Clock) -> PersonView:
+def person_view(row: PersonRow, clock: Clock, *, away_until: date | None = None) -> PersonView:
     """Return a person as the pages show it."""
     return PersonView(
         row,
@@ -97,6 +103,7 @@ def person_view(row: PersonRow, clock: Clock) -> PersonView:
         _means(row),
         clock.moment(row.signed_in_at) if row.signed_in_at else "",
         clock.moment(row.invited_until) if row.invited_until else "",
+        clock.until_day(away_until) if away_until and row.active else "",
     )
 
 

@@ -11,10 +11,12 @@ from alma_leads.accounts.errors import CameAlready, LastAdministrator, NotComeYe
 from alma_leads.accounts.models import Role
 from alma_leads.accounts.password_rule import passwords_are_on
 from alma_leads.accounts.people_service import look_up
-from alma_leads.accounts.permissions import Permission
+from alma_leads.accounts.permissions import ROLE_PERMISSIONS, Permission
 from alma_leads.accounts.second_factor_service import reset_second_factor
+from alma_leads.leads.absence_service import remove_absence
 from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, needs
+from alma_leads.web.internal.absence_form import absence_view, save_absence
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.desk_frame import reader_clock
 from alma_leads.web.internal.list_request import private
@@ -100,6 +102,30 @@ def change_active(person_id: int) -> Response:
     return _done(person_id, change)
 
 
+@internal.post(f"{PERSON}/absences")
+@access(needs(Permission.MANAGE_PEOPLE, fresh=True))
+def save_absence_of(person_id: int) -> Response:
+    """Keep from when to when the person is away."""
+    try:
+        row = look_up(person_id)
+    except PersonNotFound:
+        return _nobody()
+    errors = save_absence(person_id)
+    return _page(person_id, errors) if errors else _done(person_id, lambda: f"Saved when {row.name} is away.")
+
+
+@internal.post(f"{PERSON}/absences/<int(max=2147483647):absence_id>/remove")
+@access(needs(Permission.MANAGE_PEOPLE, fresh=True))
+def remove_absence_of(person_id: int, absence_id: int) -> Response:
+    """Take an absence of the person back."""
+
+    def change() -> str:
+        remove_absence(absence_id, user_id=look_up(person_id).id, actor=actor())
+        return "Removed."
+
+    return _done(person_id, change)
+
+
 def _done(person_id: int, change: Callable[[], str], *, stays: bool = True) -> Response:
     """Make a change, and lead back to the person with what it says; or say on the person's page why it is refused.
 
@@ -136,5 +162,6 @@ def _page(person_id: int, errors: dict[str, str] | None = None) -> Response:
         errors=errors or {},
         roles=ROLES,
         passwords=passwords_are_on(),
+        absence=absence_view(person_id) if Permission.BE_AWAY in ROLE_PERMISSIONS[Role(row.role)] else None,
     )
     return private(make_response(page, 409 if errors and "" in errors else 422 if errors else 200))

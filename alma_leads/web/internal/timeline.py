@@ -114,6 +114,9 @@ def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: 
         case EventKind.REMINDED:
             told = Markup('<b dir="auto">{}</b>').format(event.data.get("to") or "the helpdesk")
             icon, tone, sentence = "clock", "warn", Markup("Past the target: a reminder goes to {}.").format(told)
+            if event.data.get("away"):
+                why = Markup(' <b dir="auto">{}</b> is away.').format(event.data["away"])
+                sentence += why
         case EventKind.ESCALATED:
             icon, tone, sentence = "clock", "bad", Markup("Past twice the target: the helpdesk is told.")
     return Entry(event.at, icon, tone, sentence, clock.moment(event.at))
