@@ -278,7 +278,7 @@ def _read_page(
 
 @lru_cache(maxsize=1024)
 def _page(selection: Selection, columns: str, joins: str) -> Sql:
-    return Sql(selection.text(f"{columns}, {selection.column}", joins=joins) + " LIMIT :fetch")
+    return Sql(selection.page_text(columns, joins=joins))
 
 
 @lru_cache(maxsize=512)

@@ -31,16 +31,26 @@ NEWER = 1000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rows of `leads l`, in which order. `params` are the values; everything else is the statement's text."""
+    """Which rows of `leads l`, in which order. `is_sorted` if all may have to be found before the first is known."""
 
     source: str
     where: tuple[str, ...]
     order: str
     column: str = "l.id"
+    is_sorted: bool = False
 
     def text(self, columns: str, *, joins: str) -> str:
         """Return the statement that selects `columns`, without a LIMIT."""
         return f"SELECT {columns} FROM {self.source} {joins} {self._clause()} ORDER BY {self.order}"
+
+    def page_text(self, columns: str, *, joins: str) -> str:
+        """Return the statement that selects `columns`, and what is ordered by, of the first `:fetch` rows."""
+        if not self.is_sorted:
+            return self.text(f"{columns}, {self.column}", joins=joins) + " LIMIT :fetch"
+        # Other tables are joined to the rows of the page, and not to all that have to be sorted for it.
+        rows = f"SELECT l.*, {self.column} AS placed FROM {self.source} {self._clause()} ORDER BY {self.order}"
+        word = self.order.rpartition(" ")[2]
+        return f"SELECT {columns}, l.placed FROM ({rows} LIMIT :fetch) l {joins} ORDER BY l.placed {word}, l.id {word}"
 
     def count_text(self) -> str:
         """Return the statement that counts the rows."""
@@ -63,9 +73,9 @@ class Chosen(NamedTuple):
 
 
 class _Start(NamedTuple):
-    """What every part of a list has in common. `walked`: its order is read from an index, not sorted.
+    """What every part of a list has in common. `walked`: its order is read from an index that can be named.
 
-    `planned`: SQLite chooses that index.
+    `planned`: SQLite chooses that index. `may_sort`: its rows may have to be sorted.
     """
 
     source: str
@@ -74,6 +84,7 @@ class _Start(NamedTuple):
     walked: bool
     by_rowid: bool = False
     planned: bool = False
+    may_sort: bool = False
 
 
 def selections(connection: Connection, lead_filter: LeadFilter) -> Iterator[Chosen]:
@@ -150,7 +161,7 @@ def _select_part(
             if not part.column.startswith("l."):  # no index spans two tables
                 where.append(f"{column} {sign}= :value")
     order = f"s.rowid {word}" if start.by_rowid else f"{column} {word}, l.id {word}"
-    return Selection(start.source, tuple(where), order, part.column), params
+    return Selection(start.source, tuple(where), order, part.column, start.may_sort), params
 
 
 def _probed(condition: str) -> str:
@@ -164,7 +175,7 @@ def _postgresql(connection: Connection, lead_filter: LeadFilter, part: Part) -> 
         where.append("l.search_text LIKE :query")
         params["query"] = like_pattern(lead_filter.query)
     source = "leads l JOIN prospects e ON e.id = l.prospect_id" if part.column.startswith("e.") else "leads l"
-    return _Start(source, tuple(where), params, walked=True)
+    return _Start(source, tuple(where), params, walked=True, may_sort=True)
 
 
 def _sqlite(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Start:
@@ -176,8 +187,8 @@ def _sqlite(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Sta
         match = match_expression(connection, lead_filter.query, any_number=by_rowid)
         if match is not None:
             source = _with_address("leads_search s CROSS JOIN leads l ON l.id = s.rowid", part)
-            where = ("s.leads_search MATCH :match", *probes)
-            return _Start(source, where, params | {"match": match}, walked=False, by_rowid=by_rowid)
+            where, found = ("s.leads_search MATCH :match", *probes), params | {"match": match}
+            return _Start(source, where, found, walked=False, by_rowid=by_rowid, may_sort=not by_rowid)
         params["query"] = lead_filter.query
     contains = (CONTAINS["sqlite"],) if lead_filter.query else ()
     plain = all(each.is_plain for each in asked)
@@ -192,7 +203,7 @@ def _sqlite(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Sta
     if rarest is not None:
         others = [condition for each in asked if each is not rarest for condition in each.probe]
         source = _with_address(rarest.source, part)
-        return _Start(source, (*rarest.drive, *others, *contains), params, walked=False)
+        return _Start(source, (*rarest.drive, *others, *contains), params, walked=False, may_sort=True)
     if part.column.startswith("e."):
         source = "prospects e CROSS JOIN leads l ON l.prospect_id = e.id"
         return _Start(source, (*probes, *contains), params, walked=True)
