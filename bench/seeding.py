@@ -14,6 +14,8 @@ WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i < :l
 """
 _POSTGRESQL = "WITH n AS (SELECT generate_series(CAST(:first AS int), CAST(:last AS int)) AS i)"
 _FIRST = "CASE i % 5 WHEN 0 THEN 'Maria' WHEN 1 THEN 'Sai' WHEN 2 THEN 'Amara' WHEN 3 THEN 'Zoe' ELSE 'Tom' END"
+# Names that have nothing to do with when a lead came; each number below the prime gives another.
+_NAME = "(CAST(i AS bigint) * 48271 % 1000003)"
 _BATCH = 100_000
 ATTORNEYS = 10
 _ATTORNEY = """
@@ -30,7 +32,7 @@ SELECT 'm', 'lead_confirmation', 'lead:' || id, '', '', '', '', 'dead', 10, crea
 
 
 def seed(database_url: str, leads: int) -> None:
-    """Insert `leads` leads, one a second until now.
+    """Insert `leads` leads, at most a million, one a second until now.
 
     Every tenth is pending, and half of those are overdue; of nineteen, one is its prospect's second; of eleven, ten
     have one of ten attorneys; of a thousand, one has a dead letter.
@@ -65,7 +67,7 @@ def _insert(engine: Engine, first: int, last: int, total: int) -> None:
     params = {"first": first, "last": last}
     with transaction(engine) as connection:
         into = "INSERT INTO prospects (email, lead_count)"
-        prospects = f"SELECT 'p' || i || '@example.com', {_COUNT} FROM n"
+        prospects = f"SELECT 'p' || {_NAME} || '@example.com', {_COUNT} FROM n"
         connection.execute(text(f"{series} {into} {prospects}" if sqlite else f"{into} {series} {prospects}"), params)
         columns = (
             "prospect_id, first_name, last_name, email, resume_url, status, content_hash, confirmation_queued,"
@@ -74,10 +76,10 @@ def _insert(engine: Engine, first: int, last: int, total: int) -> None:
         feed = "char(10)" if sqlite else "chr(10)"
         select = f"""
             SELECT CASE WHEN i % 19 = 13 THEN i - 1 ELSE i END,
-              {_FIRST}, 'Name' || i, 'p' || i || '@example.com', 'https://drive.google.com/' || i,
+              {_FIRST}, 'Name' || {_NAME}, 'p' || {_NAME} || '@example.com', 'https://drive.google.com/' || i,
               CASE WHEN i % 10 = 0 THEN 'PENDING' ELSE 'REACHED_OUT' END, 'x', TRUE,
-              lower({_FIRST}) || ' name' || i || {feed} || 'p' || i || '@example.com' || {feed} || {feed},
-              'name' || i, {stamp}, {stamp}, {reached}, CASE WHEN i % 10 = 0 THEN NULL ELSE 'Rosa Delgado' END,
+              lower({_FIRST}) || ' name' || {_NAME} || {feed} || 'p' || {_NAME} || '@example.com' || {feed} || {feed},
+              'name' || {_NAME}, {stamp}, {stamp}, {reached}, CASE WHEN i % 10 = 0 THEN NULL ELSE 'Rosa Delgado' END,
               nullif(i % {ATTORNEYS + 1}, 0), {due} FROM n"""
         statement = (
             f"{series} INSERT INTO leads ({columns}) {select}"
