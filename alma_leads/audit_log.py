@@ -11,14 +11,14 @@ import orjson
 from sqlalchemy import Connection, Engine
 
 from alma_leads.database import Sql, reading_through
-from alma_leads.streaming import Column, Format, export_statement, header, moment, stream
+from alma_leads.streaming import Column, Format, document, export_statement, moment, stream
 
 COLUMNS = (
-    Column("id", "id", "id"),
+    Column("id", "id", "id", "number"),
     moment("at", "at"),
     Column("action", "action", "action"),
     Column("actor_type", "actor_kind", "actor_kind"),
-    Column("actor_id", "actor_id", "actor_id"),
+    Column("actor_id", "actor_id", "actor_id", "number"),
     Column("actor_name", "actor_name", "actor_name", "text"),
     Column("actor_address", "actor_address", "actor_address", "text"),
     Column("subject", "subject", "subject", "text"),
@@ -92,9 +92,11 @@ def count(connection: Connection, wanted: LogFilter) -> int:
 
 
 def stream_log(engine: Engine, wanted: LogFilter, *, kind: Format) -> Iterator[bytes]:
-    """Yield a document of all events, newest first; CSV has a header line."""
-    if kind == "csv":
-        yield header(COLUMNS)
+    """Yield a document of all events, newest first; CSV names the columns."""
+    return document(COLUMNS, _lines(engine, wanted, kind=kind), kind=kind, title="Audit log")
+
+
+def _lines(engine: Engine, wanted: LogFilter, *, kind: Format) -> Iterator[bytes]:
     conditions, params = _conditions(wanted)
     with reading_through(engine) as connection:
         yield from stream(connection, _export(conditions, kind), params)

@@ -31,6 +31,10 @@
     if (t.dataset.show) { var i = $("#" + t.dataset.show), on = i.type === "password"; i.type = on ? "text" : "password"; t.setAttribute("aria-pressed", on); t.textContent = on ? "Hide password" : "Show password"; }
   });
 
+  // A menu closes when it was used, or with Escape, or when something else is pressed.
+  d.addEventListener("click", function (e) { $$("details.menu[open]").forEach(function (m) { if (!m.contains(e.target) || e.target.closest("a")) m.open = false; }); });
+  d.addEventListener("keydown", function (e) { var m = e.key === "Escape" && $("details.menu[open]"); if (m) { m.open = false; $("summary", m).focus(); } });
+
   // Selection
   function boxes() { return $$("tbody input[type=checkbox]"); }
   function count() { var n = boxes().filter(function (b) { return b.checked; }).length, c = $("[data-count]"), a = $("[data-all]"); if (c) c.textContent = n; if (a) { a.indeterminate = n > 0 && n < boxes().length; a.checked = n > 0 && n === boxes().length; } return n; }

@@ -1,4 +1,4 @@
-"""All leads of a filter as CSV or NDJSON. How rows become lines is said in `streaming`."""
+"""All leads of a filter as CSV, NDJSON or XLSX. How rows become lines is said in `streaming`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from alma_leads.database import Sql, reading_through
 from alma_leads.leads.filters import LeadFilter
 from alma_leads.leads.queries import FULL_LEAD, protected_address
 from alma_leads.leads.selection import Selection, selections
-from alma_leads.streaming import Column, Format, export_statement, header, moment, stream
+from alma_leads.streaming import Column, Format, document, export_statement, moment, stream
 
 _JOINS = "LEFT JOIN users u ON u.id = l.attorney_id"
 _RESUME_URL = "coalesce(l.resume_url, :files || l.id || '/resume')"
 _SPECIAL = {
+    "id": Column("id", "l.id", "l.id", "number"),
     "first_name": Column("first_name", "l.first_name", "l.first_name", "text"),
     "last_name": Column("last_name", "l.last_name", "l.last_name", "text"),
     "email": Column("email", "l.email", "l.email", "text"),
@@ -33,9 +34,12 @@ COLUMNS = tuple(map(_column, FULL_LEAD))
 
 
 def stream_leads(engine: Engine, lead_filter: LeadFilter, *, kind: Format, public_url: str) -> Iterator[bytes]:
-    """Yield a document of full leads, in the order of the filter; CSV has a header line."""
-    if kind == "csv":
-        yield header(COLUMNS)
+    """Yield a document of full leads, in the order of the filter; CSV and XLSX name the columns."""
+    rows = _rows(engine, lead_filter, kind=kind, public_url=public_url)
+    return document(COLUMNS, rows, kind=kind, title="Leads")
+
+
+def _rows(engine: Engine, lead_filter: LeadFilter, *, kind: Format, public_url: str) -> Iterator[bytes]:
     with reading_through(engine) as connection:
         files = protected_address(public_url)
         for _, selection, params in selections(connection, lead_filter.without_cursor()):

@@ -7,6 +7,7 @@ from typing import Any
 from alma_leads.accounts.permissions import Permission, Scope
 from alma_leads.leads.filters import DEFAULT_LIMIT, DEFAULT_SORT, MAX_LIMIT, SORTS
 from alma_leads.leads.schemas import AssignmentIn, LeadIn, LeadPatch
+from alma_leads.streaming import CONTENT_TYPES
 from alma_leads.web.openapi_schemas import (
     ASSIGNMENT,
     EVENT,
@@ -170,6 +171,9 @@ def document(*, public_url: str) -> Schema:
             "/internal/leads.csv": {"get": _export("text/csv", "Download leads as CSV", "downloadCsv")},
             "/internal/leads.ndjson": {
                 "get": _export("application/x-ndjson", "Download leads, one JSON object a line", "downloadNdjson")
+            },
+            "/internal/leads.xlsx": {
+                "get": _export(CONTENT_TYPES["xlsx"], "Download leads as a workbook", "downloadXlsx")
             },
             "/internal/leads/{lead_id}": {
                 "parameters": [_LEAD_ID],

@@ -216,7 +216,7 @@ def test_a_viewer_reads_and_changes_nothing(app: Flask, client: FlaskClient) -> 
     assert len(page.names()) == 1
     assert page.all("button", class_="mark") == []
     assert page.all("input", type="checkbox", name="id") == []
-    assert page.all("a", id="export") == []
+    assert page.all("details", id="export") == []
     lead = get(client, f"/internal/leads/{lead_id}")
     assert lead.all("textarea") == []
     assert not [form for form in lead.all("form") if f"/internal/leads/{lead_id}" in (form.get("action") or "")]

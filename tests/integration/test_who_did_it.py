@@ -111,7 +111,7 @@ def test_an_export_is_written_down_before_the_first_lead_leaves(app: Flask, desk
 
 def test_asking_for_the_headers_of_an_export_exports_nothing(app: Flask, desk: FlaskClient) -> None:
     add_lead(app)
-    for path in ("leads.csv", "leads.ndjson", "settings/audit.csv", "settings/audit.ndjson"):
+    for path in ("leads.csv", "leads.ndjson", "leads.xlsx", "settings/audit.csv", "settings/audit.ndjson"):
         answer = desk.head(f"/internal/{path}")
         assert (answer.status_code, answer.data) == (200, b"")
         assert answer.headers["Content-Disposition"] == f"attachment; filename={path.split('/')[-1]}"

@@ -62,6 +62,13 @@ def leads_ndjson() -> Response:
     return _download("ndjson")
 
 
+@internal.get("/leads.xlsx")
+@access(needs(Permission.EXPORT_LEADS))
+def leads_xlsx() -> Response:
+    """Send all leads of a filter as a workbook."""
+    return _download("xlsx")
+
+
 @internal.get(f"/leads/{LEAD_ID}")
 @access(needs(Permission.READ_LEADS))
 def lead(lead_id: int) -> Response:

@@ -10,7 +10,7 @@ from alma_leads.streaming import CONTENT_TYPES, Format
 
 
 def download(export: Callable[[], Iterator[bytes]], *, kind: Format, name: str) -> Response:
-    """Return what `export` yields as the file `name`.csv or `name`.ndjson. Whoever sends HEAD gets none of it.
+    """Return what `export` yields as the file `name`.csv, .ndjson or .xlsx. Whoever sends HEAD gets none of it.
 
     So nothing is exported then, and the log of who exported what does not say so.
     """
