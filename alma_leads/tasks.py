@@ -19,6 +19,7 @@ from huey.consumer import Consumer
 from alma_leads.accounts.upkeep_service import forget_expired
 from alma_leads.database import from_stamp, reading, utc_now
 from alma_leads.extensions import db, settings
+from alma_leads.insights.count_service import count_days
 from alma_leads.leads.clock_service import recalculate
 from alma_leads.leads.digest_service import send_digests
 from alma_leads.leads.reminder_service import send_reminders
@@ -40,7 +41,13 @@ GRACE_S = 5.0  # an e-mail in flight may take so long when the worker is told to
 # What promises e-mails by the clock. Each is safe to run at any time, by any number of workers.
 REMINDERS: tuple[Callable[[], object], ...] = (send_reminders, send_digests)
 # What the sweep does each minute besides delivering. Each is safe to run at any time, by any number of workers.
-SWEEPERS: tuple[Callable[[], object], ...] = (recalculate, forget_old_keys, forget_expired, sweep_unattached)
+SWEEPERS: tuple[Callable[[], object], ...] = (
+    recalculate,
+    forget_old_keys,
+    forget_expired,
+    sweep_unattached,
+    count_days,
+)
 
 
 class Background:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 import alma_leads.accounts.models
 import alma_leads.audit
+import alma_leads.insights.models
 import alma_leads.leads.models
 import alma_leads.outbox.models
 import alma_leads.resumes.models  # noqa: F401 -- each adds its tables to the metadata

@@ -62,4 +62,5 @@ class OutboxMessage(Base):
         _where("ix_outbox_messages_retrying", "id", condition="state = 'queued' AND attempts > 0"),
         _where("ix_outbox_messages_dead", "id", condition="state = 'dead'"),
         _where("ix_outbox_messages_sent", "id", condition="state = 'sent'"),
+        _where("ix_outbox_messages_settled", "settled_at", "state", "attempts", condition="settled_at IS NOT NULL"),
     )

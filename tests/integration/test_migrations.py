@@ -18,6 +18,7 @@ from sqlalchemy import CheckConstraint, Engine, inspect, text
 
 import alma_leads.accounts.models
 import alma_leads.audit
+import alma_leads.insights.models
 import alma_leads.leads.models
 import alma_leads.outbox.models
 import alma_leads.resumes.models  # noqa: F401
