@@ -1,4 +1,4 @@
-"""A test client that reads every page it gets as a strict reader would: valid HTML, a title, unique ids."""
+"""A test client that reads every answer as a strict reader would: headers in ASCII; valid HTML, a title, unique ids."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class StrictClient(FlaskClient):
         response = super().open(*args, **kwargs)
         a_page = response.mimetype == "text/html" and response.status_code not in REDIRECTS
         a_page = a_page and "HX-Request" not in response.request.headers  # a script gets parts of pages
+        for name, value in response.headers:  # a web server sends nothing else; this client would
+            assert value.isascii(), f"{response.request.path}: {name}: {value}"
         if a_page and response.get_data():
             assert_valid_page(response.get_data(as_text=True), response.request.path)
         return response

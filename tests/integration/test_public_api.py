@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
+from werkzeug.http import parse_options_header
 
 from alma_leads.extensions import db
 from tests.factories import GOOD_LEAD, docx_bytes, lead_body, pdf_bytes
@@ -224,7 +225,8 @@ def test_an_uploaded_file_gets_a_protected_address(app: Flask, client: FlaskClie
     file = client.get(f"/internal/leads/{lead_id}/resume", headers=key)
     assert file.status_code == 200
     assert file.data == content
-    assert file.headers["Content-Disposition"].startswith("attachment")
+    kind, named = parse_options_header(file.headers["Content-Disposition"])
+    assert (kind, named["filename"]) == ("attachment", name)
     assert file.headers["X-Content-Type-Options"] == "nosniff"
 
 

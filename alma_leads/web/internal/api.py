@@ -27,7 +27,7 @@ from alma_leads.web.auth import access, actor, by_key, may, needs
 from alma_leads.web.bodies import read_json
 from alma_leads.web.internal import desk
 from alma_leads.web.internal.blueprint import internal
-from alma_leads.web.internal.downloads import download
+from alma_leads.web.internal.downloads import download, keep_as
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 
 LEAD_ID = "<int(max=9223372036854775807):lead_id>"
@@ -122,7 +122,7 @@ def lead_resume(lead_id: int) -> Response:
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
     response = Response(read(kept), content_type=kept.media_type)
-    response.headers.set("Content-Disposition", "attachment", filename=kept.file_name)
+    keep_as(response, kept.file_name)
     response.headers["Content-Length"] = str(kept.size_bytes)
     # A stranger's file: it is only ever downloaded, and could do nothing if a browser showed it all the same.
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"

@@ -1,8 +1,10 @@
-"""Sending a document that is made while it is sent."""
+"""Files that a browser keeps: their names, and documents that are made while they are sent."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 from flask import Response, request, stream_with_context
 
@@ -19,3 +21,13 @@ def download(export: Callable[[], Iterator[bytes]], *, kind: Format, name: str) 
     response.headers.set("Content-Disposition", "attachment", filename=f"{name}.{kind}")
     response.headers["Cache-Control"] = "private, no-store"
     return response
+
+
+def keep_as(response: Response, file_name: str) -> None:
+    """Have the browser keep the answer as a file of this name, in any script (RFC 6266).
+
+    A header is ASCII, so the name goes along twice: as far as ASCII has it, and whole, encoded (RFC 8187).
+    """
+    plain = unicodedata.normalize("NFKD", file_name).encode("ascii", "ignore").decode()
+    whole = {} if plain == file_name else {"filename*": f"UTF-8''{quote(file_name, safe='')}"}
+    response.headers.set("Content-Disposition", "attachment", filename=plain, **whole)
