@@ -56,6 +56,8 @@ class Action(enum.StrEnum):
     ABSENCE_REMOVED = "absence_removed"
     ASSIGNED = "assigned"
     UNASSIGNED = "unassigned"
+    LEADS_MARKED = "leads_marked"
+    LEADS_ASSIGNED = "leads_assigned"
     ASSIGNMENTS_IMPORTED = "assignments_imported"
     ASSIGNMENTS_EXPORTED = "assignments_exported"
 

@@ -20,6 +20,7 @@ from alma_leads.accounts.upkeep_service import forget_expired
 from alma_leads.database import from_stamp, reading, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.insights.count_service import count_days
+from alma_leads.leads.bulk_service import work_off
 from alma_leads.leads.clock_service import recalculate
 from alma_leads.leads.digest_service import send_digests
 from alma_leads.leads.reminder_service import send_reminders
@@ -57,6 +58,7 @@ class Background:
         self._app = app
         self.stopping = threading.Event()
         self._drains: list[Drain] = []
+        self._working_off = threading.Lock()
         self._wake_at = 0.0
         self.last_drain = time.monotonic()
         self._start_afresh()
@@ -76,12 +78,12 @@ class Background:
         if self._huey is None:
             with self._app.app_context():
                 self._huey = queue_at(settings().TASK_QUEUE_URL)
-            self._deliver_task = self._huey.task(name="deliver")(self.deliver)
+            self._deliver_task = self._huey.task(name="deliver")(self.work)
             self._huey.periodic_task(crontab(), name="sweep")(self.sweep)
         return self._huey
 
     def wake(self) -> None:
-        """Have a worker look at the outbox soon. Costs a lock and an event; never waits for the queue."""
+        """Have a worker look at what is to be done soon. Costs a lock and an event; never waits for the queue."""
         if self._process != os.getpid():
             self._start_afresh()
         with self._lock:
@@ -117,6 +119,24 @@ class Background:
                 self._huey.storage.close()
             return False
 
+    def work(self) -> None:
+        """Deliver what is due, and do what was asked for of many leads."""
+        self.deliver()
+        self.work_off()
+
+    def work_off(self) -> None:
+        """Do what was asked for of many leads. One thread does; the others stay free to deliver."""
+        if self.stopping.is_set() or not self._working_off.acquire(blocking=False):
+            return
+        try:
+            with self._app.app_context():
+                if work_off(stopped=self.stopping.is_set) and not self.stopping.is_set():
+                    self.enqueue_deliver()
+        except Exception:
+            log.exception("bulk action failed")
+        finally:
+            self._working_off.release()
+
     def deliver(self) -> None:
         """Deliver what is due, and see to it that this happens again when something comes due soon."""
         self.last_drain = time.monotonic()
@@ -142,6 +162,7 @@ class Background:
         self._run(REMINDERS)  # before delivering, so that what they promise goes out at once
         self.deliver()
         self._run(SWEEPERS)
+        self.work_off()
 
     def _run(self, sweepers: Iterable[Callable[[], object]]) -> None:
         with self._app.app_context():
@@ -222,7 +243,7 @@ def init_app(app: Flask) -> None:
 
 
 def wake(*, wait: bool = False) -> None:
-    """Have a worker look at the outbox soon. Best effort: never raises, and the sweep catches up.
+    """Have a worker look at what is to be done soon. Best effort: never raises, and the sweep catches up.
 
     `wait` is for a process that ends right after: no request waits for the task queue.
     """

@@ -87,6 +87,16 @@ def active_attorneys() -> list[Attorney]:
         return [Attorney(*row)._replace(away_until=away.get(row[0])) for row in _ACTIVE_ATTORNEYS.rows(connection)]
 
 
+def find_attorney(email: str) -> Attorney:
+    """Return the active attorney with this address.
+
+    Raises:
+        NotAnActiveAttorney: there is none.
+    """
+    with reading(db.engine) as connection:
+        return _find_attorney(connection, email)
+
+
 def find_assignment(email: str) -> Assignment:
     """Return who has the prospect with this address.
 

@@ -67,6 +67,10 @@ class AssignedMeanwhile(LeadError):
         self.email = email
 
 
+class ListChanged(LeadError):
+    """The leads that something was to be done to are others now, or not as they were seen. Nothing was changed."""
+
+
 class NotAnActiveAttorney(LeadError):
     """The address does not belong to someone who can have prospects."""
 

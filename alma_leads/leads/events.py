@@ -34,6 +34,7 @@ _ONE = Sql(f"INSERT INTO lead_events ({_COLUMNS}) VALUES (:lead_id, {_ACTOR})")
 _OF_PROSPECTS = sql_in(
     f"INSERT INTO lead_events ({_COLUMNS}) SELECT id, {_ACTOR} FROM leads WHERE prospect_id IN :ids ORDER BY id"
 )
+_OF_LEADS = sql_in(f"INSERT INTO lead_events ({_COLUMNS}) SELECT id, {_ACTOR} FROM leads WHERE id IN :ids ORDER BY id")
 
 
 def record(
@@ -59,6 +60,13 @@ def record_for_prospects(
 ) -> None:
     """Add the same event to every lead of these prospects."""
     _OF_PROSPECTS.run(connection, ids=id_list(connection, prospect_ids), **_params(kind, actor, at, data))
+
+
+def record_for_leads(
+    connection: Connection, lead_ids: Iterable[int], *, kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]
+) -> None:
+    """Add the same event to each of these leads."""
+    _OF_LEADS.run(connection, ids=id_list(connection, lead_ids), **_params(kind, actor, at, data))
 
 
 def _params(kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]) -> dict[str, Any]:

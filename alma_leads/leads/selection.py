@@ -54,11 +54,15 @@ class Selection:
 
     def count_text(self) -> str:
         """Return the statement that counts the rows."""
-        return f"SELECT count(*) FROM {self.source} {self._clause()}"
+        return self.unordered_text("count(*)")
 
     def some_text(self) -> str:
         """Return the statement that finds the rows in any order, as far as it is read."""
-        return f"SELECT 1 FROM {self.source} {self._clause()}"
+        return self.unordered_text("1")
+
+    def unordered_text(self, columns: str) -> str:
+        """Return the statement that selects `columns` in any order."""
+        return f"SELECT {columns} FROM {self.source} {self._clause()}"
 
     def _clause(self) -> str:
         return f"WHERE {' AND '.join(self.where)}" if self.where else ""

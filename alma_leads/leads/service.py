@@ -20,14 +20,16 @@ from alma_leads.leads.state import LeadStatus, sources_of
 from alma_leads.resumes.service import KeptFile
 
 _SOURCES = ", ".join(f"'{source}'" for source in sources_of(LeadStatus.REACHED_OUT))
-_MARK = f"""
+MARK = f"""
     UPDATE leads SET status = 'REACHED_OUT', reached_out_at = :now, reached_out_by = :name, updated_at = :now,
            {first_contact.SETTLED}
     WHERE status IN ({_SOURCES})"""
+# What the event of a mark says.
+MARKED = {"status": {"old": LeadStatus.PENDING.value, "new": LeadStatus.REACHED_OUT.value}}
 # The rule of transitions stands in the WHERE: of two people who press together, one changes a row.
-_MARK_ONE = Sql(f"{_MARK} AND id = :id RETURNING id")
-_MARK_AS_SEEN = Sql(f"{_MARK} AND id = :id AND updated_at = :seen RETURNING id")
-_MARK_ALL = Sql(f"{_MARK} AND prospect_id = :prospect_id RETURNING id")
+_MARK_ONE = Sql(f"{MARK} AND id = :id RETURNING id")
+_MARK_AS_SEEN = Sql(f"{MARK} AND id = :id AND updated_at = :seen RETURNING id")
+_MARK_ALL = Sql(f"{MARK} AND prospect_id = :prospect_id RETURNING id")
 # Marks of one prospect's leads stand in line, so that two of them cannot wait for each other.
 _HOLD_PROSPECT = Sql("UPDATE prospects SET lead_count = lead_count WHERE id = :prospect_id")
 _CURRENT = Sql("SELECT status, prospect_id, updated_at FROM leads WHERE id = :id")
@@ -160,9 +162,8 @@ def mark_reached_out(
             if seen_updated_at is not None and current[2] != seen_updated_at:
                 raise LeadChanged(lead_id)
         marked = sorted(row[0] for row in rows)
-        data = {"status": {"old": LeadStatus.PENDING.value, "new": LeadStatus.REACHED_OUT.value}}
         for each in marked:
-            record(connection, each, kind=EventKind.REACHED_OUT, actor=actor, at=now, data=data)
+            record(connection, each, kind=EventKind.REACHED_OUT, actor=actor, at=now, data=MARKED)
     return marked
 
 

@@ -192,40 +192,6 @@ def test_only_an_active_attorney_can_be_given_a_prospect(app: Flask, desk: Flask
     assert events(app, "assigned") == 0
 
 
-def test_bulk_asks_once_and_names_the_people(app: Flask, desk: FlaskClient) -> None:
-    ioana, other, left = add_lead(app, **WHO), add_lead(app, first_name="Other", last_name="Person"), add_lead(app)
-    ids = [str(ioana), str(other), "999"]
-    where = "/internal/leads?status=PENDING"
-    asked = post(desk, "/internal/leads/bulk", do="reached_out", id=ids, next=where)
-    assert asked.status_code == 200
-    words = asked.get_data(as_text=True)
-    assert "Mark 2 leads reached out?" in words
-    assert "Ioana Țepeș" in words
-    assert "Other Person" in words
-    assert status(app, ioana) == "PENDING"
-    done = post(desk, "/internal/leads/bulk", do="reached_out", id=ids, next=where, confirmed="1")
-    assert (done.status_code, done.headers["Location"]) == (303, where)
-    assert [status(app, lead_id) for lead_id in (ioana, other, left)] == ["REACHED_OUT", "REACHED_OUT", "PENDING"]
-    assert "2 leads are marked reached out." in get(desk, where).text
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"do": "reached_out"},
-        {"do": "delete", "id": "1"},
-        {"id": "1"},
-        {"do": "reached_out", "id": "x"},
-        {"do": "reached_out", "id": "-1"},
-        {"do": "reached_out", "id": "9" * 30},
-        {"do": "reached_out", "id": [str(number) for number in range(101)]},
-    ],
-)
-def test_bulk_refuses_what_it_cannot_do(app: Flask, desk: FlaskClient, fields: dict[str, Any]) -> None:
-    add_lead(app)
-    assert post(desk, "/internal/leads/bulk", **fields).status_code == 422
-
-
 def test_a_viewer_presses_in_vain(app: Flask, client: FlaskClient) -> None:
     add_person(app, "Vera View", role=Role.VIEWER)
     sign_in(client, "Vera View")

@@ -52,12 +52,15 @@ WORDS: dict[Action, tuple[str, str]] = {
     Action.ABSENCE_REMOVED: ("Absence removed", "{who} took back when {subject} is away."),
     Action.ASSIGNED: ("Prospect assigned", "{who} assigned {subject} to {new}."),
     Action.UNASSIGNED: ("Prospect unassigned", "{who} took {subject} from {old}."),
+    Action.LEADS_MARKED: ("Leads marked", "{who} marked {subject} reached out."),
+    Action.LEADS_ASSIGNED: ("Leads assigned", "{who} assigned {subject} to {new}."),
     Action.ASSIGNMENTS_IMPORTED: ("Assignments imported", "{who} imported {subject}."),
     Action.ASSIGNMENTS_EXPORTED: ("Assignments exported", "{who} exported {subject}."),
 }
 # What the sentence has said already.
 _TOLD = {Action.ASSIGNED: {"old", "new"}, Action.UNASSIGNED: {"old", "new"}, Action.AUDIT_EXPORTED: {"count"}}
 _TOLD[Action.LEADS_EXPORTED] = _TOLD[Action.ASSIGNMENTS_EXPORTED] = _TOLD[Action.ASSIGNMENTS_IMPORTED] = {"count"}
+_TOLD[Action.LEADS_ASSIGNED] = {"new"}
 _LEAD = re.compile(r"lead ([1-9]\d*)")
 
 

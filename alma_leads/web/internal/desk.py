@@ -17,6 +17,7 @@ from alma_leads.leads.filters import DEFAULT_SORT, LeadFilter
 from alma_leads.leads.queries import LeadPage
 from alma_leads.web.auth import access, may, needs
 from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.internal.bulk_page import HELPDESK
 from alma_leads.web.internal.desk_frame import Desk, in_words
 from alma_leads.web.internal.lead_page import lead_page
 from alma_leads.web.internal.lead_rows import rows_html
@@ -72,7 +73,7 @@ def leads_page() -> Response:
             frame.count(connection)
     can_update = may(Permission.UPDATE_LEADS)
     hidden = asked.is_filtered and not page.rows
-    people = active_attorneys() if whole or hidden else []
+    people = active_attorneys()
     here = asked.query(cursor=request.args.get("cursor", ""))
     address = "/internal/leads" + (f"?{here}" if here else "")
     body = render_template(
@@ -101,6 +102,7 @@ def leads_page() -> Response:
         form_address=f"{settings().PUBLIC_URL}/",
         inactive=_inactive(asked, people) if whole else "",
         can_update=can_update,
+        assignees=_assignees(people) if may(Permission.ASSIGN_LEADS) else [],
         can_export=may(Permission.EXPORT_LEADS),
         part=not whole,
     )
@@ -149,6 +151,13 @@ def _attorney_options(asked: ListFilter, people: list[Attorney]) -> list[tuple[s
     chosen = asked.chosen.get("assigned_to", "")
     known = {value for value, _ in options}
     return options if chosen in known else [*options, (chosen, chosen)]
+
+
+def _assignees(people: list[Attorney]) -> list[tuple[str, str]]:
+    """Return (value, label) of those who can be given prospects: the reader first, the helpdesk last."""
+    named = sorted(people, key=lambda person: person.id != reader().id)
+    mine = [(person.email, "Me" if person.id == reader().id else person.name) for person in named]
+    return [*mine, (HELPDESK, "Helpdesk")]
 
 
 def _inactive(asked: ListFilter, people: list[Attorney]) -> str:

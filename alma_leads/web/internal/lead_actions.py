@@ -26,10 +26,8 @@ from alma_leads.web.internal.lead_rows import row_html
 from alma_leads.web.internal.list_request import mail_states, parse_list_filter, private, wants_part
 from alma_leads.web.internal.list_tabs import tabs_of
 from alma_leads.web.internal.toasts import Toast, keep_toast
-from alma_leads.web.problems import InputRefused
 
 LEAD_ID = "<int(max=9223372036854775807):lead_id>"
-MAX_BULK = 100
 
 
 @internal.post(f"/leads/{LEAD_ID}/reached-out")
@@ -63,35 +61,6 @@ def assign_lead(lead_id: int) -> Response:
         return swapped_lead(lead_id, "internal/swap_attorney.html", toast)
     keep_toast(toast)
     return go_back(f"/internal/leads/{lead_id}")
-
-
-@internal.post("/leads/bulk")
-@access(needs(Permission.UPDATE_LEADS))
-def bulk() -> Response:
-    """Mark several leads reached out: asks once, with the names, then does it."""
-    texts = request.form.getlist("id")
-    if request.form.get("do") != "reached_out":
-        raise InputRefused([("do", "Give reached_out")])
-    if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in texts):
-        raise InputRefused([("id", "Give the numbers of leads")])
-    if not 1 <= len(texts) <= MAX_BULK:
-        raise InputRefused([("id", f"Choose 1 to {MAX_BULK} leads")])
-    with reading(db.engine) as connection:
-        rows = queries.get_leads(connection, [int(text) for text in dict.fromkeys(texts)], public_url="")
-    pending = [row for row in rows if row.status == "PENDING"]
-    if not pending:
-        keep_toast(Toast("These leads were reached out already."))
-        return go_back()
-    if "confirmed" not in request.form:
-        page = render_template("internal/leads_bulk.html", rows=pending, done=len(rows) - len(pending), next=back())
-        return private(make_response(page))
-    marked = {each for row in pending for each in service.mark_reached_out(row.id, actor=actor(), with_siblings=True)}
-    keep_toast(Toast(f"{_leads(len(marked))} marked reached out."))
-    return go_back()
-
-
-def _leads(number: int) -> str:
-    return "1 lead is" if number == 1 else f"{number} leads are"
 
 
 def _mark_toast(lead: LeadRow, marked: Sequence[int]) -> Toast:

@@ -22,7 +22,7 @@ LATE, VERY_LATE = "late1", "late2"
 
 _PLACES = (
     *("id", "swap", "name", "query", "local", "domain", "iso", "full"),
-    *("when", "age", "due", "due_full", "initials", "attorney", "done"),
+    *("when", "age", "due", "due_full", "initials", "attorney", "seen", "done"),
 )
 
 
@@ -107,6 +107,7 @@ def _fill(
         "due_full": clock.full(due) if due else "",
         "initials": letters,
         "attorney": who,
+        "seen": escape(row.attorney_email or ""),
         "done": done,
     }
 

@@ -112,8 +112,11 @@ def delete_view(view_id: int) -> Response:
     return make_response(redirect(_HOME, 303))
 
 
-def words_of(query: str) -> str:
-    """Return what the list with this query string shows, in words: "pending, of Daniel Kim, oldest first"."""
+def words_of(query: str, *, arranged: bool = True) -> str:
+    """Return what the list with this query string shows, in words: "Pending, of Daniel Kim, oldest first".
+
+    Not `arranged`: without its order and page size; "All leads" when that leaves nothing.
+    """
     asked = dict(parse_qsl(query))
     names = {person.email: person.name for person in active_attorneys()} | {"me": "whoever reads it"}
     owner, received = asked.get("assigned_to", ""), asked.get("received", "")
@@ -128,10 +131,10 @@ def words_of(query: str) -> str:
         days if received == DATES or "created_from" in asked or "created_to" in asked else "",
         f"received: {RECEIVED[received].lower()}" if received and received in RECEIVED else "",
         f"with “{search}” in name or address" if search else "",
-        ORDER_WORDS.get(asked.get("sort", "-created_at"), ""),
-        f"{asked['limit']} on a page" if "limit" in asked else "",
+        ORDER_WORDS.get(asked.get("sort", "-created_at"), "") if arranged else "",
+        f"{asked['limit']} on a page" if "limit" in asked and arranged else "",
     ]
-    words = ", ".join(word for word in said if word)
+    words = ", ".join(word for word in said if word) or "all leads"
     return words[:1].upper() + words[1:]
 
 
