@@ -79,7 +79,7 @@
   d.addEventListener("htmx:afterSettle", function (e) {
     var r = keep && d.getElementById(keep), t = e.detail.target && d.getElementById(e.detail.target.id), h = had; keep = had = null;
     if (r && !r.contains(d.activeElement)) { var f = $(".name,[data-after-swap],a,button", r); if (f) f.focus(); if (r.matches(".leads tr")) { rows().forEach(function (x) { x.classList.remove("at"); }); r.classList.add("at"); } }
-    else if (!r && t) setTimeout(function () { if (d.activeElement && d.activeElement !== d.body) return; var f = (h && d.getElementById(h)) || $("[data-after-swap]", t) || t; f.focus(); }, 0);
+    else if (!r && t && e.detail.requestConfig.triggeringEvent) setTimeout(function () { if (d.activeElement && d.activeElement !== d.body) return; var f = (h && d.getElementById(h)) || $("[data-after-swap]", t) || t; f.focus(); }, 0);
   });
   d.addEventListener("htmx:afterSwap", function (e) { count(); var s = e.detail.target && e.detail.target.id; if (s === "list") { var g = $(".pager span"); say(g ? g.textContent : "No lead matches"); } });
   d.addEventListener("htmx:responseError", function () { say("That did not work. Try again."); });

@@ -17,6 +17,9 @@ class Permission(enum.StrEnum):
     EXPORT_LEADS = "leads:export"
     # Notes of one's own, changed and deleted: for people, as their pages are.
     WRITE_NOTES = "notes:write"
+    # For people too: a key reads no pages, and checks nothing.
+    READ_CONFLICTS = "conflicts:read"
+    RECORD_CONFLICTS = "conflicts:record"
     ASSIGN_LEADS = "leads:assign"
     # Saying when one is away, for people who have prospects.
     BE_AWAY = "account:away"
@@ -34,13 +37,14 @@ class Permission(enum.StrEnum):
     SET_UP_SECOND_FACTOR = "account:second-factor"
 
 
-_READS = {Permission.READ_LEADS, Permission.READ_OUTBOX}
+_READS = {Permission.READ_LEADS, Permission.READ_CONFLICTS, Permission.READ_OUTBOX}
 _OWN = {Permission.OWN_ACCOUNT, Permission.SET_UP_SECOND_FACTOR}
 _WORKS = {
     Permission.CREATE_LEADS,
     Permission.UPDATE_LEADS,
     Permission.EXPORT_LEADS,
     Permission.WRITE_NOTES,
+    Permission.RECORD_CONFLICTS,
     Permission.ASSIGN_LEADS,
     Permission.BE_AWAY,
     Permission.SHARE_VIEWS,

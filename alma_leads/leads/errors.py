@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alma_leads.leads.state import LeadStatus
+from alma_leads.leads.verdict import Verdict
 
 
 class LeadError(Exception):
@@ -54,6 +55,15 @@ class NoteChanged(LeadError):
     def __init__(self, text: str) -> None:
         super().__init__("This note was changed in another window since you opened it. Nothing of that is lost.")
         self.text = text
+
+
+class VerdictChanged(LeadError):
+    """Somebody recorded another verdict since the caller looked. Nothing was changed."""
+
+    def __init__(self, verdict: Verdict, name: str) -> None:
+        super().__init__(f"Nothing was changed: {name} recorded something else since this page was opened.")
+        self.verdict = verdict
+        self.name = name
 
 
 class AssignedMeanwhile(LeadError):

@@ -26,6 +26,7 @@ class EventKind(enum.StrEnum):
     NOTE_DELETED = "note_deleted"
     REMINDED = "reminded"
     ESCALATED = "escalated"
+    CONFLICT_CHECK = "conflict_check"
 
 
 _COLUMNS = "lead_id, kind, actor_kind, actor_id, actor_name, actor_address, data, at"

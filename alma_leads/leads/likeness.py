@@ -38,6 +38,8 @@ _SPELLINGS = (
 # the tests. Of short words a vowel says much: Tom is not Tim.
 _SAME_SOUND, _NEAR_SOUND, _CLOSE = 0.76, 0.92, 0.88
 _SHORT = 3
+_UNLIKE = 0.6
+_SPACES_APART = 3  # letters by which a name in more words may be longer and still be the same, written apart
 
 
 class Likeness(enum.IntEnum):
@@ -130,21 +132,26 @@ def likeness(one: str, other: str) -> Likeness:
         return Likeness.VERY_SIMILAR
     few, many = sorted((one.split(), other.split()), key=len)
     found = _compare(few, many)
-    if found is not Likeness.VERY_SIMILAR and len(few) >= _FEWEST and len(many) == len(few) + 1:
-        found = max(found, *(_compare(few, joined) for joined in _joined(many)))
-    return found
+    if found is Likeness.VERY_SIMILAR or len(few) < _FEWEST or len(many) != len(few) + 1:
+        return found
+    if abs(len(one) - len(other)) > _SPACES_APART:  # a word more, and not one that was written apart
+        return found
+    return max(found, *(_compare(few, joined) for joined in _joined(many)))
 
 
 def _compare(few: list[str], many: list[str]) -> Likeness:
     """Say how much they are alike: each word of the shorter name must be found in the other, in any order."""
     if min(len(few), _FEWEST) != min(len(many), _FEWEST):  # one name alone says too little
         return Likeness.NONE
-    scores = sorted(
-        ((_score(a, b), i, j) for i, a in enumerate(few) for j, b in enumerate(many)), key=lambda each: -each[0]
-    )
+    scores = []
+    for i, word in enumerate(few):
+        of_word = [(score, i, j) for j, other in enumerate(many) if (score := _score(word, other))]
+        if not of_word:
+            return Likeness.NONE
+        scores += of_word
     least, left, free = 1.0, set(range(len(few))), set(range(len(many)))
-    for score, i, j in scores:
-        if score and i in left and j in free:
+    for score, i, j in sorted(scores, key=lambda each: -each[0]):
+        if i in left and j in free:
             least = min(least, score)
             left.remove(i)
             free.remove(j)
@@ -153,9 +160,14 @@ def _compare(few: list[str], many: list[str]) -> Likeness:
     return Likeness.VERY_SIMILAR if not free and least >= _CLOSE else Likeness.SIMILAR
 
 
-@lru_cache(maxsize=20_000)
 def _score(one: str, other: str) -> float:
     """Return how alike two words are, from 0 (not) to 1 (the same)."""
+    # Most words of most candidates are nothing like each other, and this tells at once.
+    return 0.0 if jaro_winkler_similarity(one, other) < _UNLIKE else _score_closely(one, other)
+
+
+@lru_cache(maxsize=20_000)
+def _score_closely(one: str, other: str) -> float:
     level, other_level = _level(one), _level(other)
     if level == other_level:
         return 1.0

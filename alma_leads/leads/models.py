@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from alma_leads.database import Base, UtcDateTime, text_enum
 from alma_leads.leads.source import Source
 from alma_leads.leads.state import LeadStatus
+from alma_leads.leads.verdict import Verdict
 
 
 def _pending_index(name: str, *columns: str, having: str = "") -> Index:
@@ -55,6 +56,8 @@ class Lead(Base):
     `amber_at` and `due_at` are when the firm's target for a first contact comes near and is passed; there are none
     without a target. They hold for the settings of `clock_version`. `remind_at` is when the next reminder goes out, if
     one will; `reminders` how many have: 1 the attorney's, 2 the helpdesk's as well, or somebody has acted.
+
+    `conflict` is the newest verdict of a conflict check, `conflict_by` the name at the time.
     """
 
     __tablename__ = "leads"
@@ -82,6 +85,11 @@ class Lead(Base):
     remind_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reminders: Mapped[int] = mapped_column(server_default=text("0"))
     clock_version: Mapped[int] = mapped_column(server_default=text("0"))
+    conflict: Mapped[Verdict] = mapped_column(
+        text_enum(Verdict, name="conflict", length=10), server_default=text("'unchecked'")
+    )
+    conflict_by: Mapped[str | None] = mapped_column(String(200))
+    conflict_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (
         CheckConstraint("(status = 'REACHED_OUT') = (reached_out_at IS NOT NULL)", name="reached_out_at"),

@@ -21,7 +21,8 @@ NEWER_CAP = 100
 class LeadRow(NamedTuple):
     """A lead as it is shown. Moments are RFC 3339 text; `lead_count` counts all leads of the prospect.
 
-    `amber_at` and `due_at`: when the firm's target comes near and is passed; None without a target.
+    `amber_at` and `due_at`: when the firm's target comes near and is passed; None without a target. `conflict` is the
+    verdict of the conflict check.
     """
 
     id: int
@@ -40,6 +41,9 @@ class LeadRow(NamedTuple):
     prospect_id: int
     amber_at: str | None
     due_at: str | None
+    conflict: str
+    conflict_by: str | None
+    conflict_at: str | None
 
 
 class LeadPage(NamedTuple):
@@ -80,7 +84,8 @@ _COLUMNS = """
     l.id, l.first_name, l.last_name, l.email,
     coalesce(l.resume_url, :files || l.id || '/resume'),
     l.status, l.created_at, l.updated_at, l.reached_out_at,
-    u.email, u.name, l.reached_out_by, p.lead_count, l.prospect_id, l.amber_at, l.due_at"""
+    u.email, u.name, l.reached_out_by, p.lead_count, l.prospect_id, l.amber_at, l.due_at,
+    l.conflict, l.conflict_by, l.conflict_at"""
 _JOINS = "JOIN prospects p ON p.id = l.prospect_id LEFT JOIN users u ON u.id = l.attorney_id"
 
 # A full lead as programs see it, in this order; no prospect is looked up for it.

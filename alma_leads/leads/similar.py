@@ -36,7 +36,7 @@ class Why(enum.StrEnum):
 class Candidate(NamedTuple):
     """An earlier lead. `created_at` is a stamp, `attorney_name` None without one.
 
-    `why` is empty for the same address.
+    `conflict` is the verdict of its own check, if anybody has said one. `why` is empty for the same address.
     """
 
     id: int
@@ -46,6 +46,9 @@ class Candidate(NamedTuple):
     status: str
     created_at: str
     attorney_name: str | None
+    conflict: str
+    conflict_by: str | None
+    conflict_at: str | None
     why: tuple[Why, ...]
 
 
@@ -61,7 +64,9 @@ class Similar(NamedTuple):
     more: bool
 
 
-_COLUMNS = "l.id, l.first_name, l.last_name, l.email, l.status, l.created_at, u.name"
+_COLUMNS = """
+    l.id, l.first_name, l.last_name, l.email, l.status, l.created_at, u.name,
+    l.conflict, l.conflict_by, l.conflict_at"""
 _ATTORNEY = "LEFT JOIN users u ON u.id = l.attorney_id"
 _PROSPECT = Sql("SELECT email FROM prospects WHERE id = :id")
 _OWN = Sql(f"""

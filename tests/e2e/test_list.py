@@ -44,6 +44,20 @@ def said(page: Page, words: str | re.Pattern[str]) -> None:
     expect(page.locator("#announce")).to_have_text(words)
 
 
+def test_a_conflict_check_comes_by_itself_and_takes_no_focus_until_it_is_pressed(desk: LeadsPage) -> None:
+    page = desk.page
+    page.get_by_role("link", name="Lead No20", exact=True).click()
+    card = page.get_by_role("region", name="Conflict check")
+    expect(card.get_by_role("button", name="Clear")).to_be_visible()
+    expect(page.locator("body")).to_be_focused()
+    check(page, "a lead with its conflict check")
+    card.get_by_label("Note (optional)").fill("A cousin of a client")
+    card.get_by_role("button", name="Conflict").click()
+    expect(card.get_by_role("heading", name="Conflict check")).to_be_focused()
+    expect(page.locator("#lead-head")).to_contain_text("Conflict, by")
+    expect(page.locator("#timeline")).to_contain_text("A cousin of a client")
+
+
 def test_the_list_by_keyboard(desk: LeadsPage) -> None:
     page, keyboard = desk.page, desk.page.keyboard
     complaints = watch(page)

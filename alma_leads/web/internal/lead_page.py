@@ -23,6 +23,7 @@ from alma_leads.leads.state import LeadStatus
 from alma_leads.outbox.queries import MessageRow, of_correlation
 from alma_leads.resumes.service import of_lead
 from alma_leads.web.auth import may
+from alma_leads.web.internal.conflict_card import check_of
 from alma_leads.web.internal.dates import Clock, in_sentence
 from alma_leads.web.internal.desk_frame import Desk, reader_clock, with_absence
 from alma_leads.web.internal.lead_rows import VERY_LATE, lateness
@@ -32,6 +33,7 @@ from alma_leads.web.internal.resume_view import resume_view
 from alma_leads.web.internal.timeline import mail_name, timeline
 from alma_leads.web.sessions import reader
 
+ORIGIN = "from"  # in the address of a lead: from which other it was opened
 _COUNTED_BEFORE = 50  # a place further down the list is not said
 _OTHERS_SHOWN = 10
 
@@ -43,6 +45,14 @@ class Place(NamedTuple):
     following: str
     words: str
     order: str
+
+
+class Origin(NamedTuple):
+    """The lead from which this one was opened: its page, and what the address of this one says of it."""
+
+    id: int
+    address: str
+    suffix: str
 
 
 class Mail(NamedTuple):
@@ -66,6 +76,11 @@ def lead_page(lead_id: int) -> Response:
     return private(make_response(render_template("internal/lead.html", **lead_context(lead_id, _pairs(), query))))
 
 
+def without_origin(query: str) -> str:
+    """Return a lead's query string without the lead that it was opened from: that of its list."""
+    return "&".join(part for part in query.split("&") if not part.startswith(f"{ORIGIN}="))
+
+
 def _pairs() -> list[tuple[str, str]]:
     return list(request.args.items(multi=True))
 
@@ -77,6 +92,8 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
         LeadNotFound: there is none.
     """
     clock = reader_clock()
+    opened_from = next((value for name, value in pairs if name == ORIGIN), "")
+    pairs, query = [pair for pair in pairs if pair[0] != ORIGIN], without_origin(query)
     with reading(db.engine) as connection:
         lead = queries.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
         if lead is None:
@@ -96,9 +113,14 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
         names.setdefault(lead.attorney_email, lead.attorney_name or lead.attorney_email)
     helpdesk = {settings().HELPDESK_EMAIL or "": "the helpdesk"}
     suffix = f"?{query}" if query else ""
+    origin = _origin(opened_from, suffix)
+    own_suffix = origin.suffix if origin else suffix
     pending = lead.status == LeadStatus.PENDING
     return {
         "lead": lead,
+        "lead_id": lead.id,
+        "check": check_of(lead, clock),
+        "origin": origin,
         "name": f"{lead.first_name} {lead.last_name}",
         "pending": pending,
         "late": lateness(lead, clock),
@@ -127,10 +149,19 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
         "can_write_notes": may(Permission.WRITE_NOTES),
         "can_assign": may(Permission.ASSIGN_LEADS),
         "can_send": may(Permission.MANAGE_OUTBOX),
-        "here": f"/internal/leads/{lead_id}{suffix}",
+        "can_record": may(Permission.RECORD_CONFLICTS),
+        "here": f"/internal/leads/{lead_id}{own_suffix}",
+        "check_address": f"/internal/leads/{lead_id}/conflict{own_suffix}",
         "list_address": f"/internal/leads{suffix}",
         "list_query": query,
     }
+
+
+def _origin(text: str, suffix: str) -> Origin | None:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        return None
+    lead_id = int(text)
+    return Origin(lead_id, f"/internal/leads/{lead_id}{suffix}", f"?{ORIGIN}={lead_id}" + suffix.replace("?", "&", 1))
 
 
 def _others(connection: Connection, lead: LeadRow) -> list[LeadRow]:

@@ -11,6 +11,7 @@ from alma_leads.leads.emails import ASSIGNED, CONFIRMATION, DIGEST, NOTIFICATION
 from alma_leads.leads.events import EventKind
 from alma_leads.leads.notes import Note, gather
 from alma_leads.leads.queries import EventRow, LeadRow
+from alma_leads.leads.verdict import Verdict
 from alma_leads.outbox.queries import MessageRow
 from alma_leads.web.internal.dates import Clock, in_sentence
 
@@ -111,6 +112,8 @@ def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: 
             old = _person(event, "old", names)
             sentence = Markup("{} took this prospect from {}. The helpdesk has it now.").format(who, old)
             icon = "person"
+        case EventKind.CONFLICT_CHECK:
+            icon, tone, sentence = _of_verdict(event, who)
         case EventKind.REMINDED:
             told = Markup('<b dir="auto">{}</b>').format(event.data.get("to") or "the helpdesk")
             icon, tone, sentence = "clock", "warn", Markup("Past the target: a reminder goes to {}.").format(told)
@@ -119,7 +122,19 @@ def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: 
                 sentence += why
         case EventKind.ESCALATED:
             icon, tone, sentence = "clock", "bad", Markup("Past twice the target: the helpdesk is told.")
-    return Entry(event.at, icon, tone, sentence, clock.moment(event.at))
+    note = str(event.data.get("text", "")) if event.kind == EventKind.CONFLICT_CHECK else ""
+    return Entry(event.at, icon, tone, sentence, clock.moment(event.at), note)
+
+
+def _of_verdict(event: EventRow, who: Markup) -> tuple[str, str, Markup]:
+    """Return picture, tone and sentence of a conflict check."""
+    match event.data.get("verdict", {}).get("new"):
+        case Verdict.CLEAR:
+            return "done", "on", Markup("{} checked for conflicts: clear.").format(who)
+        case Verdict.CONFLICT:
+            return "flag", "bad", Markup("{} checked for conflicts: conflict.").format(who)
+        case _:
+            return "pending", "", Markup("{} took the conflict check back: not checked.").format(who)
 
 
 def _of_note(event: EventRow, note: Note, reader_id: int, sees_deleted: bool, clock: Clock) -> Entry:
