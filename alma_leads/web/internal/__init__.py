@@ -7,11 +7,8 @@ from alma_leads.web.internal import (
     api,
     assignments_page,
     audit_page,
-<<<<<<< HEAD
     bulk_page,
-=======
     conflict,
->>>>>>> 349edfb (Record on the page of a lead whether it is in conflict with earlier ones)
     desk,
     first_contact_page,
     keys_page,
@@ -35,11 +32,8 @@ __all__ = [
     "api",
     "assignments_page",
     "audit_page",
-<<<<<<< HEAD
     "bulk_page",
-=======
     "conflict",
->>>>>>> 349edfb (Record on the page of a lead whether it is in conflict with earlier ones)
     "desk",
     "first_contact_page",
     "internal",
