@@ -35,6 +35,10 @@
   d.addEventListener("click", function (e) { $$("details.menu[open]").forEach(function (m) { if (!m.contains(e.target) || e.target.closest("a")) m.open = false; }); });
   d.addEventListener("keydown", function (e) { var m = e.key === "Escape" && $("details.menu[open]"); if (m) { m.open = false; $("summary", m).focus(); } });
 
+  // What was done is said for 8 s, but not taken from under the pointer or the focus. A refusal stays until it is closed.
+  function fade() { $$(".toast:not([data-stays])").forEach(function (t) { t.dataset.stays = ""; setTimeout(function go() { if (t.matches(":hover,:focus-within")) setTimeout(go, 2000); else t.remove(); }, 8000); }); }
+  fade(); d.addEventListener("htmx:afterSettle", fade);
+
   // Selection
   function boxes() { return $$("tbody input[type=checkbox]"); }
   function count() { var n = boxes().filter(function (b) { return b.checked; }).length, c = $("[data-count]"), a = $("[data-all]"); if (c) c.textContent = n; if (a) { a.indeterminate = n > 0 && n < boxes().length; a.checked = n > 0 && n === boxes().length; } return n; }
@@ -50,14 +54,16 @@
   function go(n) { var r = rows(), i = r.indexOf(at()), k = r[Math.max(0, Math.min(r.length - 1, i + n))]; if (!k) return; r.forEach(function (x) { x.classList.remove("at"); }); k.classList.add("at"); $(".name", k).focus(); }
   d.addEventListener("keydown", function (e) {
     var t = e.target, typing = t.matches("input:not([type=checkbox]),textarea,select");
-    if (e.key === "Escape" && t.id === "q") { t.blur(); return; }
+    if (e.key === "Escape" && t.form && t.form.dataset.leave) { $(t.form.dataset.leave).focus(); return; }
+    if (e.key === "Enter" && (e.ctrlKey || e.metaKey) && t.matches("textarea") && t.form) { t.form.requestSubmit(); return; }
     if (typing || e.ctrlKey || e.metaKey || e.altKey || d.body.dataset.keys === "off" || $("dialog[open]")) return;
     var r = at(), k = e.key;
     if (k === "/" && $("#q")) { e.preventDefault(); $("#q").focus(); $("#q").select(); }
     else if (k === "?" && $("#keys")) $("#keys").showModal();
-    else if (k === "j" || k === "k") { if (rows().length) go(k === "j" ? 1 : -1); else { var l = $("a[aria-keyshortcuts=" + k + "]"); if (l) l.click(); } }
+    else if ((k === "j" || k === "k") && rows().length) go(k === "j" ? 1 : -1);
     else if (k === "x" && r) { var b = $("input", r); b.checked = !b.checked; say(count() + " selected"); }
     else if (k === "e" && r) { var a = $(".act .btn", r); if (a) a.focus(); }
+    else if (/^[a-z]$/.test(k) && $("[aria-keyshortcuts=" + k + "]")) { var l = $("[aria-keyshortcuts=" + k + "]"); e.preventDefault(); if (l.rel) l.click(); else l.focus(); }
     else if (k === "Escape") { boxes().forEach(function (b) { b.checked = false; }); count(); }
   });
   var kd = $("dialog[data-open]"); if (kd) kd.showModal();

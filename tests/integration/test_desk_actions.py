@@ -127,7 +127,7 @@ def test_a_script_gets_the_row_its_siblings_the_counts_and_a_toast(app: Flask, d
     assert words.count("by you, just now") == 2
     assert f'href="/internal/leads/{second}?status=PENDING&amp;q=i"' in words
     assert '<span id="n-pending" hx-swap-oob="innerHTML">0</span>' in words
-    assert '<div hx-swap-oob="beforeend:#toasts">' in words
+    assert '<div hx-swap-oob="innerHTML:#toasts">' in words
     again = post(desk, f"/internal/leads/{second}/reached-out", part=f"lead-{second}").get_data(as_text=True)
     assert "by Rosa Delgado, just now" in again
 

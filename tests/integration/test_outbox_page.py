@@ -83,7 +83,7 @@ def test_a_script_gets_the_message_in_place(app: Flask, desk: FlaskClient) -> No
     words = answer.get_data(as_text=True)
     assert words.lstrip().startswith(f'<div class="dl" id="msg-{dead}">')
     assert "Queued" in words
-    assert '<div hx-swap-oob="beforeend:#toasts">' in words
+    assert '<div hx-swap-oob="innerHTML:#toasts">' in words
     later = desk.get(f"/internal/outbox/{dead}", headers={**HTML, "HX-Request": "true", "HX-Target": f"msg-{dead}"})
     assert "Queued" in later.get_data(as_text=True)
 
