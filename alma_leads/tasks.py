@@ -24,6 +24,7 @@ from alma_leads.leads.bulk_service import work_off
 from alma_leads.leads.clock_service import recalculate
 from alma_leads.leads.digest_service import send_digests
 from alma_leads.leads.reminder_service import send_reminders
+from alma_leads.leads.resume_service import read_next_resume
 from alma_leads.leads.service import forget_old_keys
 from alma_leads.outbox.delivery import Drain, configured_drain
 from alma_leads.outbox.queries import next_due
@@ -37,6 +38,7 @@ IDLE_S = 5.0  # the thread that knocks, and its connection, are kept for so long
 POLL_S = 0.35  # a queue in a file has to be looked at
 LINGER_S = 1.0  # the queue's timer is no finer: what comes due sooner is waited for
 FALLBACK_S = 90.0  # without a task for so long, the queue itself must be in trouble
+READ_FOR_S = 45.0  # then the thread is free for a while; the next sweep goes on
 GRACE_S = 5.0  # an e-mail in flight may take so long when the worker is told to stop
 
 # What promises e-mails by the clock. Each is safe to run at any time, by any number of workers.
@@ -120,22 +122,30 @@ class Background:
             return False
 
     def work(self) -> None:
-        """Deliver what is due, and do what was asked for of many leads."""
+        """Deliver what is due, and then do what takes longer."""
         self.deliver()
         self.work_off()
 
     def work_off(self) -> None:
-        """Do what was asked for of many leads. One thread does; the others stay free to deliver."""
+        """Do what was asked for of many leads, and read resumes. One thread does; the others stay free to deliver."""
         if self.stopping.is_set() or not self._working_off.acquire(blocking=False):
             return
         try:
             with self._app.app_context():
-                if work_off(stopped=self.stopping.is_set) and not self.stopping.is_set():
-                    self.enqueue_deliver()
+                self._work_off()
         except Exception:
-            log.exception("bulk action failed")
+            log.exception("a bulk action or reading a resume failed")
         finally:
             self._working_off.release()
+
+    def _work_off(self) -> None:
+        """Between any two resumes look at what people wait for."""
+        until = time.monotonic() + READ_FOR_S
+        read = True
+        while read and not self.stopping.is_set():
+            if work_off(stopped=self.stopping.is_set) and not self.stopping.is_set():
+                self.enqueue_deliver()
+            read = time.monotonic() < until and read_next_resume(self.stopping)
 
     def deliver(self) -> None:
         """Deliver what is due, and see to it that this happens again when something comes due soon."""

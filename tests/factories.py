@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pikepdf
+from pikepdf import Dictionary, Name
 
 _numbers = count(1)
 
@@ -31,6 +32,20 @@ def pdf_bytes(text: str = "Resume") -> bytes:
     document = pikepdf.new()
     document.add_blank_page(page_size=(200, 200))
     document.docinfo["/Title"] = text
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+def pdf_with_text(*pages: str) -> bytes:
+    """Return a PDF in US letter that says something: a text for each page, in Latin letters."""
+    document = pikepdf.new()
+    font = Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica, Encoding=Name.WinAnsiEncoding)
+    for text in pages:
+        lines = b" T*\n".join(b"<" + line.encode("cp1252").hex().encode() + b"> Tj" for line in text.split("\n"))
+        page = document.add_blank_page(page_size=(612, 792)).obj
+        page.Resources = Dictionary(Font=Dictionary(F=font))
+        page.Contents = document.make_stream(b"BT /F 12 Tf 16 TL 60 700 Td\n" + lines + b"\nET")
     buffer = io.BytesIO()
     document.save(buffer)
     return buffer.getvalue()

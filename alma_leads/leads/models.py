@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alma_leads.database import Base, UtcDateTime, text_enum
@@ -124,6 +125,20 @@ class SavedView(Base):
     saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     __table_args__ = (UniqueConstraint("owner_id", "name"),)
+
+
+class ResumeText(Base):
+    """What a lead's uploaded resume says, as a worker has read it.
+
+    `words` are those by which it is found, each once and folded: between spaces on SQLite, which keeps an index of them
+    by triggers; a `tsvector` on PostgreSQL.
+    """
+
+    __tablename__ = "resume_texts"
+
+    lead_id: Mapped[int] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"), primary_key=True)
+    words: Mapped[str] = mapped_column(Text().with_variant(TSVECTOR(), "postgresql"))
+    body: Mapped[str] = mapped_column(Text)
 
 
 class LeadEvent(Base):

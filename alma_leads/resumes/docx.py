@@ -136,7 +136,7 @@ def _check_part(
     archive: ZipFile, entry: ZipInfo, room: int, on_element: Callable[[str, Attributes], None] | None
 ) -> int:
     """Unpack a part, look at it if it is XML, and return its size."""
-    parser = None if on_element is None else _parser(on_element)
+    parser = None if on_element is None else _parser_for(on_element)
     size = 0
     with archive.open(entry) as part:
         while piece := part.read(CHUNK_BYTES):
@@ -150,12 +150,17 @@ def _check_part(
     return size
 
 
-def _parser(on_element: Callable[[str, Attributes], None]) -> expat.XMLParserType:
+def _parser_for(on_element: Callable[[str, Attributes], None]) -> expat.XMLParserType:
+    parser = xml_parser()
+    if on_element is not _ignore:
+        parser.StartElementHandler = on_element
+    return parser
+
+
+def xml_parser() -> expat.XMLParserType:
     """Return a parser that accepts no document type, in whatever encoding it is written: so no entities, no bombs."""
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse_doctype
-    if on_element is not _ignore:
-        parser.StartElementHandler = on_element
     return parser
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database import Base, UtcDateTime
+from alma_leads.database import Base, UtcDateTime, text_enum
+
+_UNREAD = "preview = 'pending' AND lead_id IS NOT NULL"
+
+
+class Preview(enum.StrEnum):
+    """Whether a file has been read for the desk: not yet, with what could be had of it, or in vain."""
+
+    PENDING = "pending"
+    MADE = "made"
+    NONE = "none"
 
 
 class Resume(Base):
@@ -15,6 +26,10 @@ class Resume(Base):
 
     A row without a lead is an upload in progress, one kept from a form with errors, what a crash left, or what a
     deleted lead left: the sweep discards it (object first, row last) when it is old enough.
+
+    What a worker reads from it for the desk is its `preview`: a picture of the first page, stored beside it if there is
+    a `picture_width`, and `pages` where the file has any. `preview_tries` counts the workers that took it;
+    `preview_due_at` is when the next one may. `preview_failure` is the name of the reason why there is none.
     """
 
     __tablename__ = "resumes"
@@ -28,8 +43,18 @@ class Resume(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     discarded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    preview: Mapped[Preview] = mapped_column(
+        text_enum(Preview, name="preview", length=10), server_default=text("'pending'")
+    )
+    preview_tries: Mapped[int] = mapped_column(server_default=text("0"))
+    preview_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    preview_failure: Mapped[str | None] = mapped_column(String(20))
+    pages: Mapped[int | None]
+    picture_width: Mapped[int | None]
+    picture_height: Mapped[int | None]
 
     __table_args__ = (
+        Index("ix_resumes_unread", "id", postgresql_where=text(_UNREAD), sqlite_where=text(_UNREAD)),
         Index(
             "ix_resumes_unattached",
             "created_at",

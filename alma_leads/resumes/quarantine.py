@@ -1,46 +1,98 @@
 """Looking at a stranger's file in a process of its own, with little time and memory. Knows what no file is made of.
 
-qpdf is native code that holds Python's lock: in the server's own process a hostile file could stop every request, or
-end it. Here the worst it can do is to be refused.
+qpdf and PDFium are native code that holds Python's lock: in the server's own process a hostile file could stop every
+request, or end it. Here the worst it can do is to be refused.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, NamedTuple
 
 from alma_leads.resumes.errors import Reason, RefusedFile
+from alma_leads.resumes.reading import Reading
 
 WALL_SECONDS = 30
+LOOK_EVERY_S = 0.2
 _INSPECTOR = Path(__file__).with_name("inspector.py")
+
+Kind = Literal["pdf", "docx"]
 
 
 class InspectionFailed(Exception):
     """The process that looks at files could not do so, for a reason that is not the file's. Carries its last words."""
 
 
-def check_apart(file: IO[bytes], *, kind: Literal["pdf", "docx"]) -> None:
+class Stopped(Exception):
+    """Nobody waits for the answer any more; the process is gone."""
+
+
+class _Work(NamedTuple):
+    """What the process does: a function of a module beside this one. Seconds of CPU; niceness as in nice(2)."""
+
+    module: str
+    function: str
+    cpu_seconds: int
+    niceness: int
+
+
+def check_apart(file: IO[bytes], *, kind: Kind) -> None:
     """Let `alma_leads.resumes.<kind>.check` look at `file`, which is open on a descriptor, in another process.
 
     Raises:
         RefusedFile: says why, and what to do.
         InspectionFailed: nobody knows whether the file is fine.
     """
+    _run(file, _Work(kind, "check", cpu_seconds=2, niceness=0), stop=None)
+
+
+def read_apart(file: IO[bytes], *, kind: Kind, stop: threading.Event) -> Reading:
+    """Let `alma_leads.resumes.<kind>_reading.read` read `file`, which is open on a descriptor, in another process.
+
+    Raises:
+        RefusedFile: it cannot be read, or not within the limits.
+        InspectionFailed: nobody knows whether it can be read.
+        Stopped: `stop` was set.
+    """
+    # Nobody waits for this, and others do for the processor.
+    work = _Work(f"{kind}_reading", "read", cpu_seconds=10, niceness=10)
+    return Reading.from_bytes(_run(file, work, stop=stop))
+
+
+def _run(file: IO[bytes], work: _Work, *, stop: threading.Event | None) -> bytes:
     file.seek(0)
-    command = [sys.executable, "-I", str(_INSPECTOR), kind]
-    try:
-        # A session of its own: Ctrl-C stops the server, which finishes what it has begun.
-        ended = subprocess.run(  # noqa: S603 -- our own interpreter, our own file, one of two words
-            command, stdin=file, capture_output=True, timeout=WALL_SECONDS, check=False, start_new_session=True
-        )
-    except subprocess.TimeoutExpired:
-        raise RefusedFile(Reason.TOO_COMPLEX) from None
-    if ended.returncode < 0:  # a signal: out of time, or qpdf fell over the file
+    command = [sys.executable, "-I", str(_INSPECTOR), *map(str, work)]
+    # A session of its own: Ctrl-C stops the server, which finishes what it has begun.
+    with subprocess.Popen(  # noqa: S603 -- our own interpreter, our own file, words of our own
+        command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            said, complained = _wait(process, stop)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode < 0:  # a signal: out of time, or the library fell over the file
         raise RefusedFile(Reason.TOO_COMPLEX)
-    answer = ended.stdout.decode()
-    if ended.returncode or answer not in {"FINE", *Reason.__members__}:
-        raise InspectionFailed(ended.stderr.decode(errors="replace")[-2000:])
-    if answer != "FINE":
-        raise RefusedFile(Reason[answer])
+    verdict, _, answer = said.partition(b"\n")
+    word = verdict.decode(errors="replace")
+    if process.returncode or word not in {"FINE", *Reason.__members__}:
+        raise InspectionFailed(complained.decode(errors="replace")[-2000:])
+    if word != "FINE":
+        raise RefusedFile(Reason[word])
+    return answer
+
+
+def _wait(process: subprocess.Popen[bytes], stop: threading.Event | None) -> tuple[bytes, bytes]:
+    until = time.monotonic() + WALL_SECONDS
+    while (left := until - time.monotonic()) > 0:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        try:
+            return process.communicate(timeout=left if stop is None else min(left, LOOK_EVERY_S))
+        except subprocess.TimeoutExpired:
+            continue
+    raise RefusedFile(Reason.TOO_COMPLEX)

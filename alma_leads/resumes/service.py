@@ -19,6 +19,7 @@ from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.resumes import storage
 from alma_leads.resumes.errors import FileTooLarge, RefusedFile
+from alma_leads.resumes.previews import PreviewRow, picture_name
 from alma_leads.resumes.sniff import inspect
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "keep_file",
     "of_lead",
     "read",
+    "read_picture",
     "sweep_unattached",
 ]
 
@@ -54,9 +56,12 @@ _DISCARD = Sql("""
 _DISCARD_OLD = Sql("""
     UPDATE resumes SET discarded_at = :now WHERE lead_id IS NULL AND discarded_at IS NULL AND created_at < :before
 """)
+# Not while a worker may be making a picture of it, which nobody would know of.
 _DISCARDED = Sql("""
     SELECT id, storage_name FROM resumes
-    WHERE lead_id IS NULL AND discarded_at IS NOT NULL AND id > :after ORDER BY id LIMIT :limit
+    WHERE lead_id IS NULL AND discarded_at IS NOT NULL AND id > :after
+      AND (preview_due_at IS NULL OR preview_due_at <= :now)
+    ORDER BY id LIMIT :limit
 """)
 _DELETE = Sql("DELETE FROM resumes WHERE storage_name = :storage_name AND lead_id IS NULL AND discarded_at IS NOT NULL")
 _UNATTACHED = Sql(f"""
@@ -131,6 +136,17 @@ def read(kept: KeptFile) -> Iterator[bytes]:
     return storage.read(settings().RESUME_STORAGE_URL, kept.storage_name)
 
 
+def read_picture(preview: PreviewRow) -> Iterator[bytes]:
+    """Yield the picture of a file's first page in pieces.
+
+    Raises:
+        FileNotFoundError: there is none, or the storage has lost it.
+    """
+    if preview.width is None:
+        raise FileNotFoundError(preview.storage_name)
+    return storage.read(settings().RESUME_STORAGE_URL, picture_name(preview.storage_name))
+
+
 def discard(storage_name: str) -> None:
     """Remove a file that belongs to nobody. One that a lead has stays. A failing storage is left to the sweep."""
     with transaction(db.engine) as connection:
@@ -147,7 +163,7 @@ def sweep_unattached(*, older_than: timedelta = UNATTACHED_FOR) -> int:
     removed = last = 0
     while True:
         with reading(db.engine) as connection:
-            rows = _DISCARDED.rows(connection, after=last, limit=SWEEP_BATCH)
+            rows = _DISCARDED.rows(connection, after=last, now=to_stamp(now), limit=SWEEP_BATCH)
         if not rows:
             return removed
         removed += sum(_try_to_remove(storage_name) for _, storage_name in rows)
@@ -163,9 +179,10 @@ def _discard_quietly(storage_name: str) -> None:
 
 
 def _try_to_remove(storage_name: str) -> bool:
-    """Delete the object, then the row. A storage that fails leaves the row, so that the next sweep tries again."""
+    """Delete the objects, then the row. A storage that fails leaves the row, so that the next sweep tries again."""
     try:
-        storage.delete(settings().RESUME_STORAGE_URL, storage_name)
+        for name in (picture_name(storage_name), storage_name):
+            storage.delete(settings().RESUME_STORAGE_URL, name)
     except Exception:
         log.warning("a discarded file could not be deleted yet", exc_info=True)
         return False

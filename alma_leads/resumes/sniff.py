@@ -7,10 +7,10 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from tempfile import TemporaryFile
-from typing import IO, Literal
+from typing import IO
 
 from alma_leads.resumes.errors import FileTooLarge, Reason, RefusedFile
-from alma_leads.resumes.quarantine import check_apart
+from alma_leads.resumes.quarantine import Kind, check_apart
 
 CHUNK_BYTES = 65_536
 MAX_NAME_BYTES = 255  # what file systems take, so that whoever downloads it can keep the name
@@ -18,7 +18,6 @@ MAX_EXTENSION_LENGTH = 10
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-Kind = Literal["pdf", "docx"]
 _MEDIA_TYPES: dict[Kind, str] = {"pdf": PDF, "docx": DOCX}
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")

@@ -280,4 +280,5 @@ def test_an_uploaded_file_is_a_row_with_a_download(app: Flask, desk: FlaskClient
     assert "PDF, 1 kB" in page.text
     assert page.all("a", href=f"/internal/leads/{lead_id}/resume")
     assert "The prospect also gave a link to drive.example.com" in page.text
+    assert "A picture of the first page is being made." in page.text
     assert page.all("img") == []

@@ -20,6 +20,7 @@ from alma_leads.web.internal import (
     people_second_factor,
     person_page,
     profile_page,
+    resume_page,
     second_factor_page,
     views_page,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "people_second_factor",
     "person_page",
     "profile_page",
+    "resume_page",
     "second_factor_page",
     "views_page",
 ]

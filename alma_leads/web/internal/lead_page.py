@@ -21,7 +21,6 @@ from alma_leads.leads.filters import BadFilter
 from alma_leads.leads.queries import EventRow, LeadRow
 from alma_leads.leads.state import LeadStatus
 from alma_leads.outbox.queries import MessageRow, of_correlation
-from alma_leads.resumes.service import of_lead
 from alma_leads.web.auth import may
 from alma_leads.web.internal.conflict_card import check_of
 from alma_leads.web.internal.dates import Clock, in_sentence
@@ -100,7 +99,7 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
             raise LeadNotFound(lead_id)
         events = queries.events_of(connection, lead_id)
         messages = of_correlation(connection, correlation(lead_id))
-        kept = of_lead(connection, lead_id)
+        resume = resume_view(connection, lead, events)
         others = _others(connection, lead)
         try:
             asked = parse_list_filter(connection, pairs)
@@ -131,7 +130,7 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
         "due": clock.moment(lead.due_at) if pending and lead.due_at else "",
         "others": [(other.id, _said_of(other, clock)) for other in others[:_OTHERS_SHOWN]],
         "others_left": max(0, len(others) - _OTHERS_SHOWN),
-        "resume": resume_view(lead, kept, events),
+        "resume": resume,
         "place": place,
         "entries": timeline(
             events,

@@ -1,0 +1,55 @@
+"""What the lead page shows of an uploaded resume and asks for by itself: the picture, and what there is by now."""
+
+from __future__ import annotations
+
+from flask import Response, make_response, redirect, render_template, request
+
+from alma_leads.accounts.permissions import Permission
+from alma_leads.database import reading
+from alma_leads.extensions import db
+from alma_leads.leads import queries
+from alma_leads.leads.errors import LeadNotFound
+from alma_leads.resumes.previews import preview_of_lead
+from alma_leads.resumes.service import read_picture
+from alma_leads.web.auth import access, needs
+from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.internal.list_request import private, wants_part
+from alma_leads.web.internal.resume_view import MAX_LOOKS, resume_view
+from alma_leads.web.problems import problem
+
+LEAD_ID = "<int(max=9223372036854775807):lead_id>"
+
+
+@internal.get(f"/leads/{LEAD_ID}/resume/page-1")
+@access(needs(Permission.READ_LEADS, quiet=True))
+def resume_picture(lead_id: int) -> Response:
+    """Send the picture of a resume's first page."""
+    with reading(db.engine) as connection:
+        preview = preview_of_lead(connection, lead_id)
+    try:
+        picture = None if preview is None else read_picture(preview)
+    except FileNotFoundError:
+        picture = None
+    if picture is None:
+        return problem(404, "There is no picture of this resume.")
+    response = Response(picture, content_type="image/webp")
+    # Made of a stranger's file: a browser shows it as a picture, or not at all.
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@internal.get(f"/leads/{LEAD_ID}/resume/preview")
+@access(needs(Permission.READ_LEADS, quiet=True))
+def resume_preview(lead_id: int) -> Response:
+    """Show what there is of a resume by now, for a script of the lead page that looks a few times."""
+    if not wants_part("cv"):
+        return make_response(redirect(f"/internal/leads/{lead_id}", 303))
+    look = request.args.get("look", "")
+    number = int(look) if look.isascii() and look.isdigit() and len(look) < 3 else MAX_LOOKS
+    with reading(db.engine) as connection:
+        lead = queries.get_lead(connection, lead_id, public_url="")
+        if lead is None:
+            raise LeadNotFound(lead_id)
+        resume = resume_view(connection, lead, queries.events_of(connection, lead_id), looks=number)
+    return private(make_response(render_template("internal/lead_resume.html", lead=lead, resume=resume)))
