@@ -12,8 +12,8 @@ from pypdfium2 import PdfDocument, PdfiumError, PdfPage
 from alma_leads.resumes.errors import Reason, RefusedFile
 from alma_leads.resumes.reading import MAX_CHARACTERS, Picture, Reading, tidy
 
-# The page is shown 340 pixels wide at most; screens have up to two of their own for each.
-WIDTH, HEIGHT = 680, 960
+# As large as it must be to be read.
+WIDTH, HEIGHT = 1000, 1400
 MAX_ENLARGEMENT = 4
 MAX_PAGES = 100
 # Text that is slow to get is left out after so long, rather than losing the picture to the limit of the process.

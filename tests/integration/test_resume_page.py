@@ -44,8 +44,8 @@ def test_the_first_page_is_shown_as_a_picture_beside_the_download(app: Flask, de
     lead_id = _add(app, pdf_with_text("one", "two"))
     page = get(desk, f"/internal/leads/{lead_id}")
     [picture] = page.all("img")
-    assert picture.get("alt") == "First page of the resume of Sai Maryada. Opens the download."
-    assert (picture.get("width"), picture.get("height")) == ("680", "880")
+    assert picture.get("alt") == "First page of the resume of Sai Maryada"
+    assert (picture.get("width"), picture.get("height")) == ("1000", "1295")
     assert "PDF, 2 pages, 1 kB" in page.text
     answer = desk.get(picture.get("src") or "")
     assert answer.status_code == 200

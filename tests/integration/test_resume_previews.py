@@ -74,7 +74,7 @@ def test_a_worker_reads_each_file_once(app: Flask) -> None:
     assert _work() == 2
     assert _work() == 0
     pdf, docx = _preview(first), _preview(second)
-    assert (pdf.state, pdf.pages, pdf.width, pdf.height) == ("made", 1, 680, 880)
+    assert (pdf.state, pdf.pages, pdf.width, pdf.height) == ("made", 1, 1000, 1295)
     assert b"".join(read_picture(pdf)).startswith(b"RIFF")
     assert (docx.state, docx.pages, docx.width) == ("made", None, None)
     assert (_text(first), _text(second), _text(link)) == ("Amara Okafor\nÉtudes à Zürich", "Lagos", "")

@@ -54,7 +54,7 @@ def test_a_pdf_becomes_its_text_and_a_picture_of_its_first_page() -> None:
     assert reading.text == "Amara Okafor\nStructural biologist\n\nZweite Seite"
     assert reading.pages == 2
     assert reading.picture is not None
-    assert (reading.picture.width, reading.picture.height) == (680, 880)
+    assert (reading.picture.width, reading.picture.height) == (1000, 1295)
     assert _colours(reading.picture) > 3
 
 
@@ -78,8 +78,8 @@ def test_a_page_of_any_size_becomes_a_picture_of_ours(size: tuple[int, int]) -> 
 
     picture = _read(_changed(resize)).picture
     assert picture is not None
-    assert 1 <= picture.width <= 680
-    assert 1 <= picture.height <= 960
+    assert 1 <= picture.width <= 1000
+    assert 1 <= picture.height <= 1400
 
 
 def test_of_thousands_of_pages_the_first_are_read_and_all_counted() -> None:
