@@ -87,27 +87,38 @@ def export_statement(columns: Sequence[Column], select: Callable[[str], str], ki
     return Sql(sqlite=select(sqlite), postgresql=f"COPY ({select(postgresql)}) TO STDOUT WITH ({how})")
 
 
-def stream(connection: Connection, statement: Sql, params: dict[str, Any]) -> Iterator[bytes]:
-    """Yield the lines of an `export_statement`, many at a time."""
+class Tally:
+    """How many rows a stream has given so far."""
+
+    rows = 0
+
+
+def stream(
+    connection: Connection, statement: Sql, params: dict[str, Any], *, tally: Tally | None = None
+) -> Iterator[bytes]:
+    """Yield the lines of an `export_statement`, many at a time, counted in `tally`."""
+    tally = tally or Tally()
     if connection.dialect.name == "postgresql":
-        yield from _copy_postgresql(connection, statement, params)
+        yield from _copy_postgresql(connection, statement, params, tally)
     else:
-        yield from _fetch_sqlite(connection, statement, params)
+        yield from _fetch_sqlite(connection, statement, params, tally)
 
 
-def _fetch_sqlite(connection: Connection, statement: Sql, params: dict[str, Any]) -> Iterator[bytes]:
+def _fetch_sqlite(connection: Connection, statement: Sql, params: dict[str, Any], tally: Tally) -> Iterator[bytes]:
     with closing(connection.connection.cursor()) as cursor:
         cursor.execute(statement.compiled(connection.dialect), params)
         while rows := cursor.fetchmany(ROWS_PER_CHUNK):
+            tally.rows += len(rows)
             yield "".join([line for (line,) in rows]).encode()
 
 
-def _copy_postgresql(connection: Connection, statement: Sql, params: dict[str, Any]) -> Iterator[bytes]:
+def _copy_postgresql(connection: Connection, statement: Sql, params: dict[str, Any], tally: Tally) -> Iterator[bytes]:
     driver = connection.connection.driver_connection
     assert driver is not None
     with driver.cursor() as cursor, cursor.copy(statement.compiled(connection.dialect), params) as copy:
         pending, size = [], 0
-        for block in copy:
+        for block in copy:  # PostgreSQL sends each row by itself
+            tally.rows += 1
             pending.append(bytes(block))
             size += len(pending[-1])
             if size > BYTES_PER_CHUNK:

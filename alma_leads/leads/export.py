@@ -11,7 +11,7 @@ from alma_leads.database import Sql, reading_through
 from alma_leads.leads.filters import LeadFilter
 from alma_leads.leads.queries import FULL_LEAD, protected_address
 from alma_leads.leads.selection import Selection, selections
-from alma_leads.streaming import Column, Format, document, export_statement, moment, stream
+from alma_leads.streaming import Column, Format, Tally, document, export_statement, moment, stream
 
 _JOINS = "LEFT JOIN users u ON u.id = l.attorney_id"
 _RESUME_URL = "coalesce(l.resume_url, :files || l.id || '/resume')"
@@ -33,17 +33,24 @@ def _column(name: str) -> Column:
 COLUMNS = tuple(map(_column, FULL_LEAD))
 
 
-def stream_leads(engine: Engine, lead_filter: LeadFilter, *, kind: Format, public_url: str) -> Iterator[bytes]:
-    """Yield a document of full leads, in the order of the filter; CSV and XLSX name the columns."""
-    rows = _rows(engine, lead_filter, kind=kind, public_url=public_url)
+def stream_leads(
+    engine: Engine, lead_filter: LeadFilter, *, kind: Format, public_url: str, tally: Tally | None = None
+) -> Iterator[bytes]:
+    """Yield a document of full leads, in the order of the filter; CSV and XLSX name the columns.
+
+    `tally` counts the leads that have been read for it.
+    """
+    rows = _rows(engine, lead_filter, kind=kind, public_url=public_url, tally=tally)
     return document(COLUMNS, rows, kind=kind, title="Leads")
 
 
-def _rows(engine: Engine, lead_filter: LeadFilter, *, kind: Format, public_url: str) -> Iterator[bytes]:
+def _rows(
+    engine: Engine, lead_filter: LeadFilter, *, kind: Format, public_url: str, tally: Tally | None
+) -> Iterator[bytes]:
     with reading_through(engine) as connection:
         files = protected_address(public_url)
         for _, selection, params in selections(connection, lead_filter.without_cursor()):
-            yield from stream(connection, _statement(selection, kind), params | {"files": files})
+            yield from stream(connection, _statement(selection, kind), params | {"files": files}, tally=tally)
 
 
 def count_leads(connection: Connection, lead_filter: LeadFilter) -> int:

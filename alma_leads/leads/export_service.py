@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
+
+from sqlalchemy import Engine
 
 from alma_leads import audit
 from alma_leads.actor import Actor
@@ -11,14 +14,18 @@ from alma_leads.audit import Action
 from alma_leads.database import Sql, reading_through, transaction
 from alma_leads.extensions import db, settings
 from alma_leads.leads.export import count_leads, stream_leads
+from alma_leads.leads.export_progress import Waiting, begin, tell
 from alma_leads.leads.filters import LeadFilter
-from alma_leads.streaming import Format
+from alma_leads.streaming import Format, Tally
 
+TELL_EVERY_S = 2.0
 _NAME = Sql("SELECT name FROM users WHERE id = :id")
 
 
-def export_leads(lead_filter: LeadFilter, *, kind: Format, actor: Actor) -> Iterator[bytes]:
-    """Return the document of all leads of a filter, in parts.
+def export_leads(
+    lead_filter: LeadFilter, *, kind: Format, actor: Actor, waiting: Waiting | None = None
+) -> Iterator[bytes]:
+    """Return the document of all leads of a filter, in parts. Who is `waiting` for it can ask how far it is.
 
     The audit event is committed first, with the number of leads at that moment: whoever breaks the download off has
     had some of them. What was searched for is not written down, since that is a prospect's name or address.
@@ -47,4 +54,25 @@ def export_leads(lead_filter: LeadFilter, *, kind: Format, actor: Actor) -> Iter
             count=count,
             **given,
         )
-    return stream_leads(db.engine, lead_filter, kind=kind, public_url=settings().PUBLIC_URL)
+        if waiting is not None:
+            begin(connection, waiting, total=count)
+    tally = Tally()
+    parts = stream_leads(db.engine, lead_filter, kind=kind, public_url=settings().PUBLIC_URL, tally=tally)
+    return parts if waiting is None else _told(db.engine, parts, tally, waiting)
+
+
+def _told(engine: Engine, parts: Iterator[bytes], tally: Tally, waiting: Waiting) -> Iterator[bytes]:
+    """Yield `parts`, and tell now and then how far they are; at the end too, and when whoever receives them is gone."""
+    state: Literal["done", "broken"] = "broken"
+    told = time.monotonic()
+    try:
+        for part in parts:
+            yield part
+            if time.monotonic() - told > TELL_EVERY_S:
+                with transaction(engine) as connection:
+                    tell(connection, waiting, sent=tally.rows, state="running")
+                told = time.monotonic()
+        state = "done"
+    finally:
+        with transaction(engine) as connection:
+            tell(connection, waiting, sent=tally.rows, state=state)

@@ -141,6 +141,21 @@ class ResumeText(Base):
     body: Mapped[str] = mapped_column(Text)
 
 
+class ExportProgress(Base):
+    """How far an export is that somebody waits for on a page, which gave it a name. See `export_progress`."""
+
+    __tablename__ = "export_progress"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    total: Mapped[int]
+    sent: Mapped[int]
+    state: Mapped[str] = mapped_column(String(7))
+    told_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (CheckConstraint("state IN ('running', 'done', 'broken')", name="state"),)
+
+
 class LeadEvent(Base):
     """Something that happened to a lead: who, what, when, old and new. Only ever added to.
 

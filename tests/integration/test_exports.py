@@ -18,10 +18,13 @@ from openpyxl import Workbook, load_workbook
 from openpyxl.utils.escape import unescape
 from sqlalchemy import Engine
 
+from alma_leads import spreadsheet, streaming
 from alma_leads.accounts.models import Role
 from alma_leads.database import reading, reading_through, to_stamp, utc_now
+from alma_leads.extensions import db
+from alma_leads.leads import export_service
 from alma_leads.leads.filters import DESK_SORTS
-from tests.conftest import API_KEY
+from tests.conftest import API_KEY, TestClock
 from tests.desk import Page, add_lead, add_person, get, run, sign_in
 
 KEY = {"X-API-Key": API_KEY}
@@ -143,3 +146,69 @@ def test_a_workbook_that_broke_off_is_not_taken_for_whole(app: Flask, client: Fl
     body = client.get("/internal/leads.xlsx", headers=KEY).data
     with pytest.raises(BadZipFile):
         opened(body[:-1000])
+
+
+NAME = "0123456789abcdef" * 2
+
+
+def progress(client: FlaskClient, name: str = NAME) -> dict[str, Any]:
+    """Return what the page is told."""
+    answer = client.get(f"/internal/exports/{name}", headers={"Accept": "application/json"})
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json
+    return found
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make exports of one lead at a time, and tell of each."""
+    monkeypatch.setattr(streaming, "ROWS_PER_CHUNK", 1)
+    for module in (streaming, spreadsheet):
+        monkeypatch.setattr(module, "BYTES_PER_CHUNK", 0)
+    monkeypatch.setattr(export_service, "TELL_EVERY_S", -1)
+
+
+@pytest.mark.usefixtures("slowly")
+def test_a_page_is_told_how_far_an_export_is(desk: FlaskClient, clock: TestClock) -> None:
+    assert desk.get(f"/internal/exports/{NAME}").status_code == 404
+    answer = desk.get(f"/internal/leads.csv?progress={NAME}", buffered=False)
+    assert progress(desk) == {"sent": 0, "total": 8, "state": "running"}
+    parts = answer.iter_encoded()
+    for _ in range(5):  # the names of the columns, and four leads, of which the last is not told yet
+        next(parts)
+    assert progress(desk) == {"sent": 3, "total": 8, "state": "running"}
+    clock.forward(seconds=31)
+    assert progress(desk)["state"] == "silent"
+    next(parts)
+    assert progress(desk) == {"sent": 4, "total": 8, "state": "running"}
+    assert list(parts)
+    assert progress(desk) == {"sent": 8, "total": 8, "state": "done"}
+    answer.close()
+    clock.forward(days=2)
+    sign_in(desk)
+    assert desk.get(f"/internal/leads.ndjson?progress={'f' * 32}").data
+    assert progress(desk, "f" * 32)["state"] == "done"
+    assert desk.get(f"/internal/exports/{NAME}").status_code == 404  # forgotten
+
+
+@pytest.mark.usefixtures("slowly")
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_an_export_that_breaks_off_says_so(app: Flask, desk: FlaskClient, kind: str) -> None:
+    answer = desk.get(f"/internal/leads.{kind}?progress={NAME}", buffered=False)
+    parts = answer.iter_encoded()
+    assert next(parts)
+    assert next(parts)
+    answer.close()  # as a server does when whoever it sends to is gone
+    assert progress(desk)["state"] == "broken"
+    with app.app_context():
+        assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # nothing is read on
+
+
+def test_progress_is_the_readers_own(app: Flask, desk: FlaskClient) -> None:
+    desk.get(f"/internal/leads.csv?progress={NAME}")
+    sign_in(other := app.test_client(), "Zoe Ash")
+    assert other.get(f"/internal/exports/{NAME}").status_code == 404
+    assert other.get(f"/internal/exports/{NAME}", headers=KEY).status_code == 404
+    assert desk.get(f"/internal/leads.csv?progress={NAME}", headers=KEY).status_code == 422
+    for wrong in ("x", NAME.upper(), f"{NAME}0", f"{NAME}&progress={NAME}"):
+        assert desk.get(f"/internal/leads.csv?progress={wrong}").status_code == 422

@@ -28,6 +28,7 @@ from alma_leads.web.bodies import read_json
 from alma_leads.web.internal import desk
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.downloads import download, keep_as
+from alma_leads.web.internal.export_progress import split_progress
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 
 LEAD_ID = "<int(max=9223372036854775807):lead_id>"
@@ -167,8 +168,8 @@ def _event(event: EventRow) -> dict[str, Any]:
     }
 
 
-def _filter(sorts: tuple[str, ...] = SORTS) -> LeadFilter:
-    return parse_filter(request.args.items(multi=True), find_attorney=_find_attorney, sorts=sorts)
+def _filter() -> LeadFilter:
+    return parse_filter(request.args.items(multi=True), find_attorney=_find_attorney)
 
 
 def _find_attorney(text: str) -> int | None:
@@ -222,5 +223,8 @@ def _json_bytes(body: bytes) -> Response:
 
 
 def _download(kind: Format) -> Response:
-    lead_filter = _filter(SORTS if by_key() else DESK_SORTS)
-    return download(lambda: export_leads(lead_filter, kind=kind, actor=actor()), kind=kind, name="leads")
+    pairs, waiting = split_progress(list(request.args.items(multi=True)))
+    lead_filter = parse_filter(pairs, find_attorney=_find_attorney, sorts=SORTS if by_key() else DESK_SORTS)
+    return download(
+        lambda: export_leads(lead_filter, kind=kind, actor=actor(), waiting=waiting), kind=kind, name="leads"
+    )
