@@ -99,6 +99,17 @@
   });
   var kd = $("dialog[data-open]"); if (kd) kd.showModal();
 
+  // Charts: one stop of the Tab key each, arrows go from column to column. Without script each column is a stop.
+  $$(".plot").forEach(function (c) { $$(".pt", c).slice(0, -1).forEach(function (g) { g.setAttribute("tabindex", "-1"); }); });
+  d.addEventListener("keydown", function (e) {
+    var here = e.target.closest(".pt"); if (!here || e.ctrlKey || e.metaKey || e.altKey) return;
+    var all = $$(".pt", here.closest("svg")), i = all.indexOf(here), to = { ArrowLeft: i - 1, ArrowRight: i + 1, Home: 0, End: all.length - 1 }[e.key];
+    if (to === undefined) return;
+    e.preventDefault();
+    if (!all[to]) return;
+    here.setAttribute("tabindex", "-1"); all[to].setAttribute("tabindex", "0"); all[to].focus();
+  });
+
   // New leads are counted once a minute while the page is seen; rows never move by themselves. A session that ended is left alone.
   var asking = setInterval(ask, 60000);
   function ask() {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import orjson
@@ -18,11 +18,10 @@ from sqlalchemy import Connection
 from alma_leads.database import Sql, from_stamp, reading, transaction, utc_now
 from alma_leads.extensions import db
 from alma_leads.insights import tallies
-from alma_leads.insights.counting import Counted, Figures, count_day
+from alma_leads.insights.counting import Counted, Figures, count_day, first_day, last_day_over
 from alma_leads.leads import first_contact
 from alma_leads.leads.working_time import WorkingTime
 
-OVER_AFTER = timedelta(hours=1)
 DAYS = 31  # are counted together: some dozens of milliseconds each for a firm with a thousand leads a day
 NOTES = 5000
 COUNT_FOR_S = 20.0  # a sweep has other things to do; the next one goes on
@@ -30,7 +29,6 @@ COUNT_FOR_S = 20.0  # a sweep has other things to do; the next one goes on
 _RUNS = Sql("SELECT runs FROM insight_runs")
 # Of two who counted at the same time, one finds the number that it began with. The other has counted in vain.
 _FINISH = Sql("UPDATE insight_runs SET runs = runs + 1 WHERE runs = :runs")
-_FIRST = Sql("SELECT min(created_at) FROM leads")
 _NOTES = Sql(f"SELECT id, at FROM insight_stale_moments ORDER BY id LIMIT {NOTES}")
 # By number, since one that is not committed yet may have a lower number than one that is.
 _DROP_NOTES = Sql(
@@ -49,17 +47,6 @@ class _Work(NamedTuple):
     notes: list[int]
     last: date
     over: date
-
-
-def last_day_over(working: WorkingTime, now: datetime) -> date:
-    """Return the last day at the firm that is over."""
-    return working.day_of(now - OVER_AFTER) - timedelta(days=1)
-
-
-def first_day(connection: Connection, working: WorkingTime) -> date | None:
-    """Return the day of the first lead, or None when there is none."""
-    stamp = _FIRST.rows(connection)[0][0]
-    return None if stamp is None else working.day_of(from_stamp(stamp))
 
 
 def count_days() -> int:

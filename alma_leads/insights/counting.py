@@ -14,7 +14,9 @@ from alma_leads.insights.spread import Spread, class_of
 from alma_leads.leads.working_time import WorkingTime
 
 NOBODY = "0"
+OVER_AFTER = timedelta(hours=1)
 
+_FIRST = Sql("SELECT min(created_at) FROM leads")
 _LEADS = Sql("""
     SELECT l.attorney_id, l.source, l.source_key_id, l.created_at, l.reached_out_at,
            EXISTS (SELECT 1 FROM leads e WHERE e.prospect_id = l.prospect_id AND e.id < l.id)
@@ -50,6 +52,17 @@ Counted = dict[tuple[str, str], Figures]
 def beginning(working: WorkingTime, day: date) -> datetime:
     """Return when a day begins at the firm, in UTC."""
     return datetime.combine(day, time.min, working.zone).astimezone(UTC)
+
+
+def last_day_over(working: WorkingTime, now: datetime) -> date:
+    """Return the last day at the firm that is over."""
+    return working.day_of(now - OVER_AFTER) - timedelta(days=1)
+
+
+def first_day(connection: Connection, working: WorkingTime) -> date | None:
+    """Return the day of the first lead, or None when there is none."""
+    stamp = _FIRST.rows(connection)[0][0]
+    return None if stamp is None else working.day_of(from_stamp(stamp))
 
 
 def count_day(connection: Connection, working: WorkingTime, day: date) -> Counted:

@@ -20,10 +20,12 @@ _OUTDATED = Sql("""
     SELECT day FROM insight_tallies WHERE span = 'day' AND facet = 'all' AND version <> :version
     ORDER BY day LIMIT :limit
 """)
-_READ = Sql("""
+_READ = """
     SELECT day, facet, subject, number, reached, came_back, contact FROM insight_tallies
     WHERE span = :span AND day >= :since AND day <= :until
-""")
+"""
+_READ_ALL = Sql(_READ)
+_READ_TOTALS = Sql(f"{_READ} AND facet IN ('all', 'mail')")
 _MONTHS = Sql("""
     SELECT day FROM insight_tallies WHERE span = 'month' AND facet = 'all' AND day >= :since AND day <= :until
     ORDER BY day
@@ -83,9 +85,18 @@ def outdated_days(connection: Connection, *, version: int, limit: int) -> list[d
     return [date.fromisoformat(row[0]) for row in _OUTDATED.rows(connection, version=version, limit=limit)]
 
 
-def read(connection: Connection, span: Span, since: date, until: date) -> Iterator[Row]:
-    """Yield what was counted of the days, or of the months that begin, from `since` to `until`."""
-    found = _READ.each(connection, span=span, since=since.isoformat(), until=until.isoformat())
+def read(connection: Connection, span: Span, since: date, until: date, *, totals_only: bool = False) -> Iterator[Row]:
+    """Yield what was counted of the days, or of the months that begin, from `since` to `until`.
+
+    Args:
+        connection: to read over.
+        span: days or months.
+        since: the first.
+        until: the last.
+        totals_only: leave out who had the leads, and how they came.
+    """
+    statement = _READ_TOTALS if totals_only else _READ_ALL
+    found = statement.each(connection, span=span, since=since.isoformat(), until=until.isoformat())
     for day, facet, subject, number, reached, came_back, contact in found:
         figures = Figures(number, reached, came_back, Spread.from_text(contact))
         yield Row(date.fromisoformat(day), facet, subject, figures)

@@ -21,6 +21,7 @@ DESK = [
     "/internal/leads?status=REACHED_OUT",
     "/internal/leads/1",
     "/internal/leads/2",
+    "/internal/insights",
     "/internal/outbox",
     "/internal/settings/assignments",
     "/internal/settings/audit",

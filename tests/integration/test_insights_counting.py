@@ -44,7 +44,7 @@ def check(app: Flask, zone: str) -> None:
     with app.app_context():
         count_days()
     expected, months = by_hand(app, firm(zone=zone).working), defaultdict[Any, Figures](Figures)
-    over = count_service.last_day_over(firm(zone=zone).working, NOW)
+    over = counting.last_day_over(firm(zone=zone).working, NOW)
     expected = {key: each for key, each in expected.items() if key[0] <= over}
     assert leads_only(stored(app)) == expected
     for (day, facet, subject), each in expected.items():
