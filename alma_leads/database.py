@@ -202,7 +202,7 @@ class Sql:
 
 
 def sql_in(statement: str, *, postgresql_end: str = "") -> Sql:
-    """Return a statement in which `IN :ids` means any number of numbers; `id_list` makes that parameter.
+    """Return a statement in which `IN :ids` means any number of values; `id_list` makes that parameter.
 
     `postgresql_end` stands at its end there, for locks.
     """
@@ -212,10 +212,10 @@ def sql_in(statement: str, *, postgresql_end: str = "") -> Sql:
     )
 
 
-def id_list(connection: Connection, values: Iterable[int]) -> str | list[int]:
-    """Return numbers as the one parameter that a statement of `sql_in` takes."""
-    numbers = list(values)
-    return orjson.dumps(numbers).decode() if connection.dialect.name == "sqlite" else numbers
+def id_list(connection: Connection, values: Iterable[int | str]) -> str | list[int | str]:
+    """Return numbers or texts as the one parameter that a statement of `sql_in` takes."""
+    wanted = list(values)
+    return orjson.dumps(wanted).decode() if connection.dialect.name == "sqlite" else wanted
 
 
 Step = tuple[Sql, Mapping[str, Any]]

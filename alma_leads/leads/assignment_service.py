@@ -16,15 +16,12 @@ from alma_leads.database import Sql, reading, transaction
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
 from alma_leads.leads import absences
-from alma_leads.leads.assignments import Attorney, Held, find_people, give, hold_prospects_of, tell
+from alma_leads.leads.assignments import Attorney, Held, attorney_with, find_people, give, hold_prospects_of, tell
 from alma_leads.leads.errors import AssignedMeanwhile, AssignmentNotFound, BadAssignments, NotAnActiveAttorney
 
 EXPORT_BATCH = 1000
 LEADS_BATCH = 500  # a write transaction of this many is over before anyone notices the wait
 
-_ATTORNEY = Sql("""
-    SELECT id, email, name FROM users WHERE email = :email AND active AND role IN ('administrator', 'attorney')
-""")
 _ACTIVE_ATTORNEYS = Sql("""
     SELECT id, email, name FROM users WHERE active AND role IN ('administrator', 'attorney') ORDER BY name, id
 """)
@@ -94,7 +91,7 @@ def find_attorney(email: str) -> Attorney:
         NotAnActiveAttorney: there is none.
     """
     with reading(db.engine) as connection:
-        return _find_attorney(connection, email)
+        return attorney_with(connection, email)
 
 
 def find_assignment(email: str) -> Assignment:
@@ -149,7 +146,7 @@ def assign(email: str, *, attorney_email: str, actor: Actor, seen: str | None = 
     """
     normalised = normalise_email(email)
     with transaction(db.engine) as connection:
-        attorney = _find_attorney(connection, attorney_email)
+        attorney = attorney_with(connection, attorney_email)
         held = _take(connection, normalised)
         if held.attorney_id != attorney.id:
             _check_seen(connection, normalised, held, seen)
@@ -195,7 +192,7 @@ def assign_leads(lead_ids: Iterable[int], *, attorney_email: str, actor: Actor) 
     prospects, leads, told = 0, 0, False
     for batch in _batches(lead_ids):
         with transaction(db.engine) as connection:
-            attorney = _find_attorney(connection, attorney_email) if attorney_email else None
+            attorney = attorney_with(connection, attorney_email) if attorney_email else None
             new_id = attorney.id if attorney else None
             held = [each for each in hold_prospects_of(connection, batch) if each.attorney_id != new_id]
             if not held:
@@ -228,7 +225,7 @@ def import_assignments(pairs: Iterable[tuple[int, str, str]], *, actor: Actor) -
             count += 1
             try:
                 if attorney_email not in attorneys:
-                    attorneys[attorney_email] = _find_attorney(connection, attorney_email)
+                    attorneys[attorney_email] = attorney_with(connection, attorney_email)
                 attorney = attorneys[attorney_email]
                 held = _take(connection, normalise_email(email))
                 if held.attorney_id != attorney.id:
@@ -251,16 +248,6 @@ def import_assignments(pairs: Iterable[tuple[int, str, str]], *, actor: Actor) -
         for attorney, prospect_ids in changed.items():
             tell(connection, prospect_ids, attorney=attorney, actor=actor)
     return count
-
-
-def _find_attorney(connection: Connection, email: str) -> Attorney:
-    try:
-        row = _ATTORNEY.row(connection, email=normalise_email(email.strip()))
-    except BadEmailAddress:
-        row = None
-    if row is None:
-        raise NotAnActiveAttorney(email)
-    return Attorney(*row)
 
 
 def _take(connection: Connection, normalised: str) -> Held:

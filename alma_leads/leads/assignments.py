@@ -13,9 +13,11 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from alma_leads.actor import SYSTEM, Actor
-from alma_leads.database import id_list, sql_in, to_stamp, utc_now
+from alma_leads.database import Sql, id_list, sql_in, to_stamp, utc_now
+from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import settings
 from alma_leads.leads import emails, first_contact
+from alma_leads.leads.errors import NotAnActiveAttorney
 from alma_leads.leads.events import EventKind, record_for_prospects
 from alma_leads.leads.first_contact import SETTLED
 from alma_leads.outbox.composition import promise
@@ -26,6 +28,9 @@ _HOLD_PROSPECTS_OF = sql_in(
     "SELECT id, attorney_id FROM prospects WHERE id IN (SELECT prospect_id FROM leads WHERE id IN :ids) ORDER BY id",
     postgresql_end=" FOR UPDATE",
 )
+_ATTORNEY = Sql("""
+    SELECT id, email, name FROM users WHERE email = :email AND active AND role IN ('administrator', 'attorney')
+""")
 _NAMES = sql_in("SELECT id, email, name FROM users WHERE id IN :ids")
 _SET_PROSPECTS = sql_in("UPDATE prospects SET attorney_id = :attorney_id, assigned_at = :assigned_at WHERE id IN :ids")
 _SET_LEADS = sql_in("UPDATE leads SET attorney_id = :attorney_id, updated_at = :now WHERE prospect_id IN :ids")
@@ -116,6 +121,21 @@ def tell(connection: Connection, prospect_ids: Sequence[int], *, attorney: Attor
         ),
     )
     return True
+
+
+def attorney_with(connection: Connection, email: str) -> Attorney:
+    """Return the attorney with this address.
+
+    Raises:
+        NotAnActiveAttorney: it is not an active attorney's.
+    """
+    try:
+        row = _ATTORNEY.row(connection, email=normalise_email(email.strip()))
+    except BadEmailAddress:
+        row = None
+    if row is None:
+        raise NotAnActiveAttorney(email)
+    return Attorney(*row)
 
 
 def find_people(connection: Connection, user_ids: Sequence[int]) -> list[Attorney]:

@@ -97,6 +97,14 @@ class AssignmentNotFound(LeadError):
         self.email = email
 
 
+class BadDomain(LeadError):
+    """No address can have this domain."""
+
+    def __init__(self, typed: str) -> None:
+        super().__init__("Enter a domain like example.com")
+        self.typed = typed
+
+
 class BadAbsence(LeadError):
     """Days on which nobody can be away: `field` names the one to change, the message says how."""
 

@@ -234,6 +234,40 @@ class FirstContactClock(Base):
     )
 
 
+class AssignmentRules(Base):
+    """Whether prospects who are new go to attorneys in turn: one row.
+
+    `turn` is how many have, on SQLite. On PostgreSQL a sequence counts (`assignment_turns`): two submissions would wait
+    for each other at a row, until the first one's commit has reached the disk.
+    """
+
+    __tablename__ = "assignment_rules"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    in_turn: Mapped[bool]
+    turn: Mapped[int]
+
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+
+class RotationMember(Base):
+    """Someone for whom an administrator has said whether they take part. Without a row attorneys do, others do not."""
+
+    __tablename__ = "rotation_members"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    takes_part: Mapped[bool]
+
+
+class DomainRule(Base):
+    """An attorney who gets the new prospects of a domain and of those below it. `domain` is kept as in addresses."""
+
+    __tablename__ = "domain_rules"
+
+    domain: Mapped[str] = mapped_column(String(253), primary_key=True)
+    attorney_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+
+
 class Absence(Base):
     """Days on which someone is away, ISO, both included, as the firm's clock counts days. A person's never overlap."""
 

@@ -13,6 +13,7 @@ from alma_leads.actor import Actor
 from alma_leads.database import Sql, Step, run_together, to_stamp
 from alma_leads.extensions import settings
 from alma_leads.leads import emails, first_contact, traces
+from alma_leads.leads.assignment_rules import ANY_RULES, choose, giving
 from alma_leads.leads.errors import LeadNotFound, ResumeGone
 from alma_leads.leads.events import EventKind, record, recording
 from alma_leads.leads.first_contact import Moments
@@ -34,7 +35,7 @@ CONFIRMATIONS_PER_DAY = 5
 _TAKE = f"""
     INSERT INTO prospects (email, lead_count) VALUES (:email, 1)
     ON CONFLICT (email) DO UPDATE SET lead_count = prospects.lead_count + 1
-    RETURNING id, lead_count, attorney_id, {{next_lead_id}}, {first_contact.VERSION}
+    RETURNING id, lead_count, attorney_id, {{next_lead_id}}, {first_contact.VERSION}, {ANY_RULES}
 """
 # The number of the lead comes with it, so that its e-mails can be written before it is stored: on SQLite whoever is
 # here is the only writer; on PostgreSQL the sequence gives it to nobody else.
@@ -74,7 +75,8 @@ _STORED = Sql("""
 class Prospect(NamedTuple):
     """The prospect of a submission. `lead_count` counts this submission too; `next_lead_id` is the number it gets.
 
-    `clock_version` is that of the firm's settings for a first contact.
+    `clock_version` is that of the firm's settings for a first contact; `any_rules` says whether there is a rule for
+    whom a new prospect goes to.
     """
 
     id: int
@@ -82,6 +84,12 @@ class Prospect(NamedTuple):
     attorney_id: int | None
     next_lead_id: int
     clock_version: int
+    any_rules: bool
+
+    @property
+    def is_to_be_given(self) -> bool:
+        """Whether a rule decides who gets this prospect, since nobody has and no lead came before."""
+        return self.any_rules and self.attorney_id is None and self.lead_count == 1
 
 
 class History(NamedTuple):
@@ -201,7 +209,14 @@ def store(
     confirm = past.confirmations < CONFIRMATIONS_PER_DAY
     earlier = _earlier_leads(connection, prospect) if prospect.lead_count > 1 else []
     public_url = settings().PUBLIC_URL
-    attorney = _active_attorney(connection, prospect.attorney_id) if prospect.attorney_id else None
+    clock = first_contact.of_version(connection, prospect.clock_version)
+    choice = None
+    if prospect.is_to_be_given:
+        choice = choose(connection, lead.normalised_email, today=clock.working.day_of(now))
+        prospect = prospect._replace(attorney_id=choice and choice.attorney_id)
+    attorney = choice.email if choice else None
+    if prospect.attorney_id and not choice:
+        attorney = _active_attorney(connection, prospect.attorney_id)
     messages = [
         emails.notification(
             lead,
@@ -224,7 +239,7 @@ def store(
         _inserting(
             lead,
             prospect=prospect,
-            target=first_contact.of_version(connection, prospect.clock_version).moments(now),
+            target=clock.moments(now),
             content=content,
             by_file=resume is not None,
             confirmation_queued=confirm,
@@ -234,6 +249,7 @@ def store(
         ),
         traces.storing(lead_id, first_name=lead.first_name, last_name=lead.last_name, address=lead.normalised_email),
         recording(lead_id, kind=EventKind.SUBMITTED, actor=actor, at=stamp, data=detail),
+        *(giving(choice, prospect_id=prospect.id, lead_id=lead_id, now=stamp) if choice else ()),
         enqueuing(messages, now=stamp, message_id_domain=message_id_domain(public_url)),
     )
     if not confirm:

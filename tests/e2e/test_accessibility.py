@@ -27,6 +27,7 @@ DESK = [
     "/internal/settings/audit",
     "/internal/settings/audit?who=system&action=key_revoked",
     "/internal/settings/first-contact",
+    "/internal/settings/assignment-rules",
     "/internal/settings/keys",
     "/internal/settings/keys/new",
     "/internal/account",

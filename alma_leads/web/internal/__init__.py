@@ -23,6 +23,7 @@ from alma_leads.web.internal import (
     person_page,
     profile_page,
     resume_page,
+    rules_page,
     second_factor_page,
     views_page,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "person_page",
     "profile_page",
     "resume_page",
+    "rules_page",
     "second_factor_page",
     "views_page",
 ]

@@ -48,6 +48,9 @@ WORDS: dict[Action, tuple[str, str]] = {
     Action.AUDIT_EXPORTED: ("Audit log exported", "{who} exported the audit log, {subject}."),
     Action.OUTBOX_RETRIED: ("Email sent again", "{who} had an email about {subject} sent again."),
     Action.FIRST_CONTACT_SET: ("First contact set", "{who} changed the target for a first contact or its hours."),
+    Action.ROTATION_SET: ("Turns set", "{who} changed who gets new prospects in turn."),
+    Action.DOMAIN_RULE_SET: ("Domain rule set", "{who} had new prospects from {subject} go to {new}."),
+    Action.DOMAIN_RULE_REMOVED: ("Domain rule removed", "{who} removed the rule for {subject}."),
     Action.ABSENCE_ADDED: ("Absence added", "{who} said when {subject} is away."),
     Action.ABSENCE_REMOVED: ("Absence removed", "{who} took back when {subject} is away."),
     Action.ASSIGNED: ("Prospect assigned", "{who} assigned {subject} to {new}."),
@@ -59,6 +62,7 @@ WORDS: dict[Action, tuple[str, str]] = {
 }
 # What the sentence has said already.
 _TOLD = {Action.ASSIGNED: {"old", "new"}, Action.UNASSIGNED: {"old", "new"}, Action.AUDIT_EXPORTED: {"count"}}
+_TOLD[Action.DOMAIN_RULE_SET] = {"new"}
 _TOLD[Action.LEADS_EXPORTED] = _TOLD[Action.ASSIGNMENTS_EXPORTED] = _TOLD[Action.ASSIGNMENTS_IMPORTED] = {"count"}
 _TOLD[Action.LEADS_ASSIGNED] = {"new"}
 _LEAD = re.compile(r"lead ([1-9]\d*)")

@@ -107,7 +107,7 @@ def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: 
             icon, tone, sentence = "done", "on", Markup("{} marked this lead reached out.").format(who)
         case EventKind.ASSIGNED:
             new = _person(event, "new", names)
-            icon, sentence = "person", Markup("{} assigned this prospect to {}.").format(who, new)
+            icon, sentence = "person", Markup("{} assigned this prospect to {}{}.").format(who, new, _by_rule(event))
         case EventKind.UNASSIGNED:
             old = _person(event, "old", names)
             sentence = Markup("{} took this prospect from {}. The helpdesk has it now.").format(who, old)
@@ -135,6 +135,13 @@ def _of_verdict(event: EventRow, who: Markup) -> tuple[str, str, Markup]:
             return "flag", "bad", Markup("{} checked for conflicts: conflict.").format(who)
         case _:
             return "pending", "", Markup("{} took the conflict check back: not checked.").format(who)
+
+
+def _by_rule(event: EventRow) -> str:
+    rule = event.data.get("rule")
+    if not rule:
+        return ""
+    return ", who was next in turn" if rule == "in turn" else f", by the rule for {rule}"
 
 
 def _of_note(event: EventRow, note: Note, reader_id: int, sees_deleted: bool, clock: Clock) -> Entry:
