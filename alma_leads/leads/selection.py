@@ -24,6 +24,7 @@ from alma_leads.leads.search import CONTAINS, like_pattern, match_expression
 # Up to this many leads are fetched and sorted; or up to as many as walking the order would look at for a page of 50,
 # if they lie as they fall. Some do not, so a few are always sorted.
 FEW, ALWAYS_FEW, PAGE = 5000, 500, 50
+FEW_FOUND = 2000  # are named by number on PostgreSQL
 _LEADS = Sql("SELECT max(id) FROM leads")
 # Of the leads that came after a page was made, so many are looked at.
 NEWER = 1000
@@ -103,9 +104,11 @@ def selections(connection: Connection, lead_filter: LeadFilter) -> Iterator[Chos
             parts.reverse()
         here = [number for number, part in enumerate(parts) if part.name == cursor.part]
         parts = parts[here[0] :] if here else []
-    common = _postgresql if connection.dialect.name == "postgresql" else _sqlite
+    sqlite = connection.dialect.name == "sqlite"
+    by_arrival = lead_filter.sort.lstrip("-") == "created_at"
+    found = None if sqlite or by_arrival else _find_few(connection, lead_filter)
     for number, part in enumerate(parts):
-        start = common(connection, lead_filter, part)
+        start = _sqlite(connection, lead_filter, part) if sqlite else _postgresql(lead_filter, part, found)
         selection, params = _select_part(lead_filter, part, start, goes_on=cursor is not None and number == 0)
         yield Chosen(part, selection, params)
 
@@ -172,14 +175,41 @@ def _probed(condition: str) -> str:
     return f"+{condition}"
 
 
-def _postgresql(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Start:  # noqa: ARG001
+def _find_few(connection: Connection, lead_filter: LeadFilter) -> list[int] | None:
+    """Return the numbers of the leads that are described, if those are few and PostgreSQL cannot guess how many.
+
+    It does not know either that a name goes with an address, and would walk along an order past all leads, in each part
+    of it anew.
+    """
+    if not (lead_filter.query or lead_filter.mail_trouble):
+        return None
+    where, params = _conditions(lead_filter)
+    rows = _finding(where).rows(connection, **params, cap=FEW_FOUND + 1)
+    return None if len(rows) > FEW_FOUND else [row[0] for row in rows]
+
+
+@lru_cache(maxsize=128)
+def _finding(where: tuple[str, ...]) -> Sql:
+    return Sql(f"SELECT l.id FROM leads l WHERE {' AND '.join(where)} LIMIT :cap")
+
+
+def _conditions(lead_filter: LeadFilter) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return all that is asked, as PostgreSQL is asked it, and the parameters."""
     asked, params = asked_of(lead_filter)
-    where = [condition for each in asked for condition in each.plain]
+    where = tuple(condition for each in asked for condition in each.plain)
     if lead_filter.query:
-        where.append("l.search_text LIKE :query")
+        where = (*where, "l.search_text LIKE :query")
         params["query"] = like_pattern(lead_filter.query)
+    return where, params
+
+
+def _postgresql(lead_filter: LeadFilter, part: Part, found: list[int] | None) -> _Start:
+    if found is None:
+        where, params = _conditions(lead_filter)
+    else:
+        where, params = ("l.id = ANY(:found)",), {"found": found}
     source = "leads l JOIN prospects e ON e.id = l.prospect_id" if part.column.startswith("e.") else "leads l"
-    return _Start(source, tuple(where), params, walked=True, may_sort=True)
+    return _Start(source, where, params, walked=True, may_sort=True)
 
 
 def _sqlite(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Start:
