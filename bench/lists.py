@@ -42,6 +42,10 @@ FILTERS = {
     "mail trouble, pending": LeadFilter(mail_trouble=True, status=LeadStatus.PENDING),
     "search, common": LeadFilter(query="maria"),
     "search, rare": LeadFilter(query="name777"),
+    "in resumes, all": LeadFilter(resume_words=("experience",)),
+    "in resumes, common": LeadFilter(resume_words=("patent", "experience")),
+    "in resumes, rare": LeadFilter(resume_words=("w7", "experience")),
+    "in resumes, pending": LeadFilter(resume_words=("patent",), status=LeadStatus.PENDING),
     "search and pending": LeadFilter(query="maria", status=LeadStatus.PENDING),
 }
 

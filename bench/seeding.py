@@ -29,13 +29,15 @@ INSERT INTO outbox_messages (message_id, kind, correlation, sender_name, subject
 SELECT 'm', 'lead_confirmation', 'lead:' || id, '', '', '', '', 'dead', 10, created_at, created_at FROM leads
  WHERE id BETWEEN :first AND :last AND id % 1000 = 7
 """
+# Two of three have a resume that was read: with words that all, a fifth, a thousandth and a single one of them hold.
+_WORDS = f"'experience w' || i % 1000 || ' name' || {_NAME} || CASE WHEN i % 5 = 0 THEN ' patent' ELSE '' END"
 
 
 def seed(database_url: str, leads: int) -> None:
     """Insert `leads` leads, at most a million, one a second until now.
 
     Every tenth is pending, and half of those are overdue; of nineteen, one is its prospect's second; of eleven, ten
-    have one of ten attorneys; of a thousand, one has a dead letter.
+    have one of ten attorneys; of a thousand, one has a dead letter. Two of three have a resume with text.
     """
     engine = create_engine(database_url)
     prepare_engine(engine)
@@ -88,3 +90,7 @@ def _insert(engine: Engine, first: int, last: int, total: int) -> None:
         )
         connection.execute(text(statement), {**params, "total": total})
         connection.execute(text(_DEAD_LETTERS), params)
+        words = f"' ' || {_WORDS} || ' '" if sqlite else f"array_to_tsvector(string_to_array({_WORDS}, ' '))"
+        resumes = f"SELECT i, {words}, {_WORDS} FROM n WHERE i % 3 > 0"
+        into = "INSERT INTO resume_texts (lead_id, words, body)"
+        connection.execute(text(f"{series} {into} {resumes}" if sqlite else f"{into} {series} {resumes}"), params)

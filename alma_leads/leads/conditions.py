@@ -15,7 +15,8 @@ class Asked(NamedTuple):
     `source` and `drive` start from it; `probe` holds a lead against it, and keeps SQLite from using an index for that;
     `plain` leaves it to the planner. `count_source` and `count_where` count who has it, `names` are its parameters.
     `is_plain` when it asks columns of leads only that stand in an index with the time of arrival. `walked` is what
-    such an index is walked with, `due` the index of what is due.
+    such an index is walked with, `due` the index of what is due. `by_rowid` when starting from it is in the order of
+    the numbers of leads, as `s.rowid`.
     """
 
     source: str
@@ -28,6 +29,7 @@ class Asked(NamedTuple):
     is_plain: bool = False
     walked: tuple[str, ...] = ()
     due: tuple[str, ...] = ()
+    by_rowid: bool = False
 
 
 _RETURNING = Asked(
@@ -84,7 +86,34 @@ def asked_of(lead_filter: LeadFilter) -> tuple[list[Asked], dict[str, Any]]:
         asked.append(_RETURNING)
     if lead_filter.mail_trouble:
         asked.append(_MAIL_TROUBLE)
+    if lead_filter.resume_words:
+        asked.append(_in_resume(len(lead_filter.resume_words)))
+        params |= _of_resume(lead_filter.resume_words)
     return asked, params
+
+
+def _in_resume(number: int) -> Asked:
+    """Return what asks for so many words in a resume. A word stands between spaces in a text of SQLite."""
+    each = " AND ".join(f"instr(t.words, :resume_word{index}) > 0" for index in range(number))
+    match = "s.resume_texts_search MATCH :resume_match"
+    return Asked(
+        source="resume_texts_search s CROSS JOIN leads l ON l.id = s.rowid",
+        drive=(match,),
+        probe=(f"EXISTS (SELECT 1 FROM resume_texts t WHERE t.lead_id = l.id AND {each})",),
+        plain=("l.id IN (SELECT t.lead_id FROM resume_texts t WHERE t.words @@ CAST(:resume_query AS tsquery))",),
+        count_source="resume_texts_search s",
+        count_where=(match,),
+        names=("resume_match",),
+        by_rowid=True,
+    )
+
+
+def _of_resume(words: tuple[str, ...]) -> dict[str, str]:
+    """Return the parameters of `_in_resume`. Words hold letters, marks and digits only, so that quotes are safe."""
+    return {f"resume_word{index}": f" {word} " for index, word in enumerate(words)} | {
+        "resume_match": " AND ".join(f'"{word}"' for word in words),
+        "resume_query": " & ".join(f"'{word}'" for word in words),
+    }
 
 
 def _overdue(*, of_someone: bool) -> Asked:

@@ -42,6 +42,7 @@ def export_leads(
         "returning": lead_filter.returning or None,
         "mail_trouble": lead_filter.mail_trouble or None,
         "searched": bool(lead_filter.query) or None,
+        "searched_resumes": bool(lead_filter.resume_words) or None,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
     with transaction(db.engine) as connection:

@@ -13,11 +13,13 @@ import orjson
 
 from alma_leads.database import to_stamp, utc_now
 from alma_leads.leads.folding import fold
+from alma_leads.leads.resume_texts import words_of
 from alma_leads.leads.state import LeadStatus
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 MAX_QUERY_LENGTH = 200
+MAX_RESUME_WORDS = 10
 DEFAULT_SORT = "-created_at"
 SORTS = ("created_at", "-created_at", "last_name", "-last_name", "updated_at", "-updated_at")
 # What a person at the desk can ask for besides. Programs were promised the others, and a refusal of all else.
@@ -52,6 +54,8 @@ class Cursor(NamedTuple):
 class LeadFilter:
     """What to show. Stamps are inclusive; `query` is folded; `attorney_id` and `unassigned` exclude each other.
 
+    `resume_words`, folded, are all in the text of the resume, in any order.
+
     `overdue_at` asks for leads that are pending and past the firm's target at that moment.
     """
 
@@ -64,6 +68,7 @@ class LeadFilter:
     overdue_at: str | None = None
     returning: bool = False
     mail_trouble: bool = False
+    resume_words: tuple[str, ...] = ()
     sort: str = DEFAULT_SORT
     limit: int = DEFAULT_LIMIT
     cursor: Cursor | None = None
@@ -146,6 +151,15 @@ def _query(value: str) -> str:
     return fold(value.strip())
 
 
+def _resume_words(value: str) -> tuple[str, ...]:
+    if "\0" in value or len(value) > MAX_QUERY_LENGTH:
+        raise ValueError(f"Search for at most {MAX_QUERY_LENGTH} characters, without NUL")
+    words = tuple(words_of(value))
+    if not (words or value.isspace()) or len(words) > MAX_RESUME_WORDS:
+        raise ValueError(f"Give 1 to {MAX_RESUME_WORDS} words")
+    return words
+
+
 def _true(value: str) -> bool:
     if value != "true":
         raise ValueError("Give true, or leave it out")
@@ -216,6 +230,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], object]]] = {
     "returning": ("returning", _true),
     "overdue": ("overdue_at", _overdue),
     "mail": ("mail_trouble", _mail),
+    "resume": ("resume_words", _resume_words),
     "sort": ("sort", str),
     "limit": ("limit", _limit),
     "cursor": ("cursor", _cursor),

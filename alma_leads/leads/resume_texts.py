@@ -6,7 +6,8 @@ A word is what stands between anything that is neither letter, mark nor digit; i
 from __future__ import annotations
 
 import unicodedata
-from itertools import accumulate, takewhile
+from collections.abc import Iterable
+from itertools import accumulate, groupby, takewhile
 from typing import Any
 
 from sqlalchemy import Connection
@@ -17,6 +18,10 @@ from alma_leads.leads.folding import fold
 MAX_WORD_LENGTH = 64
 # PostgreSQL keeps less than a megabyte of words of a document, and what it needs beside them.
 MAX_WORDS_BYTES = 500_000
+# Of a lead so many passages are shown, each with so many words on both sides, and what stands between them.
+MAX_PASSAGES, AROUND = 3, 24
+
+Passage = tuple[tuple[str, bool], ...]  # pieces of text, and whether each is a word that was looked for
 
 _STORE = """
     INSERT INTO resume_texts (lead_id, words, body) VALUES (:lead_id, {words}, :body)
@@ -46,10 +51,35 @@ def text_of(connection: Connection, lead_id: int) -> str:
 def words_of(text: str) -> list[str]:
     """Return each word of `text` once, folded, in the order of their first use."""
     folded = fold(text)
-    if folded.isascii():
-        spaced = "".join(c if c.isalnum() else " " for c in folded)
-    else:
-        spaced = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in folded)
+    spaced = "".join(c if _is_of_a_word(c) else " " for c in folded)
     words = list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in spaced.split()))
     sizes = accumulate(len(word.encode()) + 1 for word in words)
     return words[: sum(1 for _ in takewhile(lambda size: size <= MAX_WORDS_BYTES, sizes))]
+
+
+def passages(text: str, wanted: Iterable[str]) -> list[Passage]:
+    """Return the lines around where `text` first says each of the folded words that are `wanted`, a few at most."""
+    missing = set(wanted)
+    found: list[Passage] = []
+    parts = _parts(text)
+    at = shown = 0
+    while missing and len(found) < MAX_PASSAGES and at < len(parts):
+        if missing.isdisjoint(words_of(parts[at])):
+            at += 1
+            continue
+        low, high = max(shown, at - AROUND), min(len(parts), at + AROUND + 1)
+        said = [(part, not missing.isdisjoint(words_of(part))) for part in parts[low:high]]
+        missing -= {word for part in parts[low:high] for word in words_of(part)}
+        start, end = [("… ", False)] if low else [], [(" …", False)] if high < len(parts) else []
+        found.append((*start, *said, *end))
+        at = shown = high
+    return found
+
+
+def _parts(text: str) -> list[str]:
+    """Return the words of a text and what stands between them, in turn."""
+    return ["".join(group) for _, group in groupby(text, key=_is_of_a_word)]
+
+
+def _is_of_a_word(character: str) -> bool:
+    return character.isalnum() or (character > "\x7f" and unicodedata.category(character)[0] == "M")

@@ -238,6 +238,11 @@ def _sqlite(connection: Connection, lead_filter: LeadFilter, part: Part) -> _Sta
         others = [condition for each in asked if each is not rarest for condition in each.probe]
         source = _with_address(rarest.source, part)
         return _Start(source, (*rarest.drive, *others, *contains), params, walked=False, may_sort=True)
+    ordered = next((each for each in asked if each.by_rowid), None)
+    if ordered is not None and by_arrival and not part.where:
+        others = [condition for each in asked if each is not ordered for condition in each.probe]
+        where = (*ordered.drive, *others, *contains)
+        return _Start(ordered.source, where, params, walked=False, by_rowid=True)
     if part.column.startswith("e."):
         source = "prospects e CROSS JOIN leads l ON l.prospect_id = e.id"
         return _Start(source, (*probes, *contains), params, walked=True)

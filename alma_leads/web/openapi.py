@@ -92,6 +92,12 @@ _FILTERS = [
         "`trouble`: only leads with an e-mail that no mail server has taken.",
         {"type": "string", "enum": ["trouble"]},
     ),
+    _query(
+        "resume",
+        "Whole words that the text of the uploaded resume holds, in any order, without regard to case or accents; 10 "
+        "at most.",
+        {"type": "string"},
+    ),
     _query("sort", "The order.", {"type": "string", "enum": list(SORTS), "default": DEFAULT_SORT}),
     _query(
         "limit",

@@ -15,6 +15,7 @@ from alma_leads.leads.assignment_service import active_attorneys
 from alma_leads.leads.assignments import Attorney
 from alma_leads.leads.filters import DEFAULT_SORT, LeadFilter
 from alma_leads.leads.queries import LeadPage
+from alma_leads.leads.resume_texts import words_of
 from alma_leads.web.auth import access, may, needs
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.bulk_page import HELPDESK
@@ -88,6 +89,7 @@ def leads_page() -> Response:
         views=views,
         newest_first=asked.query(sort=""),
         here_query=asked.query(),
+        in_resumes=_in_resumes(asked),
         here=address,
         headings=_headings(asked),
         order_words=ORDER_WORDS[asked.leads.sort],
@@ -131,6 +133,12 @@ def _heading(asked: ListFilter, label: str, column: str, first: str, hint: str) 
     now, then = ORDER_WORDS[sort], ORDER_WORDS[turned]
     direction, icon = ("descending", "arrow-down") if sort.startswith("-") else ("ascending", "arrow-up")
     return Heading(label, asked.query(sort=turned), direction, icon, f"{now}; show {then}")
+
+
+def _in_resumes(asked: ListFilter) -> str:
+    """Return the query that looks for the same words in resumes instead, or ""."""
+    typed = asked.chosen.get("q", "")
+    return asked.query(q="", resume=typed) if words_of(typed) and not asked.leads.resume_words else ""
 
 
 def _pages(asked: ListFilter, page: LeadPage) -> tuple[tuple[str, str, str], ...]:
@@ -177,9 +185,13 @@ def _nothing_found(asked: ListFilter, people: list[Attorney]) -> NothingFound:
     received = {"7d": " of the last 7 days", "30d": " of the last 30 days", "late": " of 3 days ago or more"}
     when = received.get(asked.chosen.get("received", ""), " of these dates" if "received" in asked.chosen else "")
     when = f"{when} with mail trouble" if asked.leads.mail_trouble else when
+    when = f"{when} with “{asked.chosen['resume'].strip()}” in the resume" if asked.leads.resume_words else when
     typed = asked.chosen.get("q", "").strip()
     if not typed:
-        return NothingFound(f"No {status}lead{whose}{when}", "A filter hides the others.", "")
+        advice = "A filter hides the others."
+        if asked.leads.resume_words:
+            advice = "Searched are uploaded resumes, by whole words. What a link leads to is not read."
+        return NothingFound(f"No {status}lead{whose}{when}", advice, "")
     heading = f"No {status}lead{whose}{when} matches “{typed}”"
     advice = "Search looks in names and email addresses."
     everything = LeadFilter(query=asked.leads.query, limit=_COUNTED_WITHOUT_FILTERS + 1)

@@ -99,13 +99,13 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
             raise LeadNotFound(lead_id)
         events = queries.events_of(connection, lead_id)
         messages = of_correlation(connection, correlation(lead_id))
-        resume = resume_view(connection, lead, events)
         others = _others(connection, lead)
         try:
             asked = parse_list_filter(connection, pairs)
         except BadFilter:  # an address that was cut or added to still shows its lead
             asked, query = parse_list_filter(connection, ()), ""
         place = _place(connection, asked, lead, clock)
+        resume = resume_view(connection, lead, events, words=asked.leads.resume_words)
     people = active_attorneys()
     names = {person.email: person.name for person in people}
     if lead.attorney_email:

@@ -18,7 +18,18 @@ RECEIVED_DAYS = {"7d": 7, "30d": 30}
 RECEIVED = {"": "Any time", "7d": "Last 7 days", "30d": "Last 30 days", "late": f"{LATE_DAYS} days ago or more"}
 DATES = "dates"
 
-_FILTERS = ("q", "status", "assigned_to", "received", "created_from", "created_to", "overdue", "returning", "mail")
+_FILTERS = (
+    "q",
+    "status",
+    "assigned_to",
+    "received",
+    "created_from",
+    "created_to",
+    "overdue",
+    "returning",
+    "mail",
+    "resume",
+)
 _KEPT = (*_FILTERS, "sort", "limit")
 
 
@@ -64,6 +75,7 @@ class ListFilter:
             "overdue": self.chosen.get("overdue"),
             "returning": self.chosen.get("returning"),
             "mail": self.chosen.get("mail"),
+            "resume": self.chosen.get("resume"),
             "sort": self.chosen.get("sort"),
         }
         return urlencode({name: value for name, value in asked.items() if value})

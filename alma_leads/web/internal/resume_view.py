@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydantic import HttpUrl, ValidationError
@@ -9,7 +10,7 @@ from sqlalchemy import Connection
 
 from alma_leads.leads.events import EventKind
 from alma_leads.leads.queries import EventRow, LeadRow
-from alma_leads.leads.resume_texts import text_of
+from alma_leads.leads.resume_texts import Passage, passages, text_of
 from alma_leads.resumes.models import Preview
 from alma_leads.resumes.previews import PreviewRow, preview_of_lead
 from alma_leads.resumes.service import KeptFile, of_lead
@@ -33,7 +34,8 @@ class ResumeView(NamedTuple):
 
     `host` is the link's, as a browser will look it up: international names in ASCII, so that none looks like another.
     `size` is that of the picture of the first page; where there is none, `excerpt` is how the text begins, and `words`
-    say why. `look_after` is how many seconds to wait before looking again, or 0; `look` how often that was done.
+    say why. `said` is where the words stand that were looked for. `look_after` is how many seconds to wait before
+    looking again, or 0; `look` how often that was done.
     """
 
     name: str = ""
@@ -45,10 +47,21 @@ class ResumeView(NamedTuple):
     words: str = ""
     look_after: int = 0
     look: int = 0
+    said: tuple[Passage, ...] = ()
 
 
-def resume_view(connection: Connection, lead: LeadRow, events: list[EventRow], *, looks: int = 0) -> ResumeView:
-    """Return what to show of a lead's resume, on a page that has looked `looks` times. Nothing is fetched."""
+def resume_view(
+    connection: Connection, lead: LeadRow, events: list[EventRow], *, words: Sequence[str] = (), looks: int = 0
+) -> ResumeView:
+    """Return what to show of a lead's resume. Nothing is fetched.
+
+    Args:
+        connection: reads.
+        lead: whose.
+        events: its event log.
+        words: folded words that were looked for in resumes.
+        looks: how often the page has looked whether there is a picture.
+    """
     kept, preview = of_lead(connection, lead.id), preview_of_lead(connection, lead.id)
     if kept is None or preview is None:
         link, host = _web_link(lead.resume_url)
@@ -58,13 +71,15 @@ def resume_view(connection: Connection, lead: LeadRow, events: list[EventRow], *
     view = ResumeView(kept.file_name, _facts(kept, preview), link, host)
     if preview.state is Preview.PENDING:
         again = looks < MAX_LOOKS
-        words = "A picture of the first page is being made. Reload this page in a moment."
-        return view._replace(words=words, look_after=2 << looks if again else 0, look=looks + 1)
+        being_made = "A picture of the first page is being made. Reload this page in a moment."
+        return view._replace(words=being_made, look_after=2 << looks if again else 0, look=looks + 1)
     if preview.state is Preview.NONE:
         return view._replace(words=_NOTHING_READ.get(preview.failure or "", _TOO_COMPLEX))
-    if preview.width and preview.height:
-        return view._replace(size=(preview.width, preview.height))
     text = text_of(connection, lead.id)
+    view = view._replace(said=tuple(passages(text, words)) if words else ())
+    if preview.width and preview.height:
+        no_text = "" if text else "There is no text in this file that could be searched, only pictures of it."
+        return view._replace(size=(preview.width, preview.height), words=no_text)
     return view._replace(excerpt=_beginning(text), words="" if text else "There is no text in this file.")
 
 

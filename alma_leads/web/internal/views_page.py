@@ -131,6 +131,7 @@ def words_of(query: str, *, arranged: bool = True) -> str:
         days if received == DATES or "created_from" in asked or "created_to" in asked else "",
         f"received: {RECEIVED[received].lower()}" if received and received in RECEIVED else "",
         f"with “{search}” in name or address" if search else "",
+        f"with “{asked['resume']}” in the resume" if "resume" in asked else "",
         ORDER_WORDS.get(asked.get("sort", "-created_at"), "") if arranged else "",
         f"{asked['limit']} on a page" if "limit" in asked and arranged else "",
     ]
