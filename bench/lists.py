@@ -40,6 +40,8 @@ FILTERS = {
     "returning, pending": LeadFilter(returning=True, status=LeadStatus.PENDING),
     "mail trouble": LeadFilter(mail_trouble=True),
     "mail trouble, pending": LeadFilter(mail_trouble=True, status=LeadStatus.PENDING),
+    "in conflict": LeadFilter(in_conflict=True),
+    "in conflict, pending": LeadFilter(in_conflict=True, status=LeadStatus.PENDING),
     "search, common": LeadFilter(query="maria"),
     "search, rare": LeadFilter(query="name777"),
     "in resumes, all": LeadFilter(resume_words=("experience",)),

@@ -37,7 +37,8 @@ def seed(database_url: str, leads: int) -> None:
     """Insert `leads` leads, at most a million, one a second until now.
 
     Every tenth is pending, and half of those are overdue; of nineteen, one is its prospect's second; of eleven, ten
-    have one of ten attorneys; of a thousand, one has a dead letter. Two of three have a resume with text.
+    have one of ten attorneys; of a thousand, one has a dead letter, and two are in conflict. Two of three have a resume
+    with text.
     """
     engine = create_engine(database_url)
     prepare_engine(engine)
@@ -73,7 +74,8 @@ def _insert(engine: Engine, first: int, last: int, total: int) -> None:
         connection.execute(text(f"{series} {into} {prospects}" if sqlite else f"{into} {series} {prospects}"), params)
         columns = (
             "prospect_id, first_name, last_name, email, resume_url, status, content_hash, confirmation_queued,"
-            " search_text, last_name_key, created_at, updated_at, reached_out_at, reached_out_by, attorney_id, due_at"
+            " search_text, last_name_key, created_at, updated_at, reached_out_at, reached_out_by, attorney_id, due_at,"
+            " conflict"
         )
         feed = "char(10)" if sqlite else "chr(10)"
         select = f"""
@@ -82,7 +84,8 @@ def _insert(engine: Engine, first: int, last: int, total: int) -> None:
               CASE WHEN i % 10 = 0 THEN 'PENDING' ELSE 'REACHED_OUT' END, 'x', TRUE,
               lower({_FIRST}) || ' name' || {_NAME} || {feed} || 'p' || {_NAME} || '@example.com' || {feed} || {feed},
               'name' || {_NAME}, {stamp}, {stamp}, {reached}, CASE WHEN i % 10 = 0 THEN NULL ELSE 'Rosa Delgado' END,
-              nullif(i % {ATTORNEYS + 1}, 0), {due} FROM n"""
+              nullif(i % {ATTORNEYS + 1}, 0), {due},
+              CASE WHEN i % 500 = 20 THEN 'conflict' WHEN i % 2 = 0 THEN 'clear' ELSE 'unchecked' END FROM n"""
         statement = (
             f"{series} INSERT INTO leads ({columns}) {select}"
             if sqlite

@@ -53,6 +53,16 @@ _MAIL_TROUBLE = Asked(
     count_source=f"({TROUBLED_MESSAGES}) t",
     count_where=(),
 )
+# The verdict in so many words, as the status below.
+_VERDICT = "l.conflict = 'conflict'"
+_IN_CONFLICT = Asked(
+    source="leads l INDEXED BY ix_leads_in_conflict",
+    drive=(_VERDICT,),
+    probe=(f"+{_VERDICT}",),
+    plain=(_VERDICT,),
+    count_source="leads l INDEXED BY ix_leads_in_conflict",
+    count_where=(_VERDICT,),
+)
 
 # The status in so many words: an index of pending leads only is used by nothing less.
 _OVERDUE = ("l.status = 'PENDING'", "l.due_at <= :overdue_at")
@@ -89,6 +99,8 @@ def asked_of(lead_filter: LeadFilter) -> tuple[list[Asked], dict[str, Any]]:
     if lead_filter.resume_words:
         asked.append(_in_resume(len(lead_filter.resume_words)))
         params |= _of_resume(lead_filter.resume_words)
+    if lead_filter.in_conflict:
+        asked.append(_IN_CONFLICT)
     return asked, params
 
 

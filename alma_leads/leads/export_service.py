@@ -41,6 +41,7 @@ def export_leads(
         "overdue": lead_filter.overdue_at is not None or None,
         "returning": lead_filter.returning or None,
         "mail_trouble": lead_filter.mail_trouble or None,
+        "in_conflict": lead_filter.in_conflict or None,
         "searched": bool(lead_filter.query) or None,
         "searched_resumes": bool(lead_filter.resume_words) or None,
     }

@@ -15,6 +15,7 @@ from alma_leads.database import to_stamp, utc_now
 from alma_leads.leads.folding import fold
 from alma_leads.leads.resume_texts import words_of
 from alma_leads.leads.state import LeadStatus
+from alma_leads.leads.verdict import Verdict
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -69,6 +70,7 @@ class LeadFilter:
     returning: bool = False
     mail_trouble: bool = False
     resume_words: tuple[str, ...] = ()
+    in_conflict: bool = False
     sort: str = DEFAULT_SORT
     limit: int = DEFAULT_LIMIT
     cursor: Cursor | None = None
@@ -177,6 +179,12 @@ def _mail(value: str) -> bool:
     return True
 
 
+def _conflict(value: str) -> bool:
+    if value != Verdict.CONFLICT:
+        raise ValueError("Give conflict, or leave it out")
+    return True
+
+
 def _limit(value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= MAX_LIMIT):
         raise ValueError(f"Give a whole number from 1 to {MAX_LIMIT}")
@@ -231,6 +239,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], object]]] = {
     "overdue": ("overdue_at", _overdue),
     "mail": ("mail_trouble", _mail),
     "resume": ("resume_words", _resume_words),
+    "conflict": ("in_conflict", _conflict),
     "sort": ("sort", str),
     "limit": ("limit", _limit),
     "cursor": ("cursor", _cursor),

@@ -102,6 +102,12 @@ class Lead(Base):
         Index("ix_leads_attorney_id_created_at_id", "attorney_id", "created_at", "id"),
         Index("ix_leads_attorney_id_status_created_at_id", "attorney_id", "status", "created_at", "id"),
         Index("ix_leads_prospect_id_id", "prospect_id", "id"),
+        Index(
+            "ix_leads_in_conflict",
+            "id",
+            postgresql_where=text("conflict = 'conflict'"),
+            sqlite_where=text("conflict = 'conflict'"),
+        ),
         _pending_index("ix_leads_due", "status", "due_at", "id", having="due_at IS NOT NULL"),
         _pending_index("ix_leads_attorney_due", "attorney_id", "status", "due_at", "id", having="due_at IS NOT NULL"),
         _pending_index("ix_leads_remind", "status", "remind_at", "id", having="remind_at IS NOT NULL"),

@@ -98,6 +98,11 @@ _FILTERS = [
         "at most.",
         {"type": "string"},
     ),
+    _query(
+        "conflict",
+        "`conflict`: only leads in which a conflict was recorded at the desk.",
+        {"type": "string", "enum": ["conflict"]},
+    ),
     _query("sort", "The order.", {"type": "string", "enum": list(SORTS), "default": DEFAULT_SORT}),
     _query(
         "limit",

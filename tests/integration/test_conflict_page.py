@@ -170,3 +170,17 @@ def test_it_is_no_page_for_programs(app: Flask, client: StrictClient) -> None:
 
 def test_no_lead_no_check(desk: StrictClient) -> None:
     assert desk.get("/internal/leads/7/conflict", headers=HTML).status_code == 404
+
+
+def test_the_list_marks_leads_in_conflict_and_shows_them_alone(app: Flask, desk: StrictClient) -> None:
+    lead = add(app, "Ana Silva")
+    post(desk, f"{lead}/conflict", on=f"{lead}/conflict", verdict="conflict", seen="")
+    cleared = add(app, "Kirill Petrov")
+    post(desk, f"{cleared}/conflict", on=f"{cleared}/conflict", verdict="clear", seen="")
+    page = get(desk, "/internal/leads")
+    assert page.names() == ["Kirill Petrov", "Ana Silva"]
+    assert [each.text for each in page.all("span", class_="tag")] == ["Conflict"]
+    assert get(desk, "/internal/leads?conflict=conflict").names() == ["Ana Silva"]
+    assert "No lead of yours in conflict" in get(desk, "/internal/leads?conflict=conflict&assigned_to=me").text
+    assert [each["id"] for each in desk.get("/internal/leads?conflict=conflict").json or []] == [1]
+    assert desk.get("/internal/leads?conflict=clear").status_code == 422

@@ -40,6 +40,7 @@ class Made(NamedTuple):
     returning: bool
     trouble: bool
     resume: str
+    conflict: str
 
 
 class World(NamedTuple):
@@ -81,11 +82,12 @@ def _add(connection: Connection, number: int, random: Random, people: dict[str, 
         prospect in (number - 1, number) and (number % 4 == 0 or (number % 4 == 3 and number < LEADS)),
         random.random() < 0.3,
         random.choice(["", "Étude of law", "law, lawyer; études"]),
+        random.choice(["unchecked", "clear", "conflict"]),
     )
     insert = """INSERT INTO leads (id, prospect_id, first_name, last_name, email, resume_url, status, attorney_id,
         content_hash, confirmation_queued, search_text, last_name_key, created_at, updated_at, reached_out_at,
-        reached_out_by, due_at) VALUES (:id, :prospect, 'A', :last_name, :email, 'https://x.co', :status, :attorney_id,
-        'x', TRUE, :search, :key, :created_at, :updated_at, :reached, :by, :due_at)"""
+        reached_out_by, due_at, conflict) VALUES (:id, :prospect, 'A', :last_name, :email, 'https://x.co', :status,
+        :attorney_id, 'x', TRUE, :search, :key, :created_at, :updated_at, :reached, :by, :due_at, :conflict)"""
     if prospect == number:
         connection.execute(
             text("INSERT INTO prospects (id, email, lead_count) VALUES (:id, :email, :count)"),
@@ -160,6 +162,7 @@ FILTERS: dict[str, tuple[dict[str, Any], Callable[[Made], bool]]] = {
     "returning": ({"returning": True}, lambda lead: lead.returning),
     "trouble": ({"mail_trouble": True}, lambda lead: lead.trouble),
     "says": ({"resume_words": ("law", "etude")}, lambda lead: lead.resume == "Étude of law"),
+    "in conflict": ({"in_conflict": True}, lambda lead: lead.conflict == "conflict"),
     "named": ({"query": "oka"}, lambda lead: lead.last_name == "Okafor"),
 }
 

@@ -49,6 +49,7 @@ def test_counts_only_what_the_list_would_show(app: Flask, desk: FlaskClient) -> 
             "overdue=true",
             "returning=true",
             "mail=trouble",
+            "conflict=conflict",
             "assigned_to=none&overdue=true",
         )
     }
@@ -64,6 +65,7 @@ def test_counts_only_what_the_list_would_show(app: Flask, desk: FlaskClient) -> 
         "overdue=true": 0,
         "returning=true": 0,
         "mail=trouble": 0,
+        "conflict=conflict": 0,
         "assigned_to=none&overdue=true": 0,
     }
 

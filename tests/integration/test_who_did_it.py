@@ -86,9 +86,10 @@ def test_an_export_says_how_many_and_which_but_not_what_was_searched_for(app: Fl
     desk.get("/internal/leads.csv", query_string={"q": "marked", "status": "PENDING", "created_from": "2020-01-01"})
     desk.get("/internal/leads.ndjson?assigned_to=none")
     desk.get(f"/internal/leads.csv?assigned_to={KIM}", headers=KEY)
-    desk.get("/internal/leads.csv?overdue=true&returning=true&mail=trouble")
+    desk.get("/internal/leads.csv?overdue=true&returning=true&mail=trouble&conflict=conflict")
     first, second, third, fourth = log(app)
-    assert fourth.data == {"format": "csv", "count": 0, "overdue": True, "returning": True, "mail_trouble": True}
+    asked = {"overdue": True, "returning": True, "mail_trouble": True, "in_conflict": True}
+    assert fourth.data == {"format": "csv", "count": 0, **asked}
     assert first[:4] == ("leads_exported", "Rosa Delgado", "127.0.0.1", "3 leads")
     assert first.data == {
         "format": "csv",

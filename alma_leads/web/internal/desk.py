@@ -186,6 +186,7 @@ def _nothing_found(asked: ListFilter, people: list[Attorney]) -> NothingFound:
     when = received.get(asked.chosen.get("received", ""), " of these dates" if "received" in asked.chosen else "")
     when = f"{when} with mail trouble" if asked.leads.mail_trouble else when
     when = f"{when} with “{asked.chosen['resume'].strip()}” in the resume" if asked.leads.resume_words else when
+    when = f"{when} in conflict" if asked.leads.in_conflict else when
     typed = asked.chosen.get("q", "").strip()
     if not typed:
         advice = "A filter hides the others."

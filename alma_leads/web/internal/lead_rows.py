@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from alma_leads.leads.queries import LeadRow
 from alma_leads.leads.state import LeadStatus
+from alma_leads.leads.verdict import Verdict
 from alma_leads.web.internal.dates import LATE_DAYS, VERY_LATE_DAYS, Clock, took, zone_named
 
 LATE, VERY_LATE = "late1", "late2"
@@ -38,6 +39,7 @@ class Kind(NamedTuple):
     late: str
     due: bool
     mail: str
+    in_conflict: bool
     can_update: bool
 
 
@@ -91,7 +93,16 @@ def _fill(
     local, _, domain = row.email.rpartition("@")
     letters, who = _attorney(row.attorney_name or "")
     due = row.due_at if pending else None
-    kind = Kind(pending, bool(who), row.lead_count > 1, late, due is not None, mail, can_update)
+    kind = Kind(
+        pending,
+        bool(who),
+        row.lead_count > 1,
+        late,
+        due is not None,
+        mail,
+        row.conflict == Verdict.CONFLICT,
+        can_update,
+    )
     return _shape(kind) % {
         "id": row.id,
         "swap": swap,

@@ -29,6 +29,7 @@ _FILTERS = (
     "returning",
     "mail",
     "resume",
+    "conflict",
 )
 _KEPT = (*_FILTERS, "sort", "limit")
 
@@ -76,6 +77,7 @@ class ListFilter:
             "returning": self.chosen.get("returning"),
             "mail": self.chosen.get("mail"),
             "resume": self.chosen.get("resume"),
+            "conflict": self.chosen.get("conflict"),
             "sort": self.chosen.get("sort"),
         }
         return urlencode({name: value for name, value in asked.items() if value})

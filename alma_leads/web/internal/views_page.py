@@ -127,6 +127,7 @@ def words_of(query: str, *, arranged: bool = True) -> str:
         "overdue" if "overdue" in asked else "",
         "returning" if "returning" in asked else "",
         "with mail trouble" if "mail" in asked else "",
+        "in conflict" if "conflict" in asked else "",
         "without attorney" if owner == "none" else f"of {names.get(owner, owner)}" if owner else "",
         days if received == DATES or "created_from" in asked or "created_to" in asked else "",
         f"received: {RECEIVED[received].lower()}" if received and received in RECEIVED else "",
