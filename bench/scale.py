@@ -100,7 +100,7 @@ def _reads(report: Report, kind: str, few: int, many: int, leads: int) -> None:
 
 
 def _export(report: Report, kind: str, port: int, database_url: str, leads: int) -> None:
-    ours, growth = _our_export(port)
+    ours, growth = _our_export(port, "csv")
     floor = _floor_sqlite if kind == "sqlite" else _floor_postgresql
     begin = time.perf_counter()
     for _ in floor(database_url):
@@ -117,6 +117,15 @@ def _export(report: Report, kind: str, port: int, database_url: str, leads: int)
     report.add(
         "8", f"memory growth during it, {kind}", measured=f"{growth:.1f} MiB", goal="< 10 MiB", reached=growth < 10
     )
+    for form in ("xlsx", "ndjson"):
+        took, growth = _our_export(port, form)
+        report.add(
+            "8",
+            f"the same as {form.upper()}, {kind}: memory growth ({leads / took / 1000:.0f} thousand rows/s)",
+            measured=f"{growth:.1f} MiB",
+            goal="< 10 MiB",
+            reached=growth < 10,
+        )
 
 
 def _server_memory(port: int) -> float:
@@ -125,15 +134,15 @@ def _server_memory(port: int) -> float:
     return float(max(process.memory_info().rss for process in processes)) / 1024**2
 
 
-def _our_export(port: int) -> tuple[float, float]:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/internal/leads.csv", headers={"X-API-Key": KEY})
+def _our_export(port: int, form: str) -> tuple[float, float]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/internal/leads.{form}", headers={"X-API-Key": KEY})
     before = peak = _server_memory(port)
     chunks = 0
     begin = time.perf_counter()
     with urllib.request.urlopen(request) as answer:  # noqa: S310
         while answer.read(1_048_576):
             chunks += 1
-            if chunks % 16 == 0:
+            if chunks % 4 == 0:
                 peak = max(peak, _server_memory(port))
     return time.perf_counter() - begin, peak - before
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -22,7 +22,7 @@ from alma_leads import spreadsheet, streaming
 from alma_leads.accounts.models import Role
 from alma_leads.database import reading, reading_through, to_stamp, utc_now
 from alma_leads.extensions import db
-from alma_leads.leads import export_service
+from alma_leads.leads import export, export_service
 from alma_leads.leads.filters import DESK_SORTS
 from tests.conftest import API_KEY, TestClock
 from tests.desk import Page, add_lead, add_person, get, run, sign_in
@@ -202,6 +202,18 @@ def test_an_export_that_breaks_off_says_so(app: Flask, desk: FlaskClient, kind: 
     assert progress(desk)["state"] == "broken"
     with app.app_context():
         assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # nothing is read on
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "xlsx"])
+def test_an_export_that_fails_never_looks_whole(desk: FlaskClient, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: Any, **__: Any) -> Iterator[bytes]:
+        yield b"<row></row>"
+        raise OSError("The database is gone.")
+
+    monkeypatch.setattr(export, "stream", failing)
+    with pytest.raises(OSError, match="gone"):  # so the server ends the connection without the end of the answer
+        list(desk.get(f"/internal/leads.{kind}?progress={NAME}", buffered=False).iter_encoded())
+    assert progress(desk)["state"] == "broken"
 
 
 def test_progress_is_the_readers_own(app: Flask, desk: FlaskClient) -> None:
