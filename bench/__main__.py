@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import delivery, lists, pages, scale, sign_in, writes
+from bench import delivery, insights, lists, pages, scale, sign_in, writes
 from bench.databases import databases
 from bench.report import Report
 
@@ -14,6 +14,7 @@ GROUPS = {
     "pages": pages.measure,
     "scale": scale.measure,
     "lists": lists.measure,
+    "insights": insights.measure,
     "delivery": delivery.measure,
     "sign-in": sign_in.measure,
 }

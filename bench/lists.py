@@ -83,8 +83,8 @@ def _slowest_order(
     worst: tuple[float, float, str] = (0, 0, "")
     for sort in DESK_SORTS:
         for place in ("first page", "middle"):
-            small = _best_ms(_page_of(few, replace(asked, sort=sort, limit=ROWS), place, SMALL))
-            large = _best_ms(_page_of(many, replace(asked, sort=sort, limit=ROWS), place, options.leads))
+            small = best_ms(_page_of(few, replace(asked, sort=sort, limit=ROWS), place, SMALL))
+            large = best_ms(_page_of(many, replace(asked, sort=sort, limit=ROWS), place, options.leads))
             worst = max(worst, (large, small, f"{sort}, {place}"))
     large, small, where = worst
     report.add(
@@ -103,7 +103,7 @@ def _page_of(connection: Connection, asked: LeadFilter, place: str, leads: int) 
     return lambda: queries.list_leads(connection, asked, public_url="")
 
 
-def _best_ms(call: Callable[[], object]) -> float:
+def best_ms(call: Callable[[], object]) -> float:
     """Return the milliseconds of the quickest of several calls: what it costs when nothing else is in its way."""
     times: list[float] = []
     while len(times) < REPEATS and sum(times) < LONGEST_S:
@@ -114,7 +114,7 @@ def _best_ms(call: Callable[[], object]) -> float:
 
 
 def _counts(report: Report, kind: str, few: Connection, many: Connection) -> None:
-    small, large = (_best_ms(partial(_count_all, connection)) for connection in (few, many))
+    small, large = (best_ms(partial(_count_all, connection)) for connection in (few, many))
     report.add(
         "7",
         f"all counts of the frame and the tabs, {kind}",

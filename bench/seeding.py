@@ -33,8 +33,10 @@ SELECT 'm', 'lead_confirmation', 'lead:' || id, '', '', '', '', 'dead', 10, crea
 _WORDS = f"'experience w' || i % 1000 || ' name' || {_NAME} || CASE WHEN i % 5 = 0 THEN ' patent' ELSE '' END"
 
 
-def seed(database_url: str, leads: int) -> None:
-    """Insert `leads` leads, at most a million, one a second until now.
+def seed(database_url: str, leads: int, *, every_s: int = 1, answered_s: int = 0) -> None:
+    """Insert `leads` leads, at most a million, one each `every_s` seconds until now.
+
+    Those that are answered were after 0 to 996 times `answered_s`.
 
     Every tenth is pending, and half of those are overdue; of nineteen, one is its prospect's second; of eleven, ten
     have one of ten attorneys; of a thousand, one has a dead letter, and two are in conflict. Two of three have a resume
@@ -47,7 +49,7 @@ def seed(database_url: str, leads: int) -> None:
             person = {"name": f"Attorney {number}", "email": f"a{number}@firm.test", "at": to_stamp(utc_now())}
             connection.execute(text(_ATTORNEY), person)
     for first in range(1, leads + 1, _BATCH):
-        _insert(engine, first, min(leads, first + _BATCH - 1), leads)
+        _insert(engine, first, min(leads, first + _BATCH - 1), leads, every_s, answered_s)
     if (
         engine.dialect.name == "postgresql"
     ):  # as autovacuum would; SQLite has no statistics unless someone asks for them
@@ -56,17 +58,22 @@ def seed(database_url: str, leads: int) -> None:
     engine.dispose()
 
 
-def _insert(engine: Engine, first: int, last: int, total: int) -> None:
+def _insert(engine: Engine, first: int, last: int, total: int, every_s: int, answered_s: int) -> None:
     sqlite = engine.dialect.name == "sqlite"
     series = _SQLITE if sqlite else _POSTGRESQL
     stamp = (
-        "strftime('%Y-%m-%dT%H:%M:%S.000000Z', 'now', '-' || (:total - i) || ' seconds')"
+        "strftime('%Y-%m-%dT%H:%M:%S.000000Z', 'now', '-' || ((:total - i) * :every) || ' seconds')"
         if sqlite
-        else "now() - make_interval(secs => CAST(:total AS int) - i)"
+        else "now() - make_interval(secs => CAST(:every AS int) * (CAST(:total AS int) - i))"
     )
     later = stamp.replace("'now'", "'now', '30 days'") if sqlite else f"{stamp} + interval '30 days'"
     due = f"CASE WHEN i % 20 = 0 THEN {stamp} WHEN i % 10 = 0 THEN {later} END"
-    reached = f"CASE WHEN i % 10 = 0 THEN NULL ELSE {stamp} END"
+    answered = (
+        stamp.replace("'now'", "'now', '+' || (i % 997 * :answered) || ' seconds'")
+        if sqlite
+        else f"{stamp} + make_interval(secs => CAST(:answered AS int) * (i % 997))"
+    )
+    reached = f"CASE WHEN i % 10 = 0 THEN NULL ELSE {answered} END"
     params = {"first": first, "last": last}
     with transaction(engine) as connection:
         into = "INSERT INTO prospects (email, lead_count)"
@@ -91,7 +98,7 @@ def _insert(engine: Engine, first: int, last: int, total: int) -> None:
             if sqlite
             else f"INSERT INTO leads ({columns}) {series} {select}"
         )
-        connection.execute(text(statement), {**params, "total": total})
+        connection.execute(text(statement), {**params, "total": total, "every": every_s, "answered": answered_s})
         connection.execute(text(_DEAD_LETTERS), params)
         words = f"' ' || {_WORDS} || ' '" if sqlite else f"array_to_tsvector(string_to_array({_WORDS}, ' '))"
         resumes = f"SELECT i, {words}, {_WORDS} FROM n WHERE i % 3 > 0"

@@ -32,7 +32,7 @@ class Spread:
     """How many times fell into each class."""
 
     def __init__(self, counts: Iterable[tuple[int, int]] = ()) -> None:
-        self._counts = Counter(dict(counts))
+        self._counts = dict(counts)  # a Counter costs twice as much to add up, and a page adds up thousands
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> Spread:
@@ -51,12 +51,15 @@ class Spread:
 
     def add(self, other: Spread) -> None:
         """Count in what another spread holds."""
-        self._counts.update(other._counts)
+        counts = self._counts
+        known = counts.get
+        for number, count in other._counts.items():
+            counts[number] = known(number, 0) + count
 
     @property
     def total(self) -> int:
         """How many times there are."""
-        return self._counts.total()
+        return sum(self._counts.values())
 
     def percentile(self, share: float) -> float | None:
         """Return the time, in seconds, within which `share` (0 < share ≤ 1) of all stayed; None when there are none.
