@@ -30,7 +30,7 @@ SELECT 'm', 'lead_confirmation', 'lead:' || id, '', '', '', '', 'dead', 10, crea
  WHERE id BETWEEN :first AND :last AND id % 1000 = 7
 """
 # Two of three have a resume that was read: with words that all, a fifth, a thousandth and a single one of them hold.
-_WORDS = f"'experience w' || i % 1000 || ' name' || {_NAME} || CASE WHEN i % 5 = 0 THEN ' patent' ELSE '' END"
+_WORDS = f"'experience w' || (i % 1000) || ' name' || {_NAME} || CASE WHEN i % 5 = 0 THEN ' patent' ELSE '' END"
 
 
 def seed(database_url: str, leads: int, *, every_s: int = 1, answered_s: int = 0) -> None:

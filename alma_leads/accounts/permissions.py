@@ -20,6 +20,8 @@ class Permission(enum.StrEnum):
     # For people too: a key reads no pages, and checks nothing.
     READ_CONFLICTS = "conflicts:read"
     RECORD_CONFLICTS = "conflicts:record"
+    # An e-mail of a lead once more, by whoever works it; the whole outbox is the administrators'.
+    SEND_EMAILS = "leads:send"
     ASSIGN_LEADS = "leads:assign"
     # Saying when one is away, for people who have prospects.
     BE_AWAY = "account:away"
@@ -45,6 +47,7 @@ _WORKS = {
     Permission.EXPORT_LEADS,
     Permission.WRITE_NOTES,
     Permission.RECORD_CONFLICTS,
+    Permission.SEND_EMAILS,
     Permission.ASSIGN_LEADS,
     Permission.BE_AWAY,
     Permission.SHARE_VIEWS,

@@ -42,6 +42,14 @@ class NoteNotFound(LeadError):
         super().__init__("There is no such note on this lead, or it was deleted.")
 
 
+class EmailNotFound(LeadError):
+    """The lead has no such e-mail, or none that is sent again."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__("There is no such email of this lead.")
+        self.message_id = message_id
+
+
 class NotYourNote(LeadError):
     """Somebody else wrote the note."""
 

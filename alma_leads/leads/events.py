@@ -26,6 +26,7 @@ class EventKind(enum.StrEnum):
     NOTE_DELETED = "note_deleted"
     REMINDED = "reminded"
     ESCALATED = "escalated"
+    SENT_AGAIN = "sent_again"
     CONFLICT_CHECK = "conflict_check"
 
 

@@ -23,6 +23,7 @@ from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
 from alma_leads.leads.errors import (
     AssignmentNotFound,
+    EmailNotFound,
     IdempotencyConflict,
     IdempotencyRunning,
     LeadChanged,
@@ -109,6 +110,7 @@ STATUS_OF: dict[type[Exception], int] = {
     KeyElsewhere: 403,
     KeyNotFound: 404,
     LeadNotFound: 404,
+    EmailNotFound: 404,
     AssignmentNotFound: 404,
     ViewNotFound: 404,
     TransitionRefused: 409,

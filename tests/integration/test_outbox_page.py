@@ -102,7 +102,7 @@ def test_who_may_not_manage_sees_no_button_and_is_refused(app: Flask, client: Fl
     lead_id = add_lead(app)
     dead = make(app, "dead", words=WORDS)
     assert "Send again" not in get(client, "/internal/outbox").text
-    assert "Send again" not in get(client, f"/internal/leads/{lead_id}").text
+    assert "Send again" in get(client, f"/internal/leads/{lead_id}").text  # who works a lead may do that much
     assert post(client, f"/internal/outbox/{dead}/send").status_code == 403
     assert post(client, "/internal/outbox/send-dead").status_code == 403
     assert state_of(app, dead) == "dead"

@@ -14,22 +14,23 @@ from alma_leads.database import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads import queries
 from alma_leads.leads.assignment_service import active_attorneys
-from alma_leads.leads.emails import CONFIRMATION, correlation
+from alma_leads.leads.emails import correlation
 from alma_leads.leads.errors import LeadNotFound
 from alma_leads.leads.events import EventKind
 from alma_leads.leads.filters import BadFilter
 from alma_leads.leads.queries import EventRow, LeadRow
 from alma_leads.leads.state import LeadStatus
-from alma_leads.outbox.queries import MessageRow, of_correlation
+from alma_leads.outbox.queries import of_correlation
 from alma_leads.web.auth import may
 from alma_leads.web.internal.conflict_card import check_of
 from alma_leads.web.internal.dates import Clock, in_sentence
 from alma_leads.web.internal.desk_frame import Desk, reader_clock, with_absence
+from alma_leads.web.internal.lead_emails import mail_view
 from alma_leads.web.internal.lead_rows import VERY_LATE, lateness
 from alma_leads.web.internal.list_filter import ListFilter
 from alma_leads.web.internal.list_request import ORDER_WORDS, parse_list_filter, private
 from alma_leads.web.internal.resume_view import resume_view
-from alma_leads.web.internal.timeline import mail_name, timeline
+from alma_leads.web.internal.timeline import timeline
 from alma_leads.web.sessions import reader
 
 ORIGIN = "from"  # in the address of a lead: from which other it was opened
@@ -52,17 +53,6 @@ class Origin(NamedTuple):
     id: int
     address: str
     suffix: str
-
-
-class Mail(NamedTuple):
-    """An e-mail of a lead. `again` is the label of the button that sends it now, or ""."""
-
-    id: int
-    name: str
-    state: str
-    line: str
-    words: str
-    again: str
 
 
 def lead_page(lead_id: int) -> Response:
@@ -142,12 +132,12 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
             max_attempts=settings().MAIL_MAX_ATTEMPTS,
             clock=clock,
         ),
-        "mails": [_mail(message, clock) for message in messages],
+        "mails": [mail_view(message, clock) for message in messages],
         "attorney_options": _attorney_options(lead, names | {each.email: with_absence(each) for each in people}),
         "can_update": may(Permission.UPDATE_LEADS),
         "can_write_notes": may(Permission.WRITE_NOTES),
         "can_assign": may(Permission.ASSIGN_LEADS),
-        "can_send": may(Permission.MANAGE_OUTBOX),
+        "can_send": may(Permission.SEND_EMAILS),
         "can_record": may(Permission.RECORD_CONFLICTS),
         "here": f"/internal/leads/{lead_id}{own_suffix}",
         "check_address": f"/internal/leads/{lead_id}/conflict{own_suffix}",
@@ -181,22 +171,6 @@ def _reached(lead: LeadRow, events: list[EventRow], clock: Clock) -> str:
     you = mark is not None and mark.actor_kind == "user" and mark.actor_id == reader().id
     when = in_sentence(clock.moment(lead.reached_out_at or lead.updated_at)).replace(", ", " at ")
     return f"Reached out {when} by {'you' if you else lead.reached_out_by}"
-
-
-def _mail(message: MessageRow, clock: Clock) -> Mail:
-    to = "To the prospect" if message.kind == CONFIRMATION else f"To {message.recipient}"
-    state, most = message.delivery, max(settings().MAIL_MAX_ATTEMPTS, message.attempts)
-    line, again = f"{to}. {'Waits to be sent' if settings().SMTP_HOST else 'Waits for a mail server'}.", ""
-    if state == "sent":
-        line = f"{to}, {in_sentence(clock.moment(message.settled_at or message.created_at))}"
-    elif state == "dead":
-        tries = "1 try" if message.attempts == 1 else f"{message.attempts} tries"
-        line, again = f"{to}. Given up after {tries}.", "Send again"
-    elif state == "retrying":
-        line = f"{to}. Try {message.attempts} of {most} failed; next {clock.until(message.due_at)}."
-        again = "Try now"
-    words = (message.last_error or "") if state in ("dead", "retrying") else ""
-    return Mail(message.id, mail_name(message.kind), state, line, words, again)
 
 
 def _attorney_options(lead: LeadRow, people: dict[str, str]) -> list[tuple[str, str, bool]]:

@@ -105,6 +105,10 @@ def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: 
             tone = "warn"
         case EventKind.REACHED_OUT:
             icon, tone, sentence = "done", "on", Markup("{} marked this lead reached out.").format(who)
+        case EventKind.SENT_AGAIN:
+            name, to = mail_name(str(event.data.get("kind", ""))).lower(), str(event.data.get("to", ""))
+            told = Markup(' to <b dir="auto">{}</b>').format(names.get(to, to)) if to else ""
+            icon, sentence = "envelope", Markup("{} sent the {}{} again.").format(who, name, told)
         case EventKind.ASSIGNED:
             new = _person(event, "new", names)
             icon, sentence = "person", Markup("{} assigned this prospect to {}{}.").format(who, new, _by_rule(event))
