@@ -59,7 +59,8 @@ _IN_CONFLICT = Asked(
     source="leads l INDEXED BY ix_leads_in_conflict",
     drive=(_VERDICT,),
     probe=(f"+{_VERDICT}",),
-    plain=(_VERDICT,),
+    # As an array for the same reason as above.
+    plain=("l.id = ANY(ARRAY(SELECT c.id FROM leads c WHERE c.conflict = 'conflict'))",),
     count_source="leads l INDEXED BY ix_leads_in_conflict",
     count_where=(_VERDICT,),
 )

@@ -181,7 +181,7 @@ def _find_few(connection: Connection, lead_filter: LeadFilter) -> list[int] | No
     It does not know either that a name goes with an address, and would walk along an order past all leads, in each part
     of it anew.
     """
-    if not (lead_filter.query or lead_filter.mail_trouble):
+    if not (lead_filter.query or lead_filter.mail_trouble or lead_filter.in_conflict):
         return None
     where, params = _conditions(lead_filter)
     rows = _finding(where).rows(connection, **params, cap=FEW_FOUND + 1)
@@ -205,10 +205,12 @@ def _conditions(lead_filter: LeadFilter) -> tuple[tuple[str, ...], dict[str, Any
 
 def _postgresql(lead_filter: LeadFilter, part: Part, found: list[int] | None) -> _Start:
     if found is None:
-        where, params = _conditions(lead_filter)
+        source, (where, params) = "leads l", _conditions(lead_filter)
     else:
-        where, params = ("l.id = ANY(:found)",), {"found": found}
-    source = "leads l JOIN prospects e ON e.id = l.prospect_id" if part.column.startswith("e.") else "leads l"
+        # The OFFSET keeps it from walking along the order all the same, where it takes these for many.
+        source, where, params = "(SELECT * FROM leads WHERE id = ANY(:found) OFFSET 0) l", (), {"found": found}
+    if part.column.startswith("e."):
+        source = f"{source} JOIN prospects e ON e.id = l.prospect_id"
     return _Start(source, where, params, walked=True, may_sort=True)
 
 
