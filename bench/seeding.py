@@ -22,6 +22,7 @@ _ATTORNEY = """
 INSERT INTO users (email, name, role, active, handle, time_zone, theme, single_key_shortcuts, created_at)
 VALUES (:email, :name, 'attorney', TRUE, :email, 'UTC', '', TRUE, :at)
 """
+_PROSPECT = "CASE WHEN i % 19 = 13 THEN i - 1 ELSE i END"
 _COUNT = "CASE WHEN i % 19 = 12 THEN 2 WHEN i % 19 = 13 THEN 0 ELSE 1 END"
 _DEAD_LETTERS = """
 INSERT INTO outbox_messages (message_id, kind, correlation, sender_name, subject, text_body, html_body, state, attempts,
@@ -76,8 +77,8 @@ def _insert(engine: Engine, first: int, last: int, total: int, every_s: int, ans
     reached = f"CASE WHEN i % 10 = 0 THEN NULL ELSE {answered} END"
     params = {"first": first, "last": last}
     with transaction(engine) as connection:
-        into = "INSERT INTO prospects (email, lead_count)"
-        prospects = f"SELECT 'p' || {_NAME} || '@example.com', {_COUNT} FROM n"
+        into = "INSERT INTO prospects (email, lead_count, attorney_id)"
+        prospects = f"SELECT 'p' || {_NAME} || '@example.com', {_COUNT}, nullif(i % {ATTORNEYS + 1}, 0) FROM n"
         connection.execute(text(f"{series} {into} {prospects}" if sqlite else f"{into} {series} {prospects}"), params)
         columns = (
             "prospect_id, first_name, last_name, email, resume_url, status, content_hash, confirmation_queued,"
@@ -86,12 +87,12 @@ def _insert(engine: Engine, first: int, last: int, total: int, every_s: int, ans
         )
         feed = "char(10)" if sqlite else "chr(10)"
         select = f"""
-            SELECT CASE WHEN i % 19 = 13 THEN i - 1 ELSE i END,
+            SELECT {_PROSPECT},
               {_FIRST}, 'Name' || {_NAME}, 'p' || {_NAME} || '@example.com', 'https://drive.google.com/' || i,
               CASE WHEN i % 10 = 0 THEN 'PENDING' ELSE 'REACHED_OUT' END, 'x', TRUE,
               lower({_FIRST}) || ' name' || {_NAME} || {feed} || 'p' || {_NAME} || '@example.com' || {feed} || {feed},
               'name' || {_NAME}, {stamp}, {stamp}, {reached}, CASE WHEN i % 10 = 0 THEN NULL ELSE 'Rosa Delgado' END,
-              nullif(i % {ATTORNEYS + 1}, 0), {due},
+              nullif(({_PROSPECT}) % {ATTORNEYS + 1}, 0), {due},
               CASE WHEN i % 500 = 20 THEN 'conflict' WHEN i % 2 = 0 THEN 'clear' ELSE 'unchecked' END FROM n"""
         statement = (
             f"{series} INSERT INTO leads ({columns}) {select}"

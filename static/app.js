@@ -70,14 +70,54 @@
     })();
   }
 
-  // Selection
-  function boxes() { return $$("tbody input[type=checkbox]"); }
-  function count() { var n = boxes().filter(function (b) { return b.checked; }).length, c = $("[data-count]"), a = $("[data-all]"); if (c) c.textContent = n; if (a) { a.indeterminate = n > 0 && n < boxes().length; a.checked = n > 0 && n === boxes().length; } return n; }
+  // Selection: of one list, on all of its pages, kept for as long as the tab is open. A number of a lead leads to what its box says.
+  var chosen = {}, last = null, before = 0;
+  function boxes() { return $$("#leads tbody input[type=checkbox]"); }
+  function number(b) { return b.value.split(" ")[0]; }
+  function here() { return $("#leads [name=query]").value; }
+  function recall() {
+    if (!$("#leads")) return;
+    var kept = {}; try { kept = JSON.parse(sessionStorage.getItem("chosen")) || {}; } catch (_) {}
+    chosen = kept.list === here() ? kept.leads : {};
+    boxes().forEach(function (b) { b.checked = number(b) in chosen; });
+    last = null; before = boxes().length + 1; count();
+  }
+  function remember() {
+    boxes().forEach(function (b) { if (!b.checked) delete chosen[number(b)]; else if (!(number(b) in chosen)) chosen[number(b)] = b.value; });
+    try { sessionStorage.setItem("chosen", JSON.stringify({ list: here(), leads: chosen })); } catch (_) {}
+    return count();
+  }
+  function clear() { chosen = {}; boxes().forEach(function (b) { b.checked = false; }); remember(); }
+  function count() {
+    var of = boxes(), on = of.filter(function (b) { return b.checked; }).length, n = Object.keys(chosen).length, a = $("[data-all]"), every = $("#leads [name=all]");
+    if (a) { a.indeterminate = on > 0 && on < of.length; a.checked = on > 0 && on === of.length; }
+    if (every && on < before) every.checked = false;
+    before = on;
+    if ($("[data-count]")) { $("[data-count]").textContent = n; $("[data-elsewhere]").textContent = n > on ? ", " + (n - on) + " on other pages" : ""; }
+    d.body.classList.toggle("some", n > 0);
+    return n;
+  }
+  d.addEventListener("click", function (e) { // with Shift, all from the last one pressed to this one
+    var b = e.target, of = boxes(), i = of.indexOf(b), j = of.indexOf(last); if (i < 0) return;
+    if (e.shiftKey && j >= 0) of.slice(Math.min(i, j), Math.max(i, j) + 1).forEach(function (x) { x.checked = b.checked; });
+    last = b;
+  });
   d.addEventListener("change", function (e) {
     if (e.target.dataset.all !== undefined) boxes().forEach(function (b) { b.checked = e.target.checked; });
-    if (e.target.closest(".leads")) say(count() + " selected");
+    if (e.target.name === "all") say(e.target.checked ? e.target.parentNode.textContent.trim() + " are selected" : count() + " selected");
+    else if (e.target.closest(".leads")) say(remember() + " selected");
   });
-  count();
+  d.addEventListener("reset", function (e) { if (e.target.matches("#leads")) { clear(); say("0 selected"); } });
+  d.addEventListener("submit", function (e) {
+    if (e.target.matches("#agree")) try { sessionStorage.removeItem("chosen"); } catch (_) {} // what was asked for is done
+    if (!e.target.matches("#leads")) return; // its "id" are the boxes
+    if (!count()) e.preventDefault(); // Enter on a box, and none is ticked
+    $$("[data-added]", e.target).forEach(function (x) { x.remove(); }); // of a press before, when one came back
+    var seen = boxes().map(number);
+    Object.keys(chosen).forEach(function (id) { if (seen.indexOf(id) < 0) { var x = d.createElement("input"); x.type = "hidden"; x.name = "id"; x.value = chosen[id]; x.dataset.added = ""; e.target.appendChild(x); } });
+  });
+  addEventListener("pageshow", recall);
+  recall();
 
   // Single-key shortcuts; off when the account says so (<body data-keys="off">), while typing, or with a modifier.
   function rows() { return $$(".leads tbody tr"); }
@@ -92,10 +132,10 @@
     if (k === "/" && $("#q")) { e.preventDefault(); $("#q").focus(); $("#q").select(); }
     else if (k === "?" && $("#keys")) $("#keys").showModal();
     else if ((k === "j" || k === "k") && rows().length) go(k === "j" ? 1 : -1);
-    else if (k === "x" && r) { var b = $("input", r); b.checked = !b.checked; say(count() + " selected"); }
+    else if (k === "x" && r) { var b = $("input", r); b.checked = !b.checked; last = b; say(remember() + " selected"); }
     else if (k === "e" && r) { var a = $(".act .btn", r); if (a) a.focus(); }
     else if (/^[a-z]$/.test(k) && $("[aria-keyshortcuts=" + k + "]")) { var l = $("[aria-keyshortcuts=" + k + "]"); e.preventDefault(); if (l.rel) l.click(); else l.focus(); }
-    else if (k === "Escape") { boxes().forEach(function (b) { b.checked = false; }); count(); }
+    else if (k === "Escape" && $("#leads")) { if (count()) say("0 selected"); clear(); }
   });
   var kd = $("dialog[data-open]"); if (kd) kd.showModal();
 
@@ -129,7 +169,7 @@
     if (r && !r.contains(d.activeElement)) { var f = $(".name,[data-after-swap],a,button", r); if (f) f.focus(); if (r.matches(".leads tr")) { rows().forEach(function (x) { x.classList.remove("at"); }); r.classList.add("at"); } }
     else if (!r && t && e.detail.requestConfig.triggeringEvent) setTimeout(function () { if (d.activeElement && d.activeElement !== d.body) return; var f = (h && d.getElementById(h)) || $("[data-after-swap]", t) || t; f.focus(); }, 0);
   });
-  d.addEventListener("htmx:afterSwap", function (e) { count(); var s = e.detail.target && e.detail.target.id; if (s === "list") { var g = $(".pager span"); say(g ? g.textContent : "No lead matches"); } });
+  d.addEventListener("htmx:afterSwap", function (e) { var s = e.detail.target && e.detail.target.id; if (s === "list") recall(); else if ($("#leads")) remember(); if (s === "list") { var g = $(".pager span"); say(g ? g.textContent : "No lead matches"); } });
   d.addEventListener("htmx:responseError", function () { say("That did not work. Try again."); });
   d.addEventListener("htmx:sendError", function () { say("You seem to be offline. Nothing was changed."); });
 })();

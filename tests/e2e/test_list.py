@@ -105,6 +105,50 @@ def test_the_list_by_keyboard(desk: LeadsPage) -> None:
     assert complaints == []
 
 
+def test_a_selection_lasts_through_pages_and_back_and_can_be_all_that_match(desk: LeadsPage) -> None:
+    page, keyboard = desk.page, desk.page.keyboard
+    complaints = watch(page)
+    page.goto(f"{page.url.partition('?')[0]}?limit=20")
+    bar = page.get_by_role("group", name="With the selected leads")
+    first = page.locator("#leads tbody input")
+    first.nth(1).check()
+    first.nth(4).click(modifiers=["Shift"])
+    said(page, "4 selected")
+    keyboard.press("Enter")  # on a box: asks about those that are ticked, and marks nobody
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mark 4 leads reached out?")
+    page.go_back()
+    expect(bar).to_contain_text("4 selected")
+    page.get_by_role("link", name="Older").click()
+    expect(page.locator(".leads .name")).to_have_count(3)
+    expect(bar).to_contain_text("4 selected, 4 on other pages")
+    first.nth(0).check()
+    page.get_by_role("link", name="Lead No01").click()
+    page.go_back()
+    expect(bar).to_contain_text("5 selected, 4 on other pages")
+    bar.get_by_role("button", name="Mark reached out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mark 5 leads reached out?")
+    check(page, "the page that asks before many are marked")
+    page.get_by_role("link", name="Back to the list").click()
+    expect(bar).to_contain_text("5 selected, 4 on other pages")
+    bar.get_by_role("button", name="Clear").click()
+    expect(bar).to_be_hidden()
+
+    page.get_by_role("link", name="Newer").click()
+    expect(page.locator(".leads .name")).to_have_count(20)
+    every = page.get_by_label("leads that match this list")
+    page.get_by_label("Select all leads on this page").check()
+    every.check()
+    said(page, re.compile(r"All \d+ leads that match this list are selected"))
+    check(page, "the list with all that match selected")
+    bar.get_by_label("Attorney for the selected leads").select_option(label="Me")
+    bar.get_by_role("button", name="Assign").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"Assign \d+ leads to Rosa"))
+    page.get_by_role("button", name="Assign").click()
+    expect(page.locator(".toast")).to_contain_text("prospects are with Rosa")
+    expect(bar).to_be_hidden()
+    assert complaints == []
+
+
 def test_new_leads_are_said_and_move_nothing(stocked: Product, desk: LeadsPage) -> None:
     page = desk.page
     before = desk.names()

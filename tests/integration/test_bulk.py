@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,13 +15,38 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from alma_leads.accounts.models import Role
+from alma_leads.database import to_stamp, utc_now
 from alma_leads.leads import bulk_service
+from alma_leads.leads.bulk import Kind
+from bench.seeding import seed
+from config import ROOT, Settings
+from tests.conftest import TestClock
 from tests.desk import HTML, Page, add_lead, add_person, get, post, run, sign_in, value
+from tests.integration.test_outbox_delivery import environment_of
 from tests.pages import XHTML
 
 BULK = "/internal/leads/bulk"
 WHERE = "/internal/leads?status=PENDING"
 DANIEL = "daniel.kim@alma.example"
+
+DYING = """
+import os, signal
+from alma_leads import create_app
+from alma_leads.leads import bulk_service
+from config import Settings
+
+mark, batches = bulk_service._mark, iter(range(3))
+
+def die(*args):
+    marked = mark(*args)
+    if next(batches) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return marked
+
+bulk_service._mark, bulk_service.BATCH = die, 50
+with create_app(Settings(_env_file=None)).app_context():
+    bulk_service.work_off()
+"""
 
 
 @pytest.fixture
@@ -173,3 +203,150 @@ def test_a_prospect_given_away_after_the_last_look_is_passed_over(
 def test_it_refuses_what_it_cannot_do(app: Flask, desk: FlaskClient, fields: dict[str, Any]) -> None:
     add_lead(app)
     assert post(desk, BULK, **fields).status_code == 422
+
+
+def test_all_that_match_are_said_in_words_and_newer_ones_are_not_touched(app: Flask, desk: FlaskClient) -> None:
+    waiting = [add_lead(app, days_ago=days, last_name="Cho") for days in (3, 2, 1)]
+    sibling = add_lead(app, email="again@example.com", last_name="Cho")
+    older = add_lead(app, email="again@example.com", last_name="Other")
+    left = add_lead(app, last_name="Kim")
+    query = "q=cho&assigned_to=none&sort=last_name&limit=20"
+    question = ask(desk, do="reached_out", all="1", query=query, id=f"{left} ")
+    page = Page(question)
+    assert "Mark 5 leads of 4 people reached out?" in page.text
+    assert "All that match the list: Without attorney, with “cho” in name or address. Leads that come in" in page.text
+    late = add_lead(app, email="again@example.com", last_name="Chou"), add_lead(app, last_name="Cho")
+    assert agree(desk, question).status_code == 303
+    assert statuses(app, *waiting, sibling, older) == ["REACHED_OUT"] * 5
+    assert statuses(app, left, *late) == ["PENDING"] * 3
+    assert "5 leads are marked reached out." in get(desk, WHERE).text
+    assert "cho" not in str(value(app, "SELECT data FROM audit_events WHERE action = 'leads_marked'"))
+
+
+def test_a_list_that_has_changed_is_asked_about_again(app: Flask, desk: FlaskClient) -> None:
+    first, second = add_lead(app), add_lead(app)
+    question = ask(desk, do="reached_out", all="1", query="")
+    assert "Mark 2 leads reached out?" in Page(question).text
+    post(desk, f"/internal/leads/{second}/reached-out")
+    again = agree(desk, question)
+    assert again.status_code == 409
+    assert "Nothing was changed: these leads are not as you saw them any more." in again.text
+    assert "Mark 1 lead reached out?" in again.text
+    assert statuses(app, first) == ["PENDING"]
+    again.status_code = 200  # for the reader, who presses its button all the same
+    agree(desk, again)
+    assert statuses(app, first) == ["REACHED_OUT"]
+    assert events(app, "reached_out") == 2
+
+
+@pytest.mark.parametrize("query", ["status=REACHED_OUT", "status=PENDING&q=nobody"])
+def test_a_list_with_nothing_to_do_says_so(app: Flask, desk: FlaskClient, query: str) -> None:
+    add_lead(app)
+    assert ask(desk, do="reached_out", all="1", query=query).status_code == 303
+    assert "These leads were reached out already." in get(desk, WHERE).text
+
+
+def test_a_list_that_is_none_is_refused(app: Flask, desk: FlaskClient) -> None:
+    add_lead(app)
+    assert ask(desk, do="reached_out", all="1", query="status=NEITHER").status_code == 422
+
+
+@pytest.mark.parametrize("asked", ["status=PENDING", "returning=true", "mail=trouble", "overdue=true", "q=ma", ""])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_any_list_can_be_chosen(app: Flask, desk: FlaskClient, asked: str, kind: Kind) -> None:
+    """What is planned is what a plain count says."""
+    for email in ("maria@example.com", "maria@example.com", "sai@example.com"):
+        add_lead(app, email=email, last_name=f"Ma {email}")
+        add_lead(app)
+    fields = {"do": "reached_out"} if kind is Kind.REACHED_OUT else {"do": "assign", "attorney": DANIEL}
+    answer = ask(desk, all="1", query=asked, **fields)
+    listed = {
+        int(box.get("value", "").split()[0]) for box in get(desk, f"/internal/leads?{asked}").all("input", name="id")
+    }
+    if not listed:
+        assert answer.status_code == 303
+        return
+    of = f"FROM leads WHERE id IN ({','.join(map(str, listed))})"
+    people = f"SELECT count(DISTINCT prospect_id) {of}"
+    leads = f"SELECT count(*) FROM leads WHERE prospect_id IN (SELECT prospect_id {of})"
+    said = Page(answer).text
+    assert f" {value(app, leads)} lead" in said
+    if value(app, leads) != value(app, people):
+        assert f" of {value(app, people)} p" in said
+
+
+class TestMany:
+    """More than are done while somebody waits."""
+
+    @pytest.fixture
+    def many(self, app: Flask, settings: Settings) -> int:
+        """Have 3,000 leads, and return how many of them are pending."""
+        seed(settings.DATABASE_URL, 3000)
+        return int(value(app, "SELECT count(*) FROM leads WHERE status = 'PENDING'"))
+
+    @pytest.mark.usefixtures("many")
+    def test_the_worker_does_it_and_the_pages_say_how_far_it_is(self, app: Flask, desk: FlaskClient) -> None:
+        question = ask(desk, do="assign", attorney=DANIEL, all="1", query="")
+        people = value(app, "SELECT count(DISTINCT prospect_id) FROM leads")
+        assert f"Assign 3,000 leads of {people:,} people to Daniel Kim?" in Page(question).text
+        progress = agree(desk, question).headers["Location"]
+        assert progress.startswith(f"{BULK}/")
+        doing = f"Assigning {people:,} prospects to Daniel Kim0 of {people:,} people."
+        assert doing in get(desk, progress).text
+        assert doing in get(desk, "/internal/leads").text
+        assert value(app, "SELECT count(*) FROM leads WHERE attorney_id IS NOT NULL AND updated_at > created_at") == 0
+        with app.app_context():
+            assert bulk_service.work_off() is False
+        said = f"{people:,} prospects are with Daniel Kim."
+        assert said in get(desk, progress).text
+        assert said in get(desk, "/internal/leads").text
+        part = desk.get(progress, headers={**HTML, "HX-Request": "true", "HX-Target": "bulk"}).text
+        assert part.startswith('<div class="notice narrow" id="bulk" role="status">')
+        assert events(app, "assigned") == 3000
+        assert value(app, "SELECT count(*) FROM outbox_messages WHERE recipient = :to", to=DANIEL) == 1
+        assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'leads_assigned'") == 1
+        run(app, "UPDATE bulk_actions SET finished_at = :at", at=to_stamp(utc_now() - timedelta(minutes=11)))
+        assert said not in get(desk, "/internal/leads").text
+
+    def test_a_killed_worker_loses_nothing_and_does_nothing_twice(
+        self, app: Flask, settings: Settings, many: int, desk: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bulk_service, "BATCH", 50)
+        agree(desk, ask(desk, do="reached_out", all="1", query="status=PENDING"))
+        ended = subprocess.run(
+            [sys.executable, "-c", DYING], cwd=ROOT, env=environment_of(settings), check=False, timeout=30
+        )
+        assert ended.returncode == -signal.SIGKILL
+        done = events(app, "reached_out")
+        assert 0 < done < many
+        assert value(app, "SELECT changed FROM bulk_actions") == done
+
+        def work(_number: int) -> None:
+            with app.app_context():
+                bulk_service.work_off()
+
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(work, range(3)))
+        assert value(app, "SELECT count(*) FROM leads WHERE status = 'PENDING'") == 0
+        assert events(app, "reached_out") == many
+        assert value(app, "SELECT count(DISTINCT lead_id) FROM lead_events WHERE kind = 'reached_out'") == many
+        assert value(app, "SELECT changed FROM bulk_actions WHERE finished_at IS NOT NULL") == many
+
+    @pytest.mark.usefixtures("many")
+    def test_what_was_not_written_down_whole_is_never_begun(
+        self, app: Flask, desk: FlaskClient, clock: TestClock
+    ) -> None:
+        agree(desk, ask(desk, do="assign", attorney=DANIEL, all="1", query=""))
+        run(app, "UPDATE bulk_actions SET ready = FALSE")
+        with app.app_context():
+            assert bulk_service.work_off() is False
+            assert value(app, "SELECT count(*) FROM bulk_actions") == 1
+            clock.forward(hours=2)
+            assert bulk_service.work_off() is False
+        assert value(app, "SELECT count(*) FROM bulk_actions") == 0
+        assert value(app, "SELECT count(*) FROM bulk_action_items") == 0
+        assert events(app, "assigned") == 0
+
+
+def test_nobody_finds_an_action_that_is_not_there(desk: FlaskClient) -> None:
+    assert desk.get(f"{BULK}/99", headers=HTML).status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -9,7 +10,7 @@ from flask import Response, abort, make_response, redirect, render_template, req
 from sqlalchemy import Connection
 
 from alma_leads.accounts.permissions import Permission
-from alma_leads.database import reading
+from alma_leads.database import reading, to_stamp
 from alma_leads.extensions import db
 from alma_leads.leads import bulk, bulk_service, queries
 from alma_leads.leads.assignment_service import find_attorney
@@ -21,6 +22,7 @@ from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.back import back, go_back
 from alma_leads.web.internal.blueprint import internal
+from alma_leads.web.internal.dates import Clock
 from alma_leads.web.internal.list_request import parse_list_filter, private, wants_part
 from alma_leads.web.internal.toasts import Toast, keep_toast
 from alma_leads.web.internal.views_page import words_of
@@ -28,6 +30,7 @@ from alma_leads.web.problems import InputRefused
 
 MAX_CHOSEN = 1000  # as many as a page of the list can have
 HELPDESK = "none"
+SAID_FOR = timedelta(minutes=10)
 _KINDS = {"reached_out": Kind.REACHED_OUT, "assign": Kind.ASSIGNED}
 
 
@@ -51,6 +54,16 @@ class Left(NamedTuple):
 
     lead: LeadRow
     why: str
+
+
+class Progress(NamedTuple):
+    """How far an action is: of `people`, `handled` have had their turn. `here` is where that is said anew."""
+
+    here: str
+    words: str
+    ended: bool
+    handled: int
+    people: int
 
 
 @internal.post("/leads/bulk")
@@ -96,18 +109,25 @@ def bulk_progress(action_id: int) -> Response:
         action = bulk.get_action(connection, action_id)
     if action is None:
         abort(404)
-    part = wants_part("bulk")
-    page = render_template(
-        "internal/leads_bulk_bar.html" if part else "internal/leads_bulk_progress.html",
-        action=action,
-        words=outcome(action) if action.finished_at else doing(action),
-        here=f"/internal/leads/bulk/{action.id}",
-    )
-    return private(make_response(page))
+    template = "internal/leads_bulk_bar.html" if wants_part("bulk") else "internal/leads_bulk_progress.html"
+    return private(make_response(render_template(template, bulk=_progress(action))))
 
 
-def doing(action: BulkAction) -> str:
-    """Return what an action does, while it does."""
+def progress_of(action: BulkAction, clock: Clock) -> Progress | None:
+    """Return what the list says of an action: how far it is, and for a while how it ended, unless that was said."""
+    at_once = action.people <= bulk_service.BATCH
+    if action.finished_at and (at_once or action.finished_at < to_stamp(clock.now - SAID_FOR)):
+        return None
+    return _progress(action)
+
+
+def _progress(action: BulkAction) -> Progress:
+    words = outcome(action) if action.finished_at else _doing(action)
+    here = f"/internal/leads/bulk/{action.id}"
+    return Progress(here, words, action.finished_at is not None, action.handled, action.people)
+
+
+def _doing(action: BulkAction) -> str:
     if action.kind == Kind.REACHED_OUT:
         return f"Marking {_number(action.leads, 'lead', 'leads')} reached out"
     return f"Assigning {_number(action.people, 'prospect', 'prospects')} to {action.attorney_name or 'the helpdesk'}"

@@ -10,7 +10,7 @@ from flask import Response, make_response, redirect, render_template, request
 from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
 from alma_leads.extensions import db, settings
-from alma_leads.leads import queries
+from alma_leads.leads import bulk, queries
 from alma_leads.leads.assignment_service import active_attorneys
 from alma_leads.leads.assignments import Attorney
 from alma_leads.leads.filters import DEFAULT_SORT, LeadFilter
@@ -18,8 +18,8 @@ from alma_leads.leads.queries import LeadPage
 from alma_leads.leads.resume_texts import words_of
 from alma_leads.web.auth import access, may, needs
 from alma_leads.web.internal.blueprint import internal
-from alma_leads.web.internal.bulk_page import HELPDESK
-from alma_leads.web.internal.desk_frame import Desk, in_words
+from alma_leads.web.internal.bulk_page import HELPDESK, progress_of
+from alma_leads.web.internal.desk_frame import Desk, capped, in_words
 from alma_leads.web.internal.lead_page import lead_page
 from alma_leads.web.internal.lead_rows import rows_html
 from alma_leads.web.internal.list_filter import DATES, PAGE_SIZES, RECEIVED, ListFilter
@@ -63,16 +63,18 @@ def leads_page() -> Response:
     Raises:
         BadFilter: a parameter cannot be used.
     """
-    whole, frame = not wants_part("list"), Desk()
+    whole, frame, can_update = not wants_part("list"), Desk(), may(Permission.UPDATE_LEADS)
     with reading(db.engine) as connection:
         asked = parse_list_filter(connection, request.args.items(multi=True))
         page = queries.list_leads(connection, asked.leads, public_url="")
         states = mail_states(connection, page.rows)
         newest = queries.newest_id(connection)
         views = tabs_of(connection, asked)
+        has_more = bool(page.next_cursor or page.previous_cursor)
+        matching = queries.count_capped(connection, asked.leads) if can_update and has_more else None
+        working = bulk.last_action(connection, reader().id) if whole and can_update else None
         if whole:
             frame.count(connection)
-    can_update = may(Permission.UPDATE_LEADS)
     hidden = asked.is_filtered and not page.rows
     people = active_attorneys()
     here = asked.query(cursor=request.args.get("cursor", ""))
@@ -96,6 +98,8 @@ def leads_page() -> Response:
         orders=[(sort, words[0].upper() + words[1:], sort == asked.leads.sort) for sort, words in ORDER_WORDS.items()],
         sizes=[(size, size == asked.leads.limit) for size in sorted({*PAGE_SIZES, asked.leads.limit})],
         pages=_pages(asked, page),
+        matching=capped(matching) if matching else "",
+        bulk=progress_of(working, frame.clock) if working else None,
         nothing=_nothing_found(asked, people) if hidden else None,
         nothing_yet=not (page.rows or asked.is_filtered or asked.leads.cursor),
         attorney_options=_attorney_options(asked, people),
