@@ -168,6 +168,7 @@ def test_new_leads_are_said_and_move_nothing(stocked: Product, desk: LeadsPage) 
 def test_a_view_is_saved_and_its_page_asks_no_more_when_signed_out(desk: LeadsPage) -> None:
     page = desk.page
     page.get_by_label("Status", exact=True).select_option("PENDING")
+    expect(page).to_have_url(re.compile("status=PENDING"))
     page.get_by_label("Order", exact=True).select_option("created_at")
     page.get_by_role("link", name="Save this view").click()
     page.get_by_label("Name").fill("Oldest first")
