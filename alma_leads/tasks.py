@@ -23,6 +23,7 @@ from alma_leads.insights.count_service import count_days
 from alma_leads.leads.bulk_service import work_off
 from alma_leads.leads.clock_service import recalculate
 from alma_leads.leads.digest_service import send_digests
+from alma_leads.leads.import_service import forget_old_imports
 from alma_leads.leads.reminder_service import send_reminders
 from alma_leads.leads.resume_service import read_next_resume
 from alma_leads.leads.service import forget_old_keys
@@ -48,6 +49,7 @@ SWEEPERS: tuple[Callable[[], object], ...] = (
     recalculate,
     forget_old_keys,
     forget_expired,
+    forget_old_imports,
     sweep_unattached,
     count_days,
 )

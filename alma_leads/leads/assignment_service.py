@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -13,14 +12,14 @@ from alma_leads import audit
 from alma_leads.actor import Actor
 from alma_leads.audit import Action
 from alma_leads.database import Sql, reading, transaction
-from alma_leads.email_address import BadEmailAddress, normalise_email
+from alma_leads.email_address import normalise_email
 from alma_leads.extensions import db
 from alma_leads.leads import absences
-from alma_leads.leads.assignments import Attorney, Held, attorney_with, find_people, give, hold_prospects_of, tell
+from alma_leads.leads.assignment_file import BadLine, Line, read_lines
+from alma_leads.leads.assignments import Attorney, Held, attorney_with, find_people, give, take, tell
 from alma_leads.leads.errors import AssignedMeanwhile, AssignmentNotFound, BadAssignments, NotAnActiveAttorney
 
 EXPORT_BATCH = 1000
-LEADS_BATCH = 500  # a write transaction of this many is over before anyone notices the wait
 
 _ACTIVE_ATTORNEYS = Sql("""
     SELECT id, email, name FROM users WHERE active AND role IN ('administrator', 'attorney') ORDER BY name, id
@@ -43,18 +42,20 @@ _ONE = Sql("""
 _PAGE = Sql("""
     SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
     FROM prospects p JOIN users u ON u.id = p.attorney_id
-    WHERE p.email > :after ORDER BY p.email, p.id LIMIT :limit
+    WHERE p.attorney_id IS NOT NULL AND p.email > :after ORDER BY p.email, p.id LIMIT :limit
 """)
 _SEARCH = Sql(
     sqlite="""
     SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
     FROM prospects p JOIN users u ON u.id = p.attorney_id
-    WHERE p.email > :after AND instr(p.email, :query) > 0 ORDER BY p.email, p.id LIMIT :limit
+    WHERE p.attorney_id IS NOT NULL AND p.email > :after AND instr(p.email, :query) > 0
+    ORDER BY p.email, p.id LIMIT :limit
     """,
     postgresql="""
     SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
     FROM prospects p JOIN users u ON u.id = p.attorney_id
-    WHERE p.email > :after AND position(:query in p.email) > 0 ORDER BY p.email, p.id LIMIT :limit
+    WHERE p.attorney_id IS NOT NULL AND p.email > :after AND position(:query in p.email) > 0
+    ORDER BY p.email, p.id LIMIT :limit
     """,
 )
 
@@ -68,13 +69,6 @@ class Assignment(NamedTuple):
     attorney_name: str
     assigned_at: str
     lead_count: int
-
-
-class Moved(NamedTuple):
-    """How many prospects have another attorney now, and how many leads came along with them."""
-
-    prospects: int
-    leads: int
 
 
 def active_attorneys() -> list[Attorney]:
@@ -175,79 +169,45 @@ def unassign(email: str, *, actor: Actor, seen: str | None = None) -> None:
         _note(connection, held, None, actor=actor)
 
 
-def assign_leads(lead_ids: Iterable[int], *, attorney_email: str, actor: Actor) -> Moved:
-    """Give the prospects of these leads, however many, to an attorney, or to the helpdesk when the address is empty.
-
-    Each lead of such a prospect gets its event, and the attorney gets one e-mail about all of them. It is done in
-    batches, each a transaction: when it is cut short, what is done is done and the attorney knows of it.
-
-    Args:
-        lead_ids: numbers of leads; those that do not exist, and prospects whom the attorney has, are passed over.
-        attorney_email: the attorney's address, or "".
-        actor: who does it.
+def import_assignments(content: bytes, *, actor: Actor) -> int:
+    """Assign the prospects of a CSV file, all or none, and return how many lines there were.
 
     Raises:
-        NotAnActiveAttorney: the address is not an active attorney's. Nothing is changed by the batch that finds it so.
-    """
-    prospects, leads, told = 0, 0, False
-    for batch in _batches(lead_ids):
-        with transaction(db.engine) as connection:
-            attorney = attorney_with(connection, attorney_email) if attorney_email else None
-            new_id = attorney.id if attorney else None
-            held = [each for each in hold_prospects_of(connection, batch) if each.attorney_id != new_id]
-            if not held:
-                continue
-            leads += give(connection, held, attorney=attorney, actor=actor)
-            prospects += len(held)
-            action = Action.ASSIGNED if attorney else Action.UNASSIGNED
-            subject = "1 prospect" if len(held) == 1 else f"{len(held)} prospects"
-            audit.record(connection, action, actor=actor, subject=subject, new=attorney.name if attorney else None)
-            told = told or tell(connection, [each.prospect_id for each in held], attorney=attorney, actor=actor)
-    return Moved(prospects, leads)
-
-
-def import_assignments(pairs: Iterable[tuple[int, str, str]], *, actor: Actor) -> int:
-    """Assign many at once, all or none, and return how many pairs there were.
-
-    Args:
-        pairs: (line number, prospect's address, attorney's address).
-        actor: who imports.
-
-    Raises:
+        BadFile: it cannot be read.
         BadAssignments: lines that cannot be used, each with a sentence.
     """
-    problems: list[tuple[int, str]] = []
-    attorneys: dict[str, Attorney] = {}
-    changed: dict[Attorney, list[int]] = defaultdict(list)
-    count = 0
+    lines = list(read_lines(content))
+    problems = [(line.number, f"{line.value!r}: {line.remedy}") for line in lines if isinstance(line, BadLine)]
+    wanted: dict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        if isinstance(line, Line):
+            wanted[line.attorney].append(line)
+    changed = 0
     with transaction(db.engine) as connection:
-        for line, email, attorney_email in pairs:
-            count += 1
+        attorneys: dict[Attorney, list[Line]] = {}
+        for typed, group in wanted.items():
             try:
-                if attorney_email not in attorneys:
-                    attorneys[attorney_email] = attorney_with(connection, attorney_email)
-                attorney = attorneys[attorney_email]
-                held = _take(connection, normalise_email(email))
-                if held.attorney_id != attorney.id:
-                    give(connection, [held], attorney=attorney, actor=actor)
-                    changed[attorney].append(held.prospect_id)
-            except BadEmailAddress:
-                problems.append((line, f"{email!r} is not an email address"))
+                attorneys.setdefault(attorney_with(connection, typed), []).extend(group)
             except NotAnActiveAttorney as error:
-                problems.append((line, str(error)))
+                said = str(error) if typed else "No attorney is named. Remove assignments on the desk"
+                problems += [(line.number, said) for line in group]
         if problems:
-            raise BadAssignments(problems)
+            raise BadAssignments(sorted(problems))
+        held = take(connection, [line.email for group in attorneys.values() for line in group])
+        for attorney, group in attorneys.items():
+            moved = [held[line.email] for line in group if held[line.email].attorney_id != attorney.id]
+            give(connection, moved, attorney=attorney, actor=actor)
+            tell(connection, [each.prospect_id for each in moved], attorney=attorney, actor=actor)
+            changed += len(moved)
         audit.record(
             connection,
             Action.ASSIGNMENTS_IMPORTED,
             actor=actor,
-            subject=_assignments(count),
-            count=count,
-            changed=sum(map(len, changed.values())),
+            subject=_assignments(len(lines)),
+            count=len(lines),
+            changed=changed,
         )
-        for attorney, prospect_ids in changed.items():
-            tell(connection, prospect_ids, attorney=attorney, actor=actor)
-    return count
+    return len(lines)
 
 
 def _take(connection: Connection, normalised: str) -> Held:
@@ -284,9 +244,3 @@ def _note(connection: Connection, held: Held, attorney: Attorney | None, *, acto
 
 def _assignments(count: int) -> str:
     return "1 assignment" if count == 1 else f"{count} assignments"
-
-
-def _batches(numbers: Iterable[int]) -> Iterator[Sequence[int]]:
-    rest = iter(numbers)
-    while batch := tuple(islice(rest, LEADS_BATCH)):
-        yield batch

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from itertools import groupby
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -22,14 +22,28 @@ from alma_leads.leads.events import EventKind, record_for_prospects
 from alma_leads.leads.first_contact import SETTLED
 from alma_leads.outbox.composition import promise
 
-# In the order of their numbers, so that two who hold several never wait for each other. On SQLite whoever is here is
+TAKEN_TOGETHER = 1000
+
+# In the order of their addresses, so that two who take several never wait for each other. On SQLite whoever is here is
 # the only writer.
-_HOLD_PROSPECTS_OF = sql_in(
-    "SELECT id, attorney_id FROM prospects WHERE id IN (SELECT prospect_id FROM leads WHERE id IN :ids) ORDER BY id",
-    postgresql_end=" FOR UPDATE",
+_MAKE_PROSPECTS = Sql(
+    sqlite="""
+    INSERT INTO prospects (email, lead_count) SELECT value, 0 FROM json_each(:emails) WHERE TRUE ON CONFLICT DO NOTHING
+    """,
+    postgresql="""
+    INSERT INTO prospects (email, lead_count)
+    SELECT value, 0 FROM unnest(CAST(:emails AS text[])) AS value ORDER BY value COLLATE "C" ON CONFLICT DO NOTHING
+    """,
+)
+_HOLD_PROSPECTS = sql_in(
+    "SELECT email, id, attorney_id FROM prospects WHERE email IN :ids",
+    postgresql_end=' ORDER BY email COLLATE "C" FOR UPDATE',
 )
 _ATTORNEY = Sql("""
     SELECT id, email, name FROM users WHERE email = :email AND active AND role IN ('administrator', 'attorney')
+""")
+_ACTIVE = sql_in("""
+    SELECT id, email, name FROM users WHERE id IN :ids AND active AND role IN ('administrator', 'attorney')
 """)
 _NAMES = sql_in("SELECT id, email, name FROM users WHERE id IN :ids")
 _SET_PROSPECTS = sql_in("UPDATE prospects SET attorney_id = :attorney_id, assigned_at = :assigned_at WHERE id IN :ids")
@@ -61,9 +75,15 @@ class Held(NamedTuple):
     attorney_id: int | None
 
 
-def hold_prospects_of(connection: Connection, lead_ids: Sequence[int]) -> list[Held]:
-    """Return the prospects of these leads, and hold their rows until the transaction ends."""
-    return [Held(*row) for row in _HOLD_PROSPECTS_OF.rows(connection, ids=id_list(connection, lead_ids))]
+def take(connection: Connection, emails: Iterable[str]) -> dict[str, Held]:
+    """Return the prospects with these normalised addresses, known or not yet, and hold their rows."""
+    found: dict[str, Held] = {}
+    rest = iter(sorted(emails))
+    while batch := list(islice(rest, TAKEN_TOGETHER)):
+        wanted = id_list(connection, batch)
+        _MAKE_PROSPECTS.run(connection, emails=wanted)
+        found |= {row[0]: Held(row[1], row[2]) for row in _HOLD_PROSPECTS.rows(connection, ids=wanted)}
+    return found
 
 
 def give(connection: Connection, held: Iterable[Held], *, attorney: Attorney | None, actor: Actor) -> int:
@@ -136,6 +156,11 @@ def attorney_with(connection: Connection, email: str) -> Attorney:
     if row is None:
         raise NotAnActiveAttorney(email)
     return Attorney(*row)
+
+
+def active_people(connection: Connection, user_ids: Iterable[int]) -> list[Attorney]:
+    """Return those of these people who are active attorneys."""
+    return [Attorney(*row) for row in _ACTIVE.rows(connection, ids=id_list(connection, user_ids))]
 
 
 def find_people(connection: Connection, user_ids: Sequence[int]) -> list[Attorney]:

@@ -141,6 +141,13 @@ class BadAssignments(LeadError):
         self.problems = problems
 
 
+class ImportNotFound(LeadError):
+    """There is no such import, or it was made more than a day ago, or discarded."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such import any more: it is kept for a day. Choose the file again.")
+
+
 class ViewNotFound(LeadError):
     """There is no saved view with this number that this person may see, or delete."""
 

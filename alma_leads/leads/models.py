@@ -41,6 +41,12 @@ class Prospect(Base):
 
     __table_args__ = (
         Index(
+            "ix_prospects_assigned",
+            "email",
+            postgresql_where=text("attorney_id IS NOT NULL"),
+            sqlite_where=text("attorney_id IS NOT NULL"),
+        ),
+        Index(
             "ix_prospects_returning", "id", postgresql_where=text("lead_count > 1"), sqlite_where=text("lead_count > 1")
         ),
     )
@@ -272,6 +278,53 @@ class DomainRule(Base):
 
     domain: Mapped[str] = mapped_column(String(253), primary_key=True)
     attorney_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+
+
+class AssignmentImport(Base):
+    """A file of assignments that someone has uploaded, to look at what it would change and then to apply it.
+
+    Its counts are of lines. `ready` says that all of them are written down, `told` names the attorneys who have had
+    their e-mail, as JSON.
+    """
+
+    __tablename__ = "assignment_imports"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file_name: Mapped[str] = mapped_column(String(200))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    made_by: Mapped[str] = mapped_column(String(200))
+    ready: Mapped[bool]
+    new: Mapped[int]
+    changed: Mapped[int]
+    removed: Mapped[int]
+    unchanged: Mapped[int]
+    bad: Mapped[int]
+    told: Mapped[str] = mapped_column(Text)
+    applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AssignmentImportLine(Base):
+    """A line that would change something, or cannot be used (`kind` is "bad", with the column and what to do).
+
+    `outcome` is empty before it is applied, then "applied" or, since somebody was faster, "left".
+    """
+
+    __tablename__ = "assignment_import_lines"
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("assignment_imports.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(10))
+    value: Mapped[str] = mapped_column(String(254))
+    old_id: Mapped[int | None]
+    new_id: Mapped[int | None]
+    field: Mapped[str] = mapped_column(String(10))
+    remedy: Mapped[str] = mapped_column(String(200))
+    outcome: Mapped[str] = mapped_column(String(10))
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('new', 'changed', 'removed', 'bad')", name="kind"),
+        CheckConstraint("outcome IN ('', 'applied', 'left')", name="outcome"),
+    )
 
 
 class Absence(Base):

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from alma_leads.accounts.models import Role
 from alma_leads.actor import OPERATOR, Actor
 from alma_leads.extensions import db
-from alma_leads.leads import assignment_service
-from alma_leads.leads.assignment_service import Moved, assign, assign_leads, import_assignments, unassign
-from alma_leads.leads.errors import NotAnActiveAttorney
+from alma_leads.leads import assignments
+from alma_leads.leads.assignment_service import assign, import_assignments, unassign
+from alma_leads.leads.errors import BadAssignments
 from alma_leads.leads.service import mark_reached_out
 from tests.desk import add_lead, add_person, value
 from tests.first_contact import ROSA
@@ -97,61 +97,50 @@ def test_two_who_assign_at_once_tell_once(app: Flask, ian: int) -> None:
     assert len(changes(app)) == 1
 
 
-def test_many_at_once_make_one_email_and_an_event_each(app: Flask, ian: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assignment_service, "LEADS_BATCH", 10)
-    leads = [add_lead(app, email=f"p{number}@example.com") for number in range(25)]
-    twin = add_lead(app, email="p3@example.com", resume_url="https://x.example")
+def table(*lines: str) -> bytes:
+    """Return a CSV file of assignments."""
+    return "\n".join(["email,attorney", *lines]).encode()
+
+
+def test_an_import_makes_one_email_for_each_attorney(app: Flask, ian: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assignments, "TAKEN_TOGETHER", 2)
+    leads = [add_lead(app, email=f"p{number}@example.com") for number in range(4)]
+    lines = [f"p{number}@example.com,{IAN if number < 3 else KIM}" for number in range(4)]
     with app.app_context():
-        assign("p1@example.com", attorney_email=KIM, actor=OPERATOR)
-        assign("p2@example.com", attorney_email=IAN, actor=ROSA)
-        assert assign_leads([*leads, 10_000], attorney_email=IAN, actor=ROSA) == Moved(24, 25)
-        assert assign_leads(leads, attorney_email=IAN, actor=ROSA) == Moved(0, 0)
-    _, _, (to, correlation, subject, body) = notices(app)
-    assert (to, correlation, subject) == (IAN, f"assigned:{ian}", "Prospects are with you now")
-    assert body.count("/internal/leads/") == 10, "those of the first batch; the link leads to all"
-    assert "assigned_to=me&status=PENDING" in body
-    moved = changes(app)[2:]
-    assert sorted(lead_id for lead_id, _, _ in moved) == sorted({*leads, twin} - {leads[2]})
-    assert {(old, new) for _, old, new in moved} == {(None, IAN), (KIM, IAN)}
-    assert value(app, "SELECT count(*) FROM leads WHERE attorney_id = :ian", ian=ian) == 26
-    assert value(app, "SELECT count(*) FROM audit_events WHERE subject LIKE '% prospects'") == 3
+        assign("p0@example.com", attorney_email=KIM, actor=OPERATOR)
+        assert import_assignments(table(*lines, f"new@example.com,{KIM}"), actor=OPERATOR) == 5
+        assert import_assignments(table(*lines), actor=OPERATOR) == 4
+    _, (ian_to, about, ian_subject, ian_body), (kim_to, _, kim_subject, kim_body) = notices(app)
+    assert (ian_to, about, ian_subject) == (IAN, f"assigned:{ian}", "Prospects are with you now")
+    assert ian_body.count("/internal/leads/") == 3
+    assert "assigned_to=me&status=PENDING" in ian_body
+    assert (kim_to, kim_subject.startswith("With you now: ")) == (KIM, True), "the other has sent nothing yet"
+    assert "Operator, command line gave you" in kim_body
+    assert sorted(changes(app)[1:]) == [
+        (leads[0], KIM, IAN),
+        *((each, None, IAN) for each in leads[1:3]),
+        (leads[3], None, KIM),
+    ]
 
 
-def test_many_go_back_to_the_helpdesk_without_an_email(app: Flask, ian: int) -> None:
-    leads = [add_lead(app, email=f"p{number}@example.com") for number in range(3)]
-    with app.app_context():
-        assign_leads(leads[:2], attorney_email=KIM, actor=ROSA)
-        assert assign_leads(leads, attorney_email="", actor=ROSA) == Moved(2, 2)
-        with pytest.raises(NotAnActiveAttorney):
-            assign_leads(leads, attorney_email="nobody@alma.example", actor=ROSA)
-    assert len(notices(app)) == 1
-    assert value(app, "SELECT count(*) FROM leads WHERE attorney_id IS NULL") == 3
-
-
-def test_two_who_give_the_same_many_to_others_do_not_wait_for_each_other(app: Flask, ian: int) -> None:
-    leads = [add_lead(app, email=f"p{number}@example.com") for number in range(20)]
+def test_imports_of_the_same_prospects_at_once_do_not_wait_for_each_other(app: Flask, ian: int) -> None:
+    add_lead(app, email="p3@example.com")
+    lines = [f"p{number}@example.com" for number in range(20)]
 
     def press(number: int) -> None:
+        mine = lines[:: 1 if number % 2 else -1]
         with app.app_context():
-            assign_leads(leads[:: 1 if number % 2 else -1], attorney_email=IAN if number % 2 else KIM, actor=ROSA)
+            import_assignments(table(*(f"{line},{IAN if number % 2 else KIM}" for line in mine)), actor=ROSA)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(press, range(8)))
-    assert value(app, "SELECT count(DISTINCT attorney_id) FROM leads") == 1
-    mismatch = (
-        "SELECT count(*) FROM leads l JOIN prospects p ON p.id = l.prospect_id WHERE l.attorney_id <> p.attorney_id"
-    )
-    assert value(app, mismatch) == 0
+    assert value(app, "SELECT count(DISTINCT attorney_id) FROM prospects") == 1
+    apart = "SELECT count(*) FROM leads l JOIN prospects p ON p.id = l.prospect_id WHERE l.attorney_id <> p.attorney_id"
+    assert value(app, apart) == 0
 
 
-def test_an_import_makes_one_email_for_each_attorney(app: Flask, ian: int) -> None:
-    for number in range(4):
-        add_lead(app, email=f"p{number}@example.com")
-    pairs = [(number + 2, f"p{number}@example.com", IAN if number < 3 else KIM) for number in range(4)]
-    with app.app_context():
-        import_assignments([*pairs, (6, "new@example.com", KIM)], actor=OPERATOR)
-        import_assignments(pairs, actor=OPERATOR)
-    (ian_to, _, ian_subject, _), (kim_to, _, kim_subject, kim_body) = notices(app)
-    assert (ian_to, ian_subject) == (IAN, "Prospects are with you now")
-    assert (kim_to, kim_subject.startswith("With you now: ")) == (KIM, True), "the other has sent nothing yet"
-    assert "Operator, command line gave you" in kim_body
+def test_an_import_by_the_operator_is_all_or_none(app: Flask, ian: int) -> None:
+    with app.app_context(), pytest.raises(BadAssignments) as raised:
+        import_assignments(table(f"a@example.com,{IAN}", "b@example.com,", "c,x@y.example", f"d,{IAN}"), actor=OPERATOR)
+    assert [number for number, _ in raised.value.problems] == [3, 4, 5]
+    assert value(app, "SELECT count(*) FROM prospects") == 0

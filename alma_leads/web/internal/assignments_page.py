@@ -53,7 +53,7 @@ def assignments_page() -> Response:
             attorney = assignment_service.find_assignment(email).attorney_email
         except (AssignmentNotFound, BadEmailAddress):
             attorney = ""
-    return _page(email=email, attorney=attorney, errors={}, status=200)
+    return page_of_assignments(email=email, attorney=attorney)
 
 
 @internal.post("/settings/assignments")
@@ -71,9 +71,11 @@ def change_assignments() -> Response:
             toast = Toast(f"{given.email} is with {given.attorney_name}.")
     except BadEmailAddress:
         message = "Enter an email address like name@example.com" if email else "Enter the prospect’s email address"
-        return _page(email=email, attorney=attorney, errors={"email": message}, status=422)
+        return page_of_assignments(email=email, attorney=attorney, errors={"email": message}, status=422)
     except NotAnActiveAttorney:
-        return _page(email=email, attorney=attorney, errors={"attorney": "Choose an active attorney"}, status=422)
+        return page_of_assignments(
+            email=email, attorney=attorney, errors={"attorney": "Choose an active attorney"}, status=422
+        )
     keep_toast(toast)
     return go_back(HOME)
 
@@ -86,7 +88,10 @@ def _remove(email: str) -> Toast:
     return Toast(f"{email} is with the helpdesk.")
 
 
-def _page(*, email: str, attorney: str, errors: dict[str, str], status: int) -> Response:
+def page_of_assignments(
+    *, email: str = "", attorney: str = "", errors: dict[str, str] | None = None, status: int = 200
+) -> Response:
+    """Return the page, with what was typed and what is wrong with it, by field."""
     query = request.args.get("q", "").strip()[:MAX_TYPED]
     after = request.args.get("after", "")[:MAX_TYPED]
     found = assignment_service.list_assignments(after=after, query=query, limit=PAGE_ROWS + 1)
@@ -97,7 +102,7 @@ def _page(*, email: str, attorney: str, errors: dict[str, str], status: int) -> 
         "internal/settings/assignments.html",
         email=email,
         attorney=attorney,
-        errors=errors,
+        errors=errors or {},
         people=people,
         query=query,
         after=after,

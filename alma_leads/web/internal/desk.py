@@ -158,7 +158,7 @@ def _pages(asked: ListFilter, page: LeadPage) -> tuple[tuple[str, str, str], ...
 
 def _attorney_options(asked: ListFilter, people: list[Attorney]) -> list[tuple[str, str]]:
     """Return (value, label) of the attorney filter; someone no longer active stays there while chosen."""
-    options = [("", "Anyone"), ("me", "Me"), ("none", "Helpdesk")]
+    options = [("", "Anyone"), ("me", "Me"), ("none", "Unassigned")]
     options += [(person.email, person.name) for person in people if person.id != reader().id]
     chosen = asked.chosen.get("assigned_to", "")
     known = {value for value, _ in options}

@@ -176,7 +176,7 @@ def _reached(lead: LeadRow, events: list[EventRow], clock: Clock) -> str:
 def _attorney_options(lead: LeadRow, people: dict[str, str]) -> list[tuple[str, str, bool]]:
     """Return (value, label, chosen) of the attorney's select."""
     current = lead.attorney_email
-    options = [("", "Helpdesk (no attorney)", current is None)]
+    options = [("", "Unassigned (helpdesk)", current is None)]
     return options + [(email, name, email == current) for email, name in people.items()]
 
 
