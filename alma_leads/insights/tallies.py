@@ -27,8 +27,8 @@ _READ = """
 _READ_ALL = Sql(_READ)
 _READ_TOTALS = Sql(f"{_READ} AND facet IN ('all', 'mail')")
 _MONTHS = Sql("""
-    SELECT day FROM insight_tallies WHERE span = 'month' AND facet = 'all' AND day >= :since AND day <= :until
-    ORDER BY day
+    SELECT min(day), max(day) FROM insight_tallies
+    WHERE span = 'month' AND facet = 'all' AND day >= :since AND day < :month
 """)
 FORGET = Sql(
     sqlite="""
@@ -104,21 +104,19 @@ def read(connection: Connection, span: Span, since: date, until: date, *, totals
 
 def read_quickly(connection: Connection, since: date, until: date) -> Iterator[Row]:
     """Yield what was counted from `since` to `until`: a row a month where a whole month is counted, else one a day."""
-    months = _MONTHS.rows(connection, since=since.isoformat(), until=until.isoformat())
-    begin = since
-    for month in (date.fromisoformat(row[0]) for row in months):
-        end = month_end(month)
-        if end > until:
-            break
-        if begin < month:
-            yield from read(connection, "day", begin, month - timedelta(days=1))
-        yield from read(connection, "month", month, month)
-        begin = end + timedelta(days=1)
-    yield from read(connection, "day", begin, until)
+    # Counted days have no gap between them, and so have the months that they fill.
+    first, last = _MONTHS.rows(connection, since=since.isoformat(), month=after(until)["month"])[0]
+    if first is None:
+        yield from read(connection, "day", since, until)
+        return
+    begin, end = date.fromisoformat(first), date.fromisoformat(last)
+    yield from read(connection, "day", since, begin - timedelta(days=1))
+    yield from read(connection, "month", begin, end)
+    yield from read(connection, "day", month_end(end) + timedelta(days=1), until)
 
 
 def after(over: date) -> dict[str, str]:
-    """Return what `FORGET_AFTER` needs to forget what is not over on the day `over`."""
+    """Return what `FORGET_AFTER` needs to forget what is not over with the day `over`: days, and unfinished months."""
     return {"over": over.isoformat(), "month": (over + timedelta(days=1)).replace(day=1).isoformat()}
 
 

@@ -9,10 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.accounts.models import Role
+from alma_leads.database import to_stamp
 from alma_leads.insights.count_service import count_days
 from config import Settings
 from tests.conftest import MakeSettings, TestClock
-from tests.desk import HTML, Page, add_person, get, sign_in
+from tests.desk import HTML, Page, add_lead, add_person, get, run, sign_in
 from tests.first_contact import set_clock
 from tests.insights import put_lead
 
@@ -158,6 +159,19 @@ def test_every_column_can_be_reached_and_says_its_numbers(busy: FlaskClient) -> 
     assert points[0].get("aria-label") == "17 Nov: 2 leads, 1 still pending"
     assert all(point.get("tabindex") == "0" for point in points)
     assert points[8].get("aria-label") == "17 Nov: half in 2 h, 9 of 10 in 2 h"
+
+
+def test_mail_is_summed_up_and_what_waits_is_a_link(app: Flask, busy: FlaskClient) -> None:
+    assert "No email was sent or given up in these days. None waits to be sent now." in get(busy, PAGE).text
+    add_lead(app, email="d@example.com")
+    add_lead(app, email="e@example.com")
+    settle = "UPDATE outbox_messages SET state = :state, attempts = id, settled_at = :at WHERE id = :id"
+    for number, state in ((1, "sent"), (2, "sent"), (3, "dead")):
+        run(app, settle, state=state, at=to_stamp(NOW), id=number)
+    page = get(busy, PAGE)
+    assert "A mail server took 67 % of 3: 1 at the first try, 1 after a retry; 1 ended as dead letters." in page.text
+    assert "1 waits to be sent now." in page.text
+    assert rows(page, "Mail delivery")[-1] == ["24 Nov", "1", "1", "1"]
 
 
 def test_days_that_are_not_counted_yet_are_named(app: Flask, desk: FlaskClient) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import Response, make_response, render_template, request
+from sqlalchemy import Connection
 
 from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading, utc_now
@@ -17,10 +18,12 @@ from alma_leads.extensions import db
 from alma_leads.insights.periods import MAX_COLUMNS, Step, Stretch, TooManyColumns, columns, fitting_step
 from alma_leads.insights.report import Present, make_report
 from alma_leads.leads import first_contact
+from alma_leads.leads.first_contact import FirstContact
+from alma_leads.outbox import queries as outbox
 from alma_leads.web.auth import access, needs
 from alma_leads.web.internal.blueprint import internal
-from alma_leads.web.internal.desk_frame import reader_clock
-from alma_leads.web.internal.insights_view import InsightsView, days_said
+from alma_leads.web.internal.desk_frame import capped, reader_clock
+from alma_leads.web.internal.insights_view import InsightsView
 from alma_leads.web.internal.list_request import private
 from alma_leads.web.negotiation import wants_html
 from alma_leads.web.problems import InputRefused
@@ -59,39 +62,44 @@ class Refused(Exception):
 @access(needs(Permission.READ_LEADS))
 def insights_page() -> Response:
     """Show the figures of a period."""
-    clock = reader_clock()
+    errors: dict[str, str] = {}
+    shown: dict[str, Any] = {"chosen": {name: request.args.get(name, "") for name in _PARAMETERS}}
     with reading(db.engine) as connection:
         settings = first_contact.read(connection)
         present = Present(connection, settings.working, utc_now())
-        chosen = {name: request.args.get(name, "") for name in _PARAMETERS}
-        words = {
-            "chosen": chosen,
-            "presets": [(name, label) for name, (label, _) in PERIODS.items()],
-            "steps": STEPS.items(),
-            "zone": settings.working.zone.key,
-            "errors": {},
-        }
-        if present.first is None:
-            return private(make_response(render_template("internal/insights.html", **words, first="")))
-        words["first"] = days_said(Stretch(present.first, present.first), present.today)
         try:
-            asked = _asked(present.today, present.first)
+            if present.first is not None:
+                shown = _figures(connection, settings, present, _asked(present.today, present.first))
         except Refused as refused:
-            if not wants_html():
-                raise InputRefused(list(refused.errors.items())) from refused
-            words["errors"] = refused.errors
-            return private(make_response(render_template("internal/insights.html", **words), 422))
-        report = make_report(connection, present, asked.period, asked.cut, asked.step)
-        view = InsightsView(
-            report, present.waiting(connection), asked.period, asked.step, settings, clock, present.today
-        )
-    words["chosen"] = {
-        "from": asked.period.since.isoformat(),
-        "to": asked.period.until.isoformat(),
-        "by": chosen["by"],
-        "period": asked.preset,
+            errors = refused.errors
+    if errors and not wants_html():
+        raise InputRefused(list(errors.items()))
+    body = render_template(
+        "internal/insights.html",
+        presets=[(name, label) for name, (label, _) in PERIODS.items()],
+        steps=STEPS.items(),
+        zone=settings.working.zone.key,
+        empty=present.first is None,
+        errors=errors,
+        **shown,
+    )
+    return private(make_response(body, 422 if errors else 200))
+
+
+def _figures(connection: Connection, settings: FirstContact, present: Present, asked: Asked) -> dict[str, Any]:
+    """Return what the page shows of a period, and what it says in its form."""
+    report = make_report(connection, present, asked.period, asked.cut, asked.step)
+    waiting, mail = present.waiting(connection), outbox.counts(connection)
+    return {
+        "view": InsightsView(report, waiting, asked.period, asked.step, settings, reader_clock(), present.today),
+        "mail_waits": capped(mail.queued + mail.retrying),
+        "chosen": {
+            "period": asked.preset,
+            "from": asked.period.since.isoformat(),
+            "to": asked.period.until.isoformat(),
+            "by": request.args.get("by", ""),
+        },
     }
-    return private(make_response(render_template("internal/insights.html", **words, view=view)))
 
 
 def _asked(today: date, first: date) -> Asked:

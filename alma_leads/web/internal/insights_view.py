@@ -248,10 +248,10 @@ class InsightsView:
         mail = self._report.mail
         if not mail.total:
             return "No email was sent or given up in these days."
-        share = share_said(mail.sent, mail.total)
+        dead = f"{counted(mail.dead)} ended as dead letters" if mail.dead else "none ended as dead letters"
         return (
-            f"{share} of {counted(mail.total)} emails were taken by the mail server: {counted(mail.first)} at the "
-            f"first try, {counted(mail.retried)} after a retry. {counted(mail.dead)} were given up."
+            f"A mail server took {share_said(mail.sent, mail.total)} of {counted(mail.total)}: "
+            f"{counted(mail.first)} at the first try, {counted(mail.retried)} after a retry; {dead}."
         )
 
     @property
