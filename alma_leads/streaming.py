@@ -14,7 +14,7 @@ from alma_leads.spreadsheet import Heading, cell, workbook
 ROWS_PER_CHUNK = 1000
 BYTES_PER_CHUNK = 65_536
 # What a spreadsheet takes for the start of a formula (OWASP, "CSV injection"); such a cell gets an apostrophe.
-FORMULA_STARTS = "=+-@＝＋－＠"
+FORMULA_STARTS = "=+@＝＋－＠-"  # the hyphen last: in SQLite's pattern it would mean a range elsewhere
 
 Format = Literal["csv", "ndjson", "xlsx"]
 CONTENT_TYPES: dict[Format, str] = {
@@ -137,7 +137,7 @@ def _csv_line_sqlite(columns: Sequence[Column]) -> str:
         if column.kind in ("number", "word", "moment"):
             return f"coalesce({value}, '')"
         if column.kind == "text":
-            starts = f"instr('{FORMULA_STARTS}', substr({value}, 1, 1)) > 0 AND {value} <> ''"
+            starts = f"{value} GLOB '[{FORMULA_STARTS}]*'"
             value = f"({_neutral(value, starts)})"
         return f"""coalesce('"' || replace({value}, '"', '""') || '"', '')"""
 
