@@ -98,7 +98,7 @@ def free_port() -> int:
 
 
 def _wait_for(url: str, log: Path, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
+    for _ in range(1000):
         try:
             with urllib.request.urlopen(f"{url}/readyz", timeout=5):
                 return

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.conftest import EMAIL, WORD, Product, run_product
 from tests.e2e.screens import LeadsPage, SignInPage
-from tests.e2e.test_accessibility import SIZES, check, watch
+from tests.e2e.test_accessibility import check_everywhere, watch
 from tests.real_provider import run_provider
 
 BUTTON = "Continue with your work account"
@@ -29,20 +29,10 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             yield product
 
 
-def look(page: Page, name: str) -> None:
-    """Look at the page that is open in both themes and sizes."""
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no colour is half-way
-        for size, (width, height) in SIZES.items():
-            page.set_viewport_size({"width": width, "height": height})
-            check(page, f"{name}, {scheme}, {size}")
-    page.set_viewport_size({"width": 1280, "height": 900})
-
-
 def test_a_work_account_opens_the_desk(product: Product, page: Page, context: BrowserContext) -> None:
     page.goto(f"{product.url}/internal/outbox")
     complaints = watch(page)
-    look(page, "the sign-in page")
+    check_everywhere(page, "the sign-in page")
     page.get_by_role("button", name=BUTTON).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Authorize Client")  # at the provider
     page.get_by_role("button", name="amal").click()
@@ -60,7 +50,7 @@ def test_a_work_account_opens_the_desk(product: Product, page: Page, context: Br
     page.get_by_role("button", name=BUTTON).click()
     page.get_by_role("button", name="sam").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("This account is not one of the firm’s.")
-    look(page, "the page that refuses")
+    check_everywhere(page, "the page that refuses")
     page.get_by_role("link", name="Other ways to sign in").click()
     SignInPage(page).sign_in(EMAIL, WORD)
 
