@@ -23,7 +23,7 @@ class User(Base):
     """A person of the firm. `email` is kept normalised.
 
     Someone without a password, a passkey and an identity was invited and has not come yet. `handle` is the random name
-    by which passkeys know the person.
+    by which passkeys know the person. Without a `time_zone` the firm's is meant.
     """
 
     __tablename__ = "users"
@@ -36,7 +36,7 @@ class User(Base):
     password_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     active: Mapped[bool] = mapped_column(default=True)
     handle: Mapped[str] = mapped_column(String(64), unique=True)
-    time_zone: Mapped[str] = mapped_column(String(64), default="UTC")
+    time_zone: Mapped[str] = mapped_column(String(64), default="")
     theme: Mapped[str] = mapped_column(String(5), default="")
     single_key_shortcuts: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

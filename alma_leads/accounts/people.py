@@ -22,7 +22,7 @@ CAN_SIGN_IN = """(u.password IS NOT NULL OR EXISTS (SELECT 1 FROM passkeys k WHE
 _INSERT = Sql("""
     INSERT INTO users (email, name, role, password, password_changed_at, active, handle, time_zone, theme,
                        single_key_shortcuts, created_at)
-    VALUES (:email, :name, :role, :password, :changed, TRUE, :handle, 'UTC', '', TRUE, :now)
+    VALUES (:email, :name, :role, :password, :changed, TRUE, :handle, '', '', TRUE, :now)
     ON CONFLICT (email) DO NOTHING RETURNING id
 """)
 _COLUMNS = f"u.id, u.email, u.name, u.role, u.active, {CAN_SIGN_IN}"

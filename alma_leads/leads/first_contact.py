@@ -27,6 +27,9 @@ _ROW = Sql("""
 """)
 
 
+_ZONE = Sql("SELECT time_zone FROM first_contact_clock")
+
+
 class Moments(NamedTuple):
     """When a lead that waits turns amber, when its target is passed, and when twice its target is."""
 
@@ -85,6 +88,13 @@ def read(connection: Connection) -> FirstContact:
     )
     _known[connection.engine] = found
     return found
+
+
+def firm_zone(connection: Connection) -> str:
+    """Return the name of the firm's time zone."""
+    row = _ZONE.row(connection)
+    assert row is not None
+    return str(row[0])
 
 
 def of_version(connection: Connection, version: int) -> FirstContact:

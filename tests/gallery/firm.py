@@ -170,7 +170,7 @@ def _leads(clock: TestClock, people: dict[str, Actor], days: int) -> None:
         happens.append((NOW - prospect.ago, prospect, False))
         if prospect.reached_after is not None:
             happens.append((NOW - prospect.ago + prospect.reached_after, prospect, True))
-    numbers = {}
+    numbers: dict[Prospect, int] = {}
     for moment, prospect, reached in sorted(happens, key=lambda each: (each[0], each[1].email)):
         clock.now = moment
         if reached:

@@ -18,6 +18,15 @@ from tests.second_factors import Phone
 
 SETTINGS = "/internal/settings"
 ACCOUNT = "/internal/account"
+ASSIGNMENTS = """email,attorney
+seoyeon.kim@example.kr,leila.haddad@alma.example
+jm.nunez@example.es,rosa.delgado@alma.example
+soren@example.dk,
+zoe.vdberg@example.nl,daniel.kim@alma.example
+amara.okafor@example.com,rosa.delgado@alma.example
+someone@,rosa.delgado@alma.example
+avigail.cohen@example.il,nobody@alma.example
+"""
 Act = Callable[[Page], None]
 
 
@@ -100,6 +109,22 @@ def use_app(page: Page) -> None:
     phone = Phone(page.locator(".secret").inner_text())
     fill("Use this app", code=phone.code())(page)
     expect(page.get_by_label("Recovery codes")).to_be_visible()
+
+
+def send_file(content: bytes) -> Act:
+    """Send a file of assignments."""
+
+    def act(page: Page) -> None:
+        page.locator("#file").set_input_files({"name": "assignments.csv", "mimeType": "text/csv", "buffer": content})
+        press("Look at the changes")(page)
+
+    return act
+
+
+def look_at_file(page: Page) -> None:
+    """Send a file that changes something, and has lines that cannot be used."""
+    send_file(ASSIGNMENTS.encode())(page)
+    expect(page.get_by_text("Nothing is changed yet.")).to_be_visible()
 
 
 def key_made(page: Page) -> None:
@@ -195,6 +220,13 @@ DESK_SETTINGS = [
     Place("assignments", "Assignments", f"{SETTINGS}/assignments"),
     Place(
         "assignments-errors", "Assignments, an error", f"{SETTINGS}/assignments", act=unhindered(fill("Assign", pe="x"))
+    ),
+    Place("import", "An import, and what it would change", f"{SETTINGS}/assignments", act=look_at_file),
+    Place(
+        "import-errors",
+        "A file that cannot be used",
+        f"{SETTINGS}/assignments",
+        act=unhindered(send_file(b"name\nx\n")),
     ),
     Place("assignment-rules", "Rules for new prospects", f"{SETTINGS}/assignment-rules"),
     Place("first-contact", "First contact", f"{SETTINGS}/first-contact"),

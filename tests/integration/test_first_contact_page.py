@@ -113,16 +113,27 @@ def test_the_list_marks_what_comes_near_the_target_and_what_is_past_it(
         "Nina New": ("", ""),
         "Rita Reached": ("", ""),
     }
-    assert page.all("time", title="First contact due Wednesday 25 November 2026, 09:00")
+    assert page.all("time", title="First contact due Wednesday 25 November 2026, 10:00")
     assert "3 pending. 1 overdue, the oldest since Yesterday." in page.text
     links = {" ".join("".join(each.itertext()).split()): each.get("href") for each in page.all("a")}
     assert links["1 overdue"] == links["Overdue 1"] == "/internal/leads?overdue=true", "in the heading, and a tab"
     assert get(desk, "/internal/leads?overdue=true").names() == ["Olga Overdue"]
     lead = get(desk, f"/internal/leads/{overdue}?overdue=true")
     assert "1 of 1 overdue" in lead.text
-    assert "First contact dueToday, 09:00" in lead.text
+    assert "First contact dueToday, 10:00" in lead.text
     assert "Waiting 1 day 2 hours" in lead.text
-    assert lead.all("time", title="Wednesday 25 November 2026, 09:00")
+    assert lead.all("time", title="Wednesday 25 November 2026, 10:00")
+
+
+def test_who_has_chosen_no_time_zone_has_the_firms(app: Flask, desk: FlaskClient) -> None:
+    add_lead(app)
+    set_clock(app, zone="Asia/Kolkata")
+    assert "Today, 14:30" in get(desk, "/internal/leads").text
+    account = get(desk, "/internal/account")
+    assert [option.text for option in account.all("option") if "selected" in option.attrib] == ["The firm’s"]
+    wanted = {"time_zone": "America/New_York", "theme": ""}
+    assert post(desk, "/internal/account/preferences", on="/internal/account", **wanted).status_code == 303
+    assert "Today, 04:00" in get(desk, "/internal/leads").text
 
 
 def test_times_are_the_readers_own_and_exact_on_hover(app: Flask, client: FlaskClient, clock: TestClock) -> None:

@@ -91,6 +91,29 @@ def test_migrations_go_up_down_and_up_again(empty_app: Flask) -> None:
         assert _tables(db.engine) == made
 
 
+def test_who_began_with_utc_gets_the_firms_zone(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        flask_migrate.upgrade(revision="0021")
+        with db.engine.begin() as connection:
+            for zone in ("UTC", "Asia/Kolkata"):
+                connection.execute(
+                    text(
+                        "INSERT INTO users (email, name, role, active, handle, time_zone, theme, single_key_shortcuts,"
+                        " created_at) VALUES (:zone, 'A', 'viewer', TRUE, :zone, :zone, '', TRUE, '2026-11-24T00:00Z')"
+                    ),
+                    {"zone": zone},
+                )
+        flask_migrate.upgrade()
+        assert _zones(db.engine) == ["", "Asia/Kolkata"]
+        flask_migrate.downgrade(revision="0021")
+        assert _zones(db.engine) == ["UTC", "Asia/Kolkata"]
+
+
+def _zones(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT time_zone FROM users ORDER BY id")).scalars())
+
+
 def test_a_migration_that_fails_leaves_nothing(empty_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: Any, **_kwargs: Any) -> None:
         raise RuntimeError("the power went out")

@@ -115,8 +115,8 @@ def end_one_browser(session_id: int) -> Response:
 @access(needs(Permission.OWN_ACCOUNT))
 def save_preferences() -> Response:
     """Keep how the desk works for its reader."""
-    zone, theme = request.form.get("time_zone", "UTC"), request.form.get("theme", "")
-    if zone not in zone_names() or theme not in THEMES:
+    zone, theme = request.form.get("time_zone", ""), request.form.get("theme", "")
+    if zone not in ("", *zone_names()) or theme not in THEMES:
         return account_page({"time_zone": "Choose a time zone from the list"}, status=422)
     keys = "single_key_shortcuts" in request.form
     set_preferences(reader().id, time_zone=zone, theme=theme, single_key_shortcuts=keys)

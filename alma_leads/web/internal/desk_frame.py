@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from flask import g
 from markupsafe import Markup
 from sqlalchemy import Connection
 
@@ -13,6 +14,7 @@ from alma_leads.database import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads import queries
 from alma_leads.leads.assignments import Attorney
+from alma_leads.leads.first_contact import firm_zone
 from alma_leads.outbox.queries import count_dead
 from alma_leads.web.auth import may
 from alma_leads.web.internal.blueprint import internal
@@ -35,8 +37,19 @@ def in_words(number: int) -> str:
 
 def reader_clock() -> Clock:
     """Return the present as whoever makes this request sees it."""
-    found = holder()  # none when a key asks
-    return Clock(zone_named(found.person.time_zone if found else "UTC"))
+    if "zone" not in g:
+        g.zone = zone_named(_zone())
+    return Clock(g.zone)
+
+
+def _zone() -> str:
+    found = holder()
+    if found is None:  # a key asks
+        return "UTC"
+    if found.person.time_zone:
+        return str(found.person.time_zone)
+    with reading(db.engine) as connection:
+        return firm_zone(connection)
 
 
 class Counts:
