@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from zipfile import BadZipFile
 
 import pytest
@@ -23,7 +23,10 @@ from alma_leads.accounts.models import Role
 from alma_leads.database import reading, reading_through, to_stamp, utc_now
 from alma_leads.extensions import db
 from alma_leads.leads import export, export_service
-from alma_leads.leads.filters import DESK_SORTS
+from alma_leads.leads.filters import DESK_SORTS, LeadFilter
+from alma_leads.leads.state import LeadStatus
+from alma_leads.web.internal import list_filter
+from alma_leads.web.internal.list_filter import ListFilter
 from tests.conftest import API_KEY, TestClock
 from tests.desk import Page, add_lead, add_person, get, run, sign_in
 
@@ -90,6 +93,14 @@ def test_an_export_is_what_the_list_shows_in_its_order(desk: FlaskClient) -> Non
         assert len(shown(page)) > 1
         for kind in READERS:
             assert exported(desk, page, kind) == shown(page), (chosen, kind)
+
+
+def test_every_filter_of_the_list_goes_into_its_export() -> None:
+    leads = LeadFilter(status=LeadStatus.PENDING, created_from="then", created_to="now")
+    chosen = dict.fromkeys((*list_filter._FILTERS, "attorney", "sort"), "chosen")
+    query = dict(parse_qsl(ListFilter(leads, chosen).export_query()))
+    # What was received when is said by two moments: an export knows no reader, and no today.
+    assert set(query) == {*list_filter._FILTERS, "sort"} - {"received"}
 
 
 def test_what_is_read_once_is_not_kept_in_memory(engine: Engine) -> None:
