@@ -34,7 +34,7 @@ class Elapsed:
 
     def seconds(self, start: datetime, end: datetime) -> float:
         """Return the working seconds from `start` to `end`; none when `end` is not later."""
-        return max(0.0, self._until(end) - self._until(start))
+        return self._until(end) - self._until(start) if start < end else 0.0
 
     def _until(self, moment: datetime) -> float:
         number = self._working.day_of(moment).toordinal() - self._first
