@@ -65,6 +65,12 @@ _IN_CONFLICT = Asked(
     count_where=(_VERDICT,),
 )
 
+# Words in a resume on PostgreSQL, for common ones and for rare ones: so that it looks at the leads one by one, or gets
+# them from the index of words. Left to itself it walks the leads for a word that hardly any resume has.
+_SAYS = "t.words @@ CAST(:resume_query AS tsquery)"
+IN_RESUME_COMMON = f"(SELECT {_SAYS} FROM resume_texts t WHERE t.lead_id = l.id)"
+IN_RESUME_RARE = f"l.id = ANY(ARRAY(SELECT t.lead_id FROM resume_texts t WHERE {_SAYS}))"
+
 # The status in so many words: an index of pending leads only is used by nothing less.
 _OVERDUE = ("l.status = 'PENDING'", "l.due_at <= :overdue_at")
 _NOBODY = ("l.id < 0",)
@@ -98,35 +104,48 @@ def asked_of(lead_filter: LeadFilter) -> tuple[list[Asked], dict[str, Any]]:
     if lead_filter.mail_trouble:
         asked.append(_MAIL_TROUBLE)
     if lead_filter.resume_words:
-        asked.append(_in_resume(len(lead_filter.resume_words)))
+        asked.extend(_in_resume(len(lead_filter.resume_words)))
         params |= _of_resume(lead_filter.resume_words)
     if lead_filter.in_conflict:
         asked.append(_IN_CONFLICT)
     return asked, params
 
 
-def _in_resume(number: int) -> Asked:
-    """Return what asks for so many words in a resume. A word stands between spaces in a text of SQLite."""
-    each = " AND ".join(f"instr(t.words, :resume_word{index}) > 0" for index in range(number))
-    match = "s.resume_texts_search MATCH :resume_match"
-    return Asked(
-        source="resume_texts_search s CROSS JOIN leads l ON l.id = s.rowid",
-        drive=(match,),
-        probe=(f"EXISTS (SELECT 1 FROM resume_texts t WHERE t.lead_id = l.id AND {each})",),
-        plain=("l.id IN (SELECT t.lead_id FROM resume_texts t WHERE t.words @@ CAST(:resume_query AS tsquery))",),
-        count_source="resume_texts_search s",
-        count_where=(match,),
-        names=("resume_match",),
-        by_rowid=True,
-    )
+def _in_resume(number: int) -> list[Asked]:
+    """Return what asks for so many words in a resume, each by itself: SQLite starts from the rarest.
+
+    PostgreSQL is asked for all at once. A word stands between spaces in a text of SQLite.
+    """
+    return [
+        Asked(
+            source="resume_texts_search s CROSS JOIN leads l ON l.id = s.rowid",
+            drive=(f"s.resume_texts_search MATCH :resume_match{index}",),
+            probe=(
+                "EXISTS (SELECT 1 FROM resume_texts t"
+                f" WHERE t.lead_id = l.id AND instr(t.words, :resume_word{index}) > 0)",
+            ),
+            plain=(IN_RESUME_COMMON,) if index == 0 else (),
+            count_source="resume_texts_search s",
+            count_where=(f"s.resume_texts_search MATCH :resume_match{index}",),
+            names=(f"resume_match{index}",),
+            by_rowid=True,
+        )
+        for index in range(number)
+    ]
 
 
 def _of_resume(words: tuple[str, ...]) -> dict[str, str]:
     """Return the parameters of `_in_resume`. Words hold letters, marks and digits only, so that quotes are safe."""
-    return {f"resume_word{index}": f" {word} " for index, word in enumerate(words)} | {
-        "resume_match": " AND ".join(f'"{word}"' for word in words),
-        "resume_query": " & ".join(f"'{word}'" for word in words),
+    return {
+        **{f"resume_word{index}": f" {word} " for index, word in enumerate(words)},
+        **{f"resume_match{index}": f'"{word}"' for index, word in enumerate(words)},
+        "resume_query": in_resume_query(words),
     }
+
+
+def in_resume_query(words: tuple[str, ...]) -> str:
+    """Return what PostgreSQL's full-text search is asked for."""
+    return " & ".join(f"'{word}'" for word in words)
 
 
 def _overdue(*, of_someone: bool) -> Asked:

@@ -11,6 +11,8 @@ RARE = 20_000
 TRIGRAM = 3
 # Text that this many of the newest RECENT leads hold is common: it is not worth counting how common.
 RECENT, COMMON = 2000, 20
+# On PostgreSQL words that so many of the newest texts of resumes have are common.
+RECENT_TEXTS, COMMON_TEXTS = 500, 5
 NOWHERE = "\x01\x01\x01"  # control characters are in no name and no address
 
 # Looking at each lead; needs no index, and can use none.
@@ -21,6 +23,10 @@ _COUNT_HITS = Sql(
 _RECENT_HITS = Sql(f"""
     SELECT count(*) FROM (SELECT search_text FROM leads ORDER BY id DESC LIMIT {RECENT}) r
     WHERE instr(r.search_text, :query) > 0
+""")
+_RECENT_TEXTS = Sql(f"""
+    SELECT count(*) FROM (SELECT words FROM resume_texts ORDER BY lead_id DESC LIMIT {RECENT_TEXTS}) r
+    WHERE r.words @@ CAST(:resume_query AS tsquery)
 """)
 _TERMS = Sql("SELECT term, doc FROM leads_search_terms WHERE term >= :low AND term < :high ORDER BY term")
 
@@ -34,6 +40,12 @@ def match_expression(connection: Connection, query: str, *, any_number: bool) ->
         return match
     hits = _COUNT_HITS.row(connection, match=match)
     return match if hits is not None and hits[0] <= RARE else None
+
+
+def are_common_in_resumes(connection: Connection, resume_query: str) -> bool:
+    """Say whether the words are met soon when resumes are looked at one by one. For PostgreSQL."""
+    row = _RECENT_TEXTS.row(connection, resume_query=resume_query)
+    return row is not None and row[0] >= COMMON_TEXTS
 
 
 def _match_short(connection: Connection, query: str) -> str | None:

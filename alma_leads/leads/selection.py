@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from alma_leads.database import Sql
-from alma_leads.leads.conditions import Asked, asked_of
+from alma_leads.leads.conditions import IN_RESUME_COMMON, IN_RESUME_RARE, Asked, asked_of, in_resume_query
 from alma_leads.leads.filters import LeadFilter
 from alma_leads.leads.orders import Part, parts_of
-from alma_leads.leads.search import CONTAINS, like_pattern, match_expression
+from alma_leads.leads.search import CONTAINS, are_common_in_resumes, like_pattern, match_expression
 
 # Up to this many leads are fetched and sorted; or up to as many as walking the order would look at for a page of 50,
 # if they lie as they fall. Some do not, so a few are always sorted.
@@ -106,9 +106,10 @@ def selections(connection: Connection, lead_filter: LeadFilter) -> Iterator[Chos
         parts = parts[here[0] :] if here else []
     sqlite = connection.dialect.name == "sqlite"
     by_arrival = lead_filter.sort.lstrip("-") == "created_at"
-    found = None if sqlite or by_arrival else _find_few(connection, lead_filter)
+    rare = not sqlite and _asks_for_rare_words(connection, lead_filter)
+    found = None if sqlite or by_arrival else _find_few(connection, lead_filter, rare=rare)
     for number, part in enumerate(parts):
-        start = _sqlite(connection, lead_filter, part) if sqlite else _postgresql(lead_filter, part, found)
+        start = _sqlite(connection, lead_filter, part) if sqlite else _postgresql(lead_filter, part, found, rare=rare)
         selection, params = _select_part(lead_filter, part, start, goes_on=cursor is not None and number == 0)
         yield Chosen(part, selection, params)
 
@@ -134,7 +135,7 @@ def selection_to_count(connection: Connection, lead_filter: LeadFilter) -> tuple
     overdue = [each for each in asked if "overdue_at" in each.names]
     if overdue and not (lead_filter.unassigned or lead_filter.created_from or lead_filter.created_to):
         asked = [each for each in asked if not each.is_plain]  # the status is said, and the attorney too
-    if lead_filter.query or len(asked) > 1:
+    if lead_filter.query or lead_filter.resume_words or len(asked) > 1:
         return None
     source, where = (asked[0].source, asked[0].drive) if asked else ("leads l", ())
     if connection.dialect.name == "postgresql":
@@ -175,15 +176,20 @@ def _probed(condition: str) -> str:
     return f"+{condition}"
 
 
-def _find_few(connection: Connection, lead_filter: LeadFilter) -> list[int] | None:
+def _asks_for_rare_words(connection: Connection, lead_filter: LeadFilter) -> bool:
+    query = in_resume_query(lead_filter.resume_words)
+    return bool(query) and not are_common_in_resumes(connection, query)
+
+
+def _find_few(connection: Connection, lead_filter: LeadFilter, *, rare: bool) -> list[int] | None:
     """Return the numbers of the leads that are described, if those are few and PostgreSQL cannot guess how many.
 
     It does not know either that a name goes with an address, and would walk along an order past all leads, in each part
     of it anew.
     """
-    if not (lead_filter.query or lead_filter.mail_trouble or lead_filter.in_conflict):
+    if not (lead_filter.query or lead_filter.mail_trouble or lead_filter.in_conflict or rare):
         return None
-    where, params = _conditions(lead_filter)
+    where, params = _conditions(lead_filter, rare=rare)
     rows = _finding(where).rows(connection, **params, cap=FEW_FOUND + 1)
     return None if len(rows) > FEW_FOUND else [row[0] for row in rows]
 
@@ -193,19 +199,21 @@ def _finding(where: tuple[str, ...]) -> Sql:
     return Sql(f"SELECT l.id FROM leads l WHERE {' AND '.join(where)} LIMIT :cap")
 
 
-def _conditions(lead_filter: LeadFilter) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Return all that is asked, as PostgreSQL is asked it, and the parameters."""
+def _conditions(lead_filter: LeadFilter, *, rare: bool) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return all that is asked, as PostgreSQL is asked it, and the parameters; `rare` are the words of resumes."""
     asked, params = asked_of(lead_filter)
     where = tuple(condition for each in asked for condition in each.plain)
+    if rare:
+        where = tuple(IN_RESUME_RARE if condition == IN_RESUME_COMMON else condition for condition in where)
     if lead_filter.query:
         where = (*where, "l.search_text LIKE :query")
         params["query"] = like_pattern(lead_filter.query)
     return where, params
 
 
-def _postgresql(lead_filter: LeadFilter, part: Part, found: list[int] | None) -> _Start:
+def _postgresql(lead_filter: LeadFilter, part: Part, found: list[int] | None, *, rare: bool) -> _Start:
     if found is None:
-        source, (where, params) = "leads l", _conditions(lead_filter)
+        source, (where, params) = "leads l", _conditions(lead_filter, rare=rare)
     else:
         # The OFFSET keeps it from walking along the order all the same, where it takes these for many.
         source, where, params = "(SELECT * FROM leads WHERE id = ANY(:found) OFFSET 0) l", (), {"found": found}

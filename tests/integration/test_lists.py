@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from alma_leads.accounts.models import Role
 from alma_leads.database import reading, to_stamp, utc_now
-from alma_leads.leads import queries, selection
+from alma_leads.leads import queries, search, selection
 from alma_leads.leads.filters import DESK_SORTS, LeadFilter, parse_filter
 from alma_leads.leads.folding import fold, search_text
 from alma_leads.leads.resume_texts import store_text
@@ -195,6 +195,7 @@ def _at(lead_filter: LeadFilter, cursor: str | None) -> LeadFilter:
 @pytest.mark.parametrize("few", [0, 1000], ids=["walked", "sorted"])
 def test_every_order_with_every_two_filters(world: World, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     monkeypatch.setattr(selection, "FEW", few)  # on SQLite: everything counts as common, or as rare
+    monkeypatch.setattr(search, "COMMON_TEXTS", 1 + few)  # words of resumes, on PostgreSQL
     wrong = []
     for sort, (one, two) in product(DESK_SORTS, product(FILTERS, FILTERS)):
         if one > two:
