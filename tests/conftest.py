@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
@@ -29,6 +30,12 @@ from tests.smtp import SmtpServer
 
 MakeSettings = Callable[..., Settings]
 API_KEY = "a-key-of-the-tests-only"
+
+# A run says the same each time, however busy the machine is.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 # What the developer has set must not leak into tests.
 for _name in Settings.model_fields:

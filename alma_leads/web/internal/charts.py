@@ -115,7 +115,8 @@ def stacked(data: Sequence[Datum]) -> Chart:
 def lines(data: Sequence[Datum], *, goal: float | None = None) -> Chart:
     """Return a chart of lines, one a series. A column without a number is passed over by a line without a mark."""
     known = [value for datum in data for value in datum.values if value is not None]
-    numbers = scale(max([*known, goal or 0]), whole=False)
+    top = max([*known, goal or 0])
+    numbers = scale(top, whole=not top)
     groups, segments = [], []
     last: dict[int, tuple[float, float]] = {}
     for place, datum in enumerate(data):
