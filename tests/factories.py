@@ -62,8 +62,8 @@ def large_pdf() -> bytes:
     return buffer.getvalue()
 
 
-def docx_bytes(text: str = "Resume") -> bytes:
-    """Return a small DOCX."""
+def docx_bytes(*paragraphs: str) -> bytes:
+    """Return a small DOCX; its paragraphs are XML."""
     types = (
         '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
@@ -75,9 +75,10 @@ def docx_bytes(text: str = "Resume") -> bytes:
         '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
         'officeDocument" Target="word/document.xml"/></Relationships>'
     )
+    said = "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in paragraphs or ("Resume",))
     body = (
         '<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
-        f"<w:body><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:body></w:document>"
+        f"<w:body>{said}</w:body></w:document>"
     )
     buffer = io.BytesIO()
     with ZipFile(buffer, "w", ZIP_DEFLATED) as archive:

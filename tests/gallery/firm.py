@@ -34,7 +34,7 @@ from alma_leads.leads.verdict import Verdict
 from alma_leads.resumes.service import keep_file
 from tests.conftest import TestClock
 from tests.desk import add_person, run, value
-from tests.factories import pdf_with_text
+from tests.factories import docx_bytes, pdf_with_text
 from tests.first_contact import set_clock
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -77,7 +77,7 @@ PROSPECTS = [
     Prospect(_ago(1, 19, 28), "Zoë", "van der Berg", "zoe.vdberg@example.nl", ROSA),
     Prospect(_ago(1, 23, 0), "Łukasz", "Wiśniewski", "lukasz.wisniewski@example.pl"),
     Prospect(_ago(3, 13, 22), "Ananya", "Krishnamurthy-Venkataraman", "ananya.kv@research.example.edu", MARCUS),
-    Prospect(_ago(3, 21, 45), "Itzel Xochitl", "Hernández", "itzel.hernandez@example.mx", ROSA, file="CV Itzel.pdf"),
+    Prospect(_ago(3, 21, 45), "Itzel Xochitl", "Hernández", "itzel.hernandez@example.mx", ROSA, file="CV Itzel.docx"),
     Prospect(_ago(4, 0, 38), "אביגיל", "כהן", "avigail.cohen@example.il"),
     Prospect(_ago(4, 16, 53), "Mehmet", "Yıldırım", "mehmet.yildirim@example.tr", DANIEL, reached_after=_ago(0, 14)),
     Prospect(_ago(5, 19, 35), "Amara", "Okafor", "amara.okafor@example.com", ROSA, file="Amara Okafor resume.pdf"),
@@ -187,8 +187,9 @@ def _leads(clock: TestClock, people: dict[str, Actor], days: int) -> None:
         )
         kept = None
         if prospect.file:
-            resume = pdf_with_text(RESUME.format(prospect.name_in_latin))
-            kept = keep_file(io.BytesIO(resume), file_name=prospect.file)
+            resume = RESUME.format(prospect.name_in_latin)
+            content = docx_bytes(*resume.split("\n")) if prospect.file.endswith(".docx") else pdf_with_text(resume)
+            kept = keep_file(io.BytesIO(content), file_name=prospect.file)
         source = Source.FORM if len(numbers) % 4 else Source.API
         numbers[prospect] = submit_lead(lead, resume=kept, source=source).lead.id
 

@@ -194,6 +194,8 @@ LEADS = [
     Place("leads-shortcuts", "The keyboard's shortcuts", "/internal/leads", act=lambda page: page.keyboard.press("?")),
     Place("leads-confirm", "Many leads at once, asking once", "/internal/leads", act=ask_to_mark),
     Place("lead", "A lead", "/internal/leads/{amara}?status=PENDING&sort=created_at"),
+    Place("leads-resume", "Leads, by words of resumes", "/internal/leads?resume=bridges+engineer"),
+    Place("lead-resume", "A lead, and what its resume says", "/internal/leads/{amara}?resume=bridges+engineer"),
     Place("lead-link", "A lead with a link", "/internal/leads/{olena}"),
     Place("lead-reached", "A lead that was reached", "/internal/leads/{sai}"),
     Place(
