@@ -6,7 +6,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from alma_leads.accounts.key_service import make_key
 from alma_leads.accounts.models import Role
+from alma_leads.database import from_stamp
+from alma_leads.leads.assignment_service import assign
 from alma_leads.leads.service import mark_reached_out
 from alma_leads.tasks import Background
 from tests.conftest import TestClock
@@ -134,6 +137,32 @@ def test_who_has_chosen_no_time_zone_has_the_firms(app: Flask, desk: FlaskClient
     wanted = {"time_zone": "America/New_York", "theme": ""}
     assert post(desk, "/internal/account/preferences", on="/internal/account", **wanted).status_code == 303
     assert "Today, 04:00" in get(desk, "/internal/leads").text
+
+
+def test_settings_say_the_exact_moment_too(app: Flask, client: FlaskClient) -> None:
+    number = add_person(app, time_zone="Europe/Berlin")
+    sign_in(client)
+    add_lead(app, email="s@example.kr")
+    with app.app_context():
+        assign("s@example.kr", attorney_email="rosa.delgado@alma.example", actor=ROSA)
+        made = make_key(
+            "Website",
+            scopes=["leads:read"],
+            networks=[],
+            expires_at=from_stamp("2026-12-31T22:00:00.000000Z"),
+            actor=ROSA,
+        )
+    app.test_client().get("/internal/leads", headers={"X-API-Key": made.secret})
+    now = "Tuesday 24 November 2026, 10:00"
+    for address, words in {
+        "/internal/account": ["Today, 10:00", "Today, 10:00"],
+        "/internal/settings/assignments": ["Today"],
+        "/internal/settings/keys": ["Just now"],
+        "/internal/settings/people": ["Today, 10:00"],
+        f"/internal/settings/people/{number}": ["Today, 10:00"],
+    }.items():
+        assert [time.text for time in get(client, address).all("time", title=now)] == words, address
+    assert get(client, "/internal/settings/keys").all("time", title="Thursday 31 December 2026, 23:00")
 
 
 def test_times_are_the_readers_own_and_exact_on_hover(app: Flask, client: FlaskClient, clock: TestClock) -> None:

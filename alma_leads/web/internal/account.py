@@ -18,6 +18,7 @@ from alma_leads.accounts.proofs import in_words
 from alma_leads.accounts.second_factor_service import own_factors
 from alma_leads.accounts.session_service import end_session, end_sessions, list_sessions
 from alma_leads.accounts.sign_in_service import confirm_with_password
+from alma_leads.database import to_stamp
 from alma_leads.extensions import settings
 from alma_leads.leads.absence_service import remove_absence
 from alma_leads.leads.digest_service import set_digest, wants_digest
@@ -26,7 +27,6 @@ from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.internal.absence_form import absence_view, save_absence
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.dates import zone_names
-from alma_leads.web.internal.desk_frame import reader_clock
 from alma_leads.web.sessions import begin_browser_session, end_browser_session, reader, session_token, visitor
 
 # What the page says after something was done on it, by the word in its address.
@@ -158,7 +158,7 @@ def back_to_account(done: str) -> Response:
 
 def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
     """Return the page, with what is wrong by the field that it is about."""
-    clock, person = reader_clock(), reader()
+    person = reader()
     mine = token_hash(session_token())
     sessions = [
         {
@@ -166,9 +166,9 @@ def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
             "mine": row.token_hash == mine,
             "agent": row.user_agent,
             "address": row.address,
-            "since": clock.moment(row.created_at),
+            "since": row.created_at,
             "proofs": in_words(row.proofs),
-            "last_seen": clock.moment(row.last_seen_at),
+            "last_seen": row.last_seen_at,
         }
         for row in list_sessions(person.id)
     ]
@@ -184,7 +184,7 @@ def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
         factors=factors,
         required=required,
         passkeys=list_passkeys(person.id),
-        changed=clock.day(changed.isoformat()) if changed else "",
+        changed=to_stamp(changed) if changed else "",
         zones=zone_names(),
         person=person,
         digest=wants_digest(person.id) if may(Permission.UPDATE_LEADS) else None,

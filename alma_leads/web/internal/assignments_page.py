@@ -37,6 +37,7 @@ class AssignmentView(NamedTuple):
     away: str
     initials: str
     since: str
+    since_at: str
     leads: int
     leads_query: str
     change_query: str
@@ -122,6 +123,7 @@ def _view(row: Assignment, clock: Clock, away: Mapping[str, str]) -> AssignmentV
         away.get(row.attorney_email, ""),
         initials(row.attorney_name),
         clock.day(row.assigned_at),
+        row.assigned_at,
         row.lead_count,
         urlencode({"q": row.email}),
         urlencode({"email": row.email}),

@@ -35,7 +35,10 @@ NOTHING_TYPED: Mapping[str, str] = {"name": "", "expires": "", "networks": ""}
 
 
 class KeyView(NamedTuple):
-    """A row of the table. `state` is "working", "ended" or "revoked"; `soon` says that the end is near."""
+    """A row of the table. `state` is "working", "ended" or "revoked"; `soon` says that the end is near.
+
+    `used_at` and `ends_at` are the exact moments, or None.
+    """
 
     id: int
     name: str
@@ -44,7 +47,9 @@ class KeyView(NamedTuple):
     networks: str
     made_by: str
     last_used: str
+    used_at: str | None
     ends: str
+    ends_at: str | None
     soon: bool
     state: str
 
@@ -166,7 +171,9 @@ def _view(key: KeyRow, clock: Clock) -> KeyView:
         key.networks.replace(" ", ", "),
         key.created_by,
         _last_used(key.last_used_at, clock),
+        key.last_used_at,
         ends,
+        key.revoked_at or key.expires_at,
         soon,
         key.state,
     )
