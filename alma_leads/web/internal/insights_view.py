@@ -13,6 +13,8 @@ from alma_leads.leads.source import Source
 from alma_leads.web.internal import charts
 from alma_leads.web.internal.charts import Chart, Datum
 from alma_leads.web.internal.dates import LATE_DAYS, VERY_LATE_DAYS, Clock
+from alma_leads.web.internal.insights_mail import MailView
+from alma_leads.web.internal.insights_words import column_name, column_said, counted, days_said, share_said, span_said
 from alma_leads.web.internal.lead_rows import initials
 
 _MINUTE, _HOUR = 60, 3600
@@ -78,7 +80,8 @@ class InsightsView:
     ) -> None:
         """Say it."""
         self._report, self._settings, self._clock, self._today = report, settings, clock, today
-        self._period = period
+        self._period, self._step = period, step
+        self.mail = MailView(report, step, today)
         self.each = _EACH[step]
         self.said = days_said(period, today)
         self.missing = report.missing
@@ -87,7 +90,7 @@ class InsightsView:
         self.reached, self.pending = counted(leads.reached), counted(leads.number - leads.reached)
         self.returning = share_said(leads.came_back, leads.number)
         self.came_back = counted(leads.came_back)
-        self.median, self.nine_of_ten = (_span(leads.contact.percentile(share)) for share in (0.5, 0.9))
+        self.median, self.nine_of_ten = (span_said(leads.contact.percentile(share)) for share in (0.5, 0.9))
         self.waiting_now = counted(sum(waiting))
         self.waiting_long = sum(waiting[_long_from() :])
         self.waiting_long_href = self._pending_href(None, LATE_DAYS)
@@ -112,8 +115,8 @@ class InsightsView:
         return charts.stacked(
             [
                 Datum(
-                    self._name(column.days),
-                    f"{self._said(column.days)}: {_leads(column.leads.number)}, "
+                    column_name(column.days, self._step),
+                    f"{self._column_said(column.days)}: {_leads(column.leads.number)}, "
                     f"{counted(column.leads.number - column.leads.reached)} still pending",
                     (column.leads.reached, column.leads.number - column.leads.reached),
                 )
@@ -126,7 +129,7 @@ class InsightsView:
         """The table behind `leads_chart`."""
         return [
             (
-                self._said(column.days),
+                self._column_said(column.days),
                 counted(column.leads.number),
                 counted(column.leads.reached),
                 counted(column.leads.number - column.leads.reached),
@@ -151,7 +154,7 @@ class InsightsView:
         return charts.lines(
             [
                 Datum(
-                    self._name(column.days),
+                    column_name(column.days, self._step),
                     self._contact_sentence(column),
                     [None if time is None else time / size for time in self._times(column)],
                 )
@@ -164,14 +167,18 @@ class InsightsView:
     def contact_rows(self) -> list[tuple[str, ...]]:
         """The table behind `contact_chart`."""
         return [
-            (self._said(column.days), counted(column.leads.reached), *(_span(time) for time in self._times(column)))
+            (
+                self._column_said(column.days),
+                counted(column.leads.reached),
+                *(span_said(time) for time in self._times(column)),
+            )
             for column in self._report.columns
         ]
 
     @property
     def target(self) -> str:
         """The firm's target, or ""."""
-        return "" if self._target_s is None else _span(self._target_s)
+        return "" if self._target_s is None else span_said(self._target_s)
 
     @property
     def _target_s(self) -> float | None:
@@ -183,9 +190,9 @@ class InsightsView:
 
     def _contact_sentence(self, column: Column) -> str:
         if not column.leads.reached:
-            return f"{self._said(column.days)}: nobody reached yet"
-        median, nine = map(_span, self._times(column))
-        return f"{self._said(column.days)}: half in {median}, 9 of 10 in {nine}"
+            return f"{self._column_said(column.days)}: nobody reached yet"
+        median, nine = map(span_said, self._times(column))
+        return f"{self._column_said(column.days)}: half in {median}, 9 of 10 in {nine}"
 
     # Waiting, attorneys, sources
 
@@ -218,8 +225,8 @@ class InsightsView:
                 counted(each.figures.reached),
                 counted(each.figures.number - each.figures.reached),
                 self._href(self._period, status="PENDING", assigned_to=each.email or "none"),
-                _span(each.figures.contact.percentile(0.5)),
-                _span(each.figures.contact.percentile(0.9)),
+                span_said(each.figures.contact.percentile(0.5)),
+                span_said(each.figures.contact.percentile(0.9)),
             )
             for each in self._report.attorneys
         ]
@@ -240,61 +247,15 @@ class InsightsView:
             for each in self._report.sources
         ]
 
-    # Mail
-
-    @property
-    def mail(self) -> str:
-        """What became of the e-mails of the period, in a sentence."""
-        mail = self._report.mail
-        if not mail.total:
-            return "No email was sent or given up in these days."
-        dead = f"{counted(mail.dead)} ended as dead letters" if mail.dead else "none ended as dead letters"
-        return (
-            f"A mail server took {share_said(mail.sent, mail.total)} of {counted(mail.total)}: "
-            f"{counted(mail.first)} at the first try, {counted(mail.retried)} after a retry; {dead}."
-        )
-
-    @property
-    def mail_chart(self) -> Chart:
-        """What became of the e-mails."""
-        return charts.stacked(
-            [
-                Datum(
-                    self._name(column.days),
-                    f"{self._said(column.days)}: {counted(column.mail.first)} at once, {counted(column.mail.retried)} "
-                    f"after a retry, {counted(column.mail.dead)} dead",
-                    (column.mail.first, column.mail.retried, column.mail.dead),
-                )
-                for column in self._report.columns
-            ]
-        )
-
-    @property
-    def mail_rows(self) -> list[tuple[str, ...]]:
-        """The table behind `mail_chart`."""
-        return [
-            (self._said(column.days), *map(counted, (column.mail.first, column.mail.retried, column.mail.dead)))
-            for column in self._report.columns
-        ]
-
     # Words and links
 
-    def _name(self, days: Stretch) -> str:
-        """Return the short name of a column, for its place below the chart."""
-        since = days.since
-        if self.each == "year":
-            return str(since.year)
-        return f"{since:%b} {since.year}" if self.each == "month" else f"{since.day} {since:%b}"
-
-    def _said(self, days: Stretch) -> str:
-        if self.each == "year":
-            return str(days.since.year)
-        return f"{days.since:%B %Y}" if self.each == "month" else days_said(days, self._today)
+    def _column_said(self, days: Stretch) -> str:
+        return column_said(days, self._step, self._today)
 
     def _when(self, days: Stretch) -> str:
-        if self.each in ("month", "year"):
-            return f"in {self._said(days)}"
-        return f"on {self._said(days)}" if self.each == "day" else f"from {self._said(days)}"
+        if self._step in (Step.MONTH, Step.YEAR):
+            return f"in {self._column_said(days)}"
+        return f"on {self._column_said(days)}" if self._step is Step.DAY else f"from {self._column_said(days)}"
 
     def _pending_href(self, last: int | None, first: int) -> str:
         """Return the address of what waits and came in `first` to `last` (None: or more) days ago."""
@@ -312,43 +273,6 @@ class InsightsView:
             stamps = since and firms.start_of(since), firms.end_of(until)
         dates = {"created_from": stamps[0], "created_to": stamps[1]}
         return f"/internal/leads?{urlencode(chosen | {name: stamp for name, stamp in dates.items() if stamp})}"
-
-
-def days_said(days: Stretch, today: date) -> str:
-    """Return "7 Sep", "7 to 13 Sep", "28 Sep to 4 Oct" or, unless both are of this year, with years."""
-    since, until = days
-    year = "" if since.year == until.year == today.year else f" {until.year}"
-    last = f"{until.day} {until:%b}{year}"
-    if since == until:
-        return last
-    if (since.year, since.month) == (until.year, until.month):
-        return f"{since.day} to {last}"
-    return f"{since.day} {since:%b}{f' {since.year}' if since.year != until.year else ''} to {last}"
-
-
-def counted(number: int) -> str:
-    """Return "1,234"."""
-    return f"{number:,}"
-
-
-def share_said(part: int, whole: int) -> str:
-    """Return "12 %", with a decimal where that tells a few from none and a few missing from all; "–" of nothing."""
-    if not whole:
-        return "–"
-    share = 100 * part / whole
-    if 0 < share < 10 or 99 < share < 100:
-        return f"{min(max(share, 0.1), 99.9):.1f} %"
-    return f"{share:.0f} %"
-
-
-def _span(seconds: float | None) -> str:
-    """Return "12 min", "2.5 h", "31 h"; "–" for None."""
-    if seconds is None:
-        return "–"
-    if seconds < 100 * _MINUTE:
-        return f"{round(seconds / _MINUTE)} min" if seconds >= _MINUTE else "under 1 min"
-    hours = seconds / _HOUR
-    return f"{hours:.1f}".removesuffix(".0") + " h" if hours < 10 else f"{hours:,.0f} h"
 
 
 def _leads(number: int) -> str:
