@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import delivery, insights, lists, pages, scale, sign_in, writes
+from bench import bulk, delivery, insights, lists, pages, scale, sign_in, writes
 from bench.databases import databases
 from bench.report import Report
 
@@ -15,6 +15,7 @@ GROUPS = {
     "scale": scale.measure,
     "lists": lists.measure,
     "insights": insights.measure,
+    "bulk": bulk.measure,
     "delivery": delivery.measure,
     "sign-in": sign_in.measure,
 }

@@ -67,7 +67,7 @@ def _mark_toast(lead: LeadRow, marked: Sequence[int]) -> Toast:
     name = f"{lead.first_name} {lead.last_name}"
     note = (f"/internal/leads/{lead.id}#note", "Add a note")
     if lead.id not in marked:
-        return Toast(f"{name} was marked reached out already, by {lead.reached_out_by}.", *note)
+        return Toast(f"{name} was marked reached out already, by {lead.reached_out_by}.", *note, icon="info")
     others = len(marked) - 1
     if not others:
         return Toast(f"{name} is marked reached out.", *note)

@@ -1,0 +1,85 @@
+"""Doing something to all that match: every tenth of a million leads assigned, then marked, in batches."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from sqlalchemy import Connection, Engine
+
+from alma_leads import create_app
+from alma_leads.actor import OPERATOR
+from alma_leads.database import reading, transaction
+from alma_leads.extensions import db
+from alma_leads.leads import bulk, bulk_service, queries
+from alma_leads.leads.bulk import Choice, Kind
+from alma_leads.leads.filters import LeadFilter
+from alma_leads.leads.state import LeadStatus
+from bench.databases import Stores
+from bench.report import Report
+from bench.seeding import seed
+from bench.servers import app_environment, flask, folder
+from config import Settings
+
+LONGEST_HOLD_MS = 250
+ATTORNEY = 3
+
+
+def measure(report: Report, stores: Stores, options: argparse.Namespace) -> None:
+    """Measure the rows on both databases."""
+    for kind in ("sqlite", "postgresql"):
+        with folder() as path:
+            environment = app_environment(stores.make(kind), path)
+            flask(environment, "db", "upgrade")
+            seed(environment["DATABASE_URL"], options.leads)
+            names = environment.keys() & Settings.model_fields.keys()
+            app = create_app(Settings(_env_file=None, **{name: environment[name] for name in names}))  # type: ignore[arg-type]
+            with app.app_context():
+                _act(report, kind, Kind.ASSIGNED)
+                _act(report, kind, Kind.REACHED_OUT)
+                db.engine.dispose()
+
+
+def _act(report: Report, kind: str, what: Kind) -> None:
+    holds: list[float] = []
+
+    @contextmanager
+    def timed(engine: Engine) -> Iterator[Connection]:
+        with transaction(engine) as connection:
+            began = time.perf_counter()
+            yield connection
+            holds.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    with reading(db.engine) as connection:
+        choice = _choice(connection, what)
+        plan = bulk.plan(connection, choice)
+    planned = time.perf_counter()
+    with patch.object(bulk_service, "transaction", timed):
+        bulk_service.ask(choice, seen=plan.seen, actor=OPERATOR)
+        asked = time.perf_counter()
+        while bulk_service.work_off():
+            pass
+    done = time.perf_counter()
+    longest = 1000 * max(holds)
+    report.add(
+        "7",
+        f"bulk: {plan.leads:,} leads of {plan.people:,} people {what.replace('_', ' ')}, {kind}: longest transaction",
+        measured=f"{longest:.0f} ms; counted in {planned - began:.1f} s, asked for in {asked - planned:.1f} s, "
+        f"done in {done - asked:.0f} s",
+        goal=f"≤ {LONGEST_HOLD_MS} ms",
+        reached=longest <= LONGEST_HOLD_MS,
+    )
+
+
+def _choice(connection: Connection, what: Kind) -> Choice:
+    return bulk.choose_list(
+        connection,
+        LeadFilter(status=LeadStatus.PENDING),
+        kind=what,
+        attorney_id=ATTORNEY if what is Kind.ASSIGNED else None,
+        up_to=queries.newest_id(connection),
+    )
