@@ -27,7 +27,8 @@ from alma_leads.leads.errors import ListChanged
 from alma_leads.leads.events import EventKind, record_for_leads
 from alma_leads.leads.service import MARK, MARKED
 
-BATCH = 500  # a write transaction of this many is over before anyone notices the wait
+AT_ONCE = 500  # people, for whom somebody waits; more are left to the worker
+BATCH = 200  # a write transaction of this many is over before anyone notices the wait
 WRITTEN_DOWN_TOGETHER = 5000
 WORK_FOR_S = 20.0  # the worker has other things to do as well; it is called again
 LOCKED_S = 0.1  # somebody has the prospects of a batch in hand: that takes no longer

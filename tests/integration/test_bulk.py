@@ -311,6 +311,7 @@ class TestMany:
     def test_a_killed_worker_loses_nothing_and_does_nothing_twice(
         self, app: Flask, settings: Settings, many: int, desk: FlaskClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(bulk_service, "AT_ONCE", 50)
         monkeypatch.setattr(bulk_service, "BATCH", 50)
         agree(desk, ask(desk, do="reached_out", all="1", query="status=PENDING"))
         ended = subprocess.run(

@@ -92,7 +92,7 @@ def bulk_ask() -> Response:
         action = bulk_service.ask(choice, seen=asked.seen, actor=actor())
     except ListChanged:
         return _question(asked, choice, plan, rows, left, changed=True)
-    if action.people <= bulk_service.BATCH:
+    if action.people <= bulk_service.AT_ONCE:
         action = bulk_service.finish(action)
     wake()
     if action.finished_at is None:
@@ -115,7 +115,7 @@ def bulk_progress(action_id: int) -> Response:
 
 def progress_of(action: BulkAction, clock: Clock) -> Progress | None:
     """Return what the list says of an action: how far it is, and for a while how it ended, unless that was said."""
-    at_once = action.people <= bulk_service.BATCH
+    at_once = action.people <= bulk_service.AT_ONCE
     if action.finished_at and (at_once or action.finished_at < to_stamp(clock.now - SAID_FOR)):
         return None
     return _progress(action)
