@@ -72,4 +72,7 @@ def test_charts_by_keyboard_by_pointer_and_on_a_phone(url: str, page: Page) -> N
     check(page, "insights")
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-    assert complaints == []
+    page.goto(f"{url}/internal/insights?from=2999-01-01")
+    expect(page.get_by_role("alert")).to_be_focused()
+    check(page, "insights of days to come")
+    assert [words for words in complaints if "422" not in words] == []
