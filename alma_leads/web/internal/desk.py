@@ -19,7 +19,7 @@ from alma_leads.leads.resume_texts import words_of
 from alma_leads.web.auth import access, may, needs
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.bulk_page import HELPDESK, progress_of
-from alma_leads.web.internal.desk_frame import Desk, capped, in_words
+from alma_leads.web.internal.desk_frame import Desk, capped, in_words, with_absence
 from alma_leads.web.internal.lead_page import lead_page
 from alma_leads.web.internal.lead_rows import rows_html
 from alma_leads.web.internal.list_filter import DATES, PAGE_SIZES, RECEIVED, ListFilter
@@ -168,7 +168,7 @@ def _attorney_options(asked: ListFilter, people: list[Attorney]) -> list[tuple[s
 def _assignees(people: list[Attorney]) -> list[tuple[str, str]]:
     """Return (value, label) of those who can be given prospects: the reader first, the helpdesk last."""
     named = sorted(people, key=lambda person: person.id != reader().id)
-    mine = [(person.email, "Me" if person.id == reader().id else person.name) for person in named]
+    mine = [(person.email, "Me" if person.id == reader().id else with_absence(person)) for person in named]
     return [*mine, (HELPDESK, "Helpdesk")]
 
 
