@@ -12,6 +12,7 @@ from io import BytesIO
 from tempfile import TemporaryFile
 
 import structlog
+from obstore.exceptions import BaseError as StorageError
 
 from alma_leads.database import reading, transaction, utc_now
 from alma_leads.extensions import db, settings
@@ -66,9 +67,11 @@ def read_next_resume(stop: threading.Event) -> bool:
         _put_off(unread, counted=True)
     except Stopped:
         _put_off(unread, after=timedelta(0), counted=False)
-    except Exception:  # the storage or the database is in trouble, which is not the file's fault
+    except (OSError, StorageError):  # which is not the file's fault
         _put_off(unread, counted=False)
-        _put_off(unread, counted=False)
+        raise
+    except Exception:  # if it is the database that cannot keep what was read, that is not tried for ever
+        _put_off(unread, counted=True)
         raise
     return True
 

@@ -136,6 +136,21 @@ def test_a_storage_that_is_down_does_not_count_against_the_file(app: Flask, monk
     assert _preview(lead_id).state == "made"
 
 
+def test_what_the_database_cannot_keep_is_given_up(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: Any) -> None:
+        raise ValueError("not that text")
+
+    lead_id, other = add_resume(), add_resume()
+    with monkeypatch.context() as broken:
+        broken.setattr(resume_service, "store_text", fail)
+        for _ in range(6):
+            with pytest.raises(ValueError, match="not that text"):
+                _work()
+            _age(app)
+        assert _work() == 1
+    assert [_preview(each).failure for each in (lead_id, other)] == ["TOO_COMPLEX"] * 2
+
+
 def test_two_workers_do_not_read_the_same_file() -> None:
     add_resume()
     with reading(db.engine) as connection:
