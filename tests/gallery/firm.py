@@ -35,7 +35,7 @@ from alma_leads.resumes.service import keep_file
 from tests.conftest import TestClock
 from tests.desk import add_person, run, value
 from tests.factories import docx_bytes, pdf_with_text
-from tests.first_contact import set_clock
+from tests.first_contact import firm, set_clock
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 24, 9, 40, tzinfo=BERLIN)
@@ -195,22 +195,18 @@ def _leads(clock: TestClock, people: dict[str, Actor], days: int) -> None:
 
 
 def _earlier(days: int) -> list[Prospect]:
-    """Return those of the months before, who were all reached but for a few."""
-    chance, found = Random(7), []
+    """Return those of the days before the last week, each reached within the firm's working hours."""
+    chance, found, hours = Random(7), [], firm().working
     for day in range(7, days):
         for number in range(chance.randrange(1, 4) if (NOW - timedelta(days=day)).weekday() < 5 else 1):
             first, last = chance.choice(_FIRST), chance.choice(_LAST)
-            found.append(
-                Prospect(
-                    timedelta(days=day, minutes=chance.randrange(20, 900)),
-                    first,
-                    last,
-                    f"{first}.{last}.{day}.{number}@example.net".lower(),
-                    chance.choice([LEILA, DANIEL, HANNAH, MARCUS, ROSA, ""]),
-                    timedelta(minutes=min(int(chance.lognormvariate(5.6, 1.1)), 9 * 1440)),
-                )
-            )
-    return [each._replace(email=each.email.encode("ascii", "ignore").decode()) for each in found]
+            address = f"{first}.{last}.{day}.{number}@example.net".lower().encode("ascii", "ignore").decode()
+            ago = timedelta(days=day, minutes=chance.randrange(20, 900))
+            worked = timedelta(minutes=min(int(chance.lognormvariate(5.3, 0.9)), 1800))
+            reached_after = hours.add(NOW - ago, worked) - (NOW - ago)
+            attorney = chance.choice([LEILA, DANIEL, HANNAH, MARCUS, ROSA, ""])
+            found.append(Prospect(ago, first, last, address, attorney, reached_after))
+    return found
 
 
 def _desk(app: Flask, clock: TestClock, people: dict[str, Actor]) -> None:
