@@ -83,6 +83,23 @@ def ask_to_mark(page: Page) -> None:
     page.get_by_role("group", name="With the selected leads").get_by_role("button", name="Mark reached out").click()
 
 
+def out_of_date(act: Act) -> Act:
+    """Act on a page that somebody else was faster than."""
+
+    def late(page: Page) -> None:
+        page.locator("main input[name=seen]").evaluate("field => field.value = '0'")
+        act(page)
+
+    return late
+
+
+def mark_what_changed(page: Page) -> None:
+    """Confirm what was asked of leads that are not as they were seen any more."""
+    ask_to_mark(page)
+    out_of_date(lambda page: page.get_by_role("main").locator(".btn.pri").click())(page)
+    expect(page.get_by_text("Nothing was changed")).to_be_visible()
+
+
 def mark_two(page: Page) -> None:
     """Mark two leads, and confirm it."""
     ask_to_mark(page)
@@ -192,6 +209,8 @@ LEADS = [
     Place("leads-none", "No lead matches", "/internal/leads?q=nobody-at-all&status=PENDING"),
     Place("leads-selected", "Two leads are ticked", "/internal/leads", act=select_two),
     Place("leads-shortcuts", "The keyboard's shortcuts", "/internal/leads", act=lambda page: page.keyboard.press("?")),
+    Place("leads-menu", "What can be exported", "/internal/leads", act=lambda page: page.locator("#export").click()),
+    Place("leads-changed", "Many leads, who changed meanwhile", "/internal/leads", act=mark_what_changed),
     Place("leads-confirm", "Many leads at once, asking once", "/internal/leads", act=ask_to_mark),
     Place("lead", "A lead", "/internal/leads/{amara}?status=PENDING&sort=created_at"),
     Place("leads-resume", "Leads, by words of resumes", "/internal/leads?resume=bridges+engineer"),
@@ -208,6 +227,12 @@ LEADS = [
     Place("leads-bulk", "How far many leads are", "/internal/leads/bulk/1"),
     Place("conflict", "The conflict check", "/internal/leads/{amara}/conflict"),
     Place("note", "Changing a note", "/internal/leads/{amara}/notes/{note}"),
+    Place(
+        "note-changed",
+        "A note that was changed meanwhile",
+        "/internal/leads/{amara}/notes/{note}",
+        act=out_of_date(press("Save note")),
+    ),
     Place("views", "Saved views", "/internal/views"),
     Place("view-new", "Saving a view", "/internal/views/new?status=PENDING&assigned_to=me"),
     Place("view-stale", "A view of someone who left", "/internal/views/{stale}"),
