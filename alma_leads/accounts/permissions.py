@@ -17,9 +17,11 @@ class Permission(enum.StrEnum):
     EXPORT_LEADS = "leads:export"
     # Notes of one's own, changed and deleted: for people, as their pages are.
     WRITE_NOTES = "notes:write"
-    # For people too: a key reads no pages, and checks nothing.
+    # For people too: a key reads no pages, checks nothing, and is not asked whether it means so many.
     READ_CONFLICTS = "conflicts:read"
     RECORD_CONFLICTS = "conflicts:record"
+    READ_INSIGHTS = "insights:read"
+    UPDATE_MANY = "leads:update-many"
     # An e-mail of a lead once more, by whoever works it; the whole outbox is the administrators'.
     SEND_EMAILS = "leads:send"
     ASSIGN_LEADS = "leads:assign"
@@ -39,11 +41,12 @@ class Permission(enum.StrEnum):
     SET_UP_SECOND_FACTOR = "account:second-factor"
 
 
-_READS = {Permission.READ_LEADS, Permission.READ_CONFLICTS, Permission.READ_OUTBOX}
+_READS = {Permission.READ_LEADS, Permission.READ_CONFLICTS, Permission.READ_INSIGHTS, Permission.READ_OUTBOX}
 _OWN = {Permission.OWN_ACCOUNT, Permission.SET_UP_SECOND_FACTOR}
 _WORKS = {
     Permission.CREATE_LEADS,
     Permission.UPDATE_LEADS,
+    Permission.UPDATE_MANY,
     Permission.EXPORT_LEADS,
     Permission.WRITE_NOTES,
     Permission.RECORD_CONFLICTS,

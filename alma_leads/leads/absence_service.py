@@ -17,6 +17,7 @@ from alma_leads.leads.absences import Days
 from alma_leads.leads.errors import BadAbsence
 
 MOST_DAYS = 366  # more is a slip of the year
+FURTHEST_DAYS = 3653  # and so is this
 
 # On PostgreSQL two who say it at once stand in line at the person's row.
 _NAME = "SELECT name FROM users WHERE id = :user_id"
@@ -94,6 +95,8 @@ def _check(first_day: date, last_day: date, *, today: date) -> None:
         raise BadAbsence("last_day", "Enter today or a later day: this one is over")
     if (last_day - first_day).days >= MOST_DAYS:
         raise BadAbsence("last_day", "Enter a day within a year of the first")
+    if (last_day - today).days >= FURTHEST_DAYS:
+        raise BadAbsence("last_day", "Enter a day within the next ten years")
 
 
 def _name(connection: Connection, user_id: int) -> str:

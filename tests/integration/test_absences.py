@@ -70,7 +70,13 @@ def test_what_overlaps_or_touches_becomes_one(app: Flask, ian: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "last"), [("2026-11-25", "2026-11-24"), ("2026-11-20", "2026-11-23"), ("2026-11-25", "2027-11-26")]
+    ("first", "last"),
+    [
+        ("2026-11-25", "2026-11-24"),
+        ("2026-11-20", "2026-11-23"),
+        ("2026-11-25", "2027-11-26"),
+        ("9999-12-31", "9999-12-31"),
+    ],
 )
 def test_days_that_cannot_be_meant_are_refused(app: Flask, ian: int, first: str, last: str) -> None:
     with pytest.raises(BadAbsence):

@@ -37,7 +37,8 @@ def test_turns_are_off_at_first_and_attorneys_take_part(desk: FlaskClient) -> No
 
 
 def test_turns_are_saved_and_decide(app: Flask, desk: FlaskClient) -> None:
-    answer = post(desk, f"{PAGE}/rotation", on=PAGE, in_turn="on", shown=["1", "2", "x"], takes_part=["1", "77"])
+    shown = ["1", "2", "x", "9" * 5000]
+    answer = post(desk, f"{PAGE}/rotation", on=PAGE, in_turn="on", shown=shown, takes_part=["1", "77"])
     assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
     page = get(desk, PAGE)
     assert page.all("input", name="in_turn", checked="")

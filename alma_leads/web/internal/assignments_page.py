@@ -47,8 +47,7 @@ class AssignmentView(NamedTuple):
 @access(needs(Permission.MANAGE_ASSIGNMENTS))
 def assignments_page() -> Response:
     """Show the form and the table; `email` fills the form with one assignment, to change it."""
-    email = request.args.get("email", "")[:MAX_TYPED]
-    attorney = ""
+    email, attorney = _asked("email"), ""
     if email:
         try:
             attorney = assignment_service.find_assignment(email).attorney_email
@@ -81,6 +80,11 @@ def change_assignments() -> Response:
     return go_back(HOME)
 
 
+def _asked(name: str) -> str:
+    """Return what the address says, without NUL: no address holds one, and PostgreSQL takes none."""
+    return request.args.get(name, "").replace("\0", "")[:MAX_TYPED]
+
+
 def _remove(email: str) -> Toast:
     try:
         assignment_service.unassign(email, actor=actor())
@@ -93,8 +97,7 @@ def page_of_assignments(
     *, email: str = "", attorney: str = "", errors: dict[str, str] | None = None, status: int = 200
 ) -> Response:
     """Return the page, with what was typed and what is wrong with it, by field."""
-    query = request.args.get("q", "").strip()[:MAX_TYPED]
-    after = request.args.get("after", "")[:MAX_TYPED]
+    query, after = _asked("q").strip(), _asked("after")
     found = assignment_service.list_assignments(after=after, query=query, limit=PAGE_ROWS + 1)
     rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
     clock, people = reader_clock(), assignment_service.active_attorneys()

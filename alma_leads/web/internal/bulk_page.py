@@ -67,7 +67,7 @@ class Progress(NamedTuple):
 
 
 @internal.post("/leads/bulk")
-@access(needs(Permission.UPDATE_LEADS))
+@access(needs(Permission.UPDATE_MANY))
 def bulk_ask() -> Response:
     """Mark or assign several leads, or all of a list: asks once, with their number, then does it.
 
@@ -102,7 +102,7 @@ def bulk_ask() -> Response:
 
 
 @internal.get("/leads/bulk/<int(max=9223372036854775807):action_id>")
-@access(needs(Permission.UPDATE_LEADS))
+@access(needs(Permission.UPDATE_MANY))
 def bulk_progress(action_id: int) -> Response:
     """Return how far it is, as a page, or as the part of it that a script asks for every other second."""
     with reading(db.engine) as connection:

@@ -23,8 +23,10 @@ _TOKEN = re.compile("[0-9a-f]{32}", re.ASCII)
 def export_progress(token: str) -> Response:
     """Say how far one's own export is."""
     who = actor()
+    if who.kind != "user" or who.id is None or not _TOKEN.fullmatch(token):
+        abort(404)
     with reading(db.engine) as connection:
-        found = find(connection, Waiting(who.id, token)) if who.kind == "user" and who.id else None
+        found = find(connection, Waiting(who.id, token))
     if found is None:
         abort(404)
     return private(jsonify(found._asdict()))

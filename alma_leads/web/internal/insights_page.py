@@ -59,7 +59,7 @@ class Refused(Exception):
 
 
 @internal.get("/insights")
-@access(needs(Permission.READ_LEADS))
+@access(needs(Permission.READ_INSIGHTS))
 def insights_page() -> Response:
     """Show the figures of a period."""
     errors: dict[str, str] = {}

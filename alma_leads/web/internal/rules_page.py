@@ -91,7 +91,7 @@ def save_domain() -> Response:
 
 
 def _numbers(texts: list[str]) -> set[int]:
-    return {int(text) for text in texts if text.isascii() and text.isdigit()}
+    return {int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 10}
 
 
 def _done(said: str) -> Response:
