@@ -1,14 +1,12 @@
 """`make screenshots`: take a picture of every page and state, in both themes, and write `docs/pages.md` around them.
 
-The places are those of the accessibility test. Data, clock and random numbers are the same in each run, so that a
-picture changes only with its page (or with the fonts and the Chromium of the machine).
+The places are those of the accessibility test. Data and clock are the same in each run, so that a picture changes only
+with its page, or with the fonts and the Chromium of the machine. Keys and codes alone are new each time.
 """
 
 from __future__ import annotations
 
 import io
-import random
-import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -49,7 +47,6 @@ phone. `make screenshots` makes the pictures and this page anew. Long pages are 
 
 def main() -> None:
     """Take the pictures."""
-    secrets.token_bytes = random.Random(2026).randbytes  # noqa: S311  # keys and codes are the same each time
     shutil.rmtree(PICTURES, ignore_errors=True)
     PICTURES.mkdir()
     folder = Path(tempfile.mkdtemp(prefix="pictures-"))
