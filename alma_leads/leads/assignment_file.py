@@ -65,12 +65,14 @@ def _read(rows: Any, most: int | None) -> Iterator[Line | BadLine]:
         raise BadFile("The first line has to name the columns email and attorney")
     places = [names.index(name) for name in COLUMNS]
     seen: dict[str, Line] = {}
+    read = 0
     for row in rows:
         email, attorney = (row[place].strip() if place < len(row) else "" for place in places)
         if not email and not attorney:
             continue
-        if len(seen) == most:
+        if read == most:
             raise BadFile(f"The file has more than {most:,} lines. Split it")
+        read += 1
         found = _line(rows.line_num, email.removeprefix("'"), attorney.removeprefix("'"))
         if isinstance(found, Line):
             before = seen.setdefault(found.email, found)

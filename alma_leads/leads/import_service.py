@@ -81,7 +81,10 @@ _NEXT = Sql(f"""
 _SETTLE = sql_in("UPDATE assignment_import_lines SET outcome = :outcome WHERE import_id = :id AND number IN :ids")
 _KEEP_TOLD = Sql("UPDATE assignment_imports SET told = :told WHERE id = :id")
 _FINISH = Sql("UPDATE assignment_imports SET applied_at = :now WHERE id = :id AND applied_at IS NULL")
-_FORGET = Sql("DELETE FROM assignment_imports WHERE id = :id")
+# The row stays until its day is over: SQLite would give its number to the next file, and a page that lies open would
+# apply that one.
+_DISCARD = Sql("UPDATE assignment_imports SET ready = FALSE WHERE id = :id")
+_FORGET_LINES = Sql("DELETE FROM assignment_import_lines WHERE import_id = :id")
 _FORGET_OLD = Sql("DELETE FROM assignment_imports WHERE made_at < :before")
 
 
@@ -172,10 +175,14 @@ def get_import(import_id: int) -> Import:
         ImportNotFound: there is none any more.
     """
     with reading(db.engine) as connection:
-        row = _GET.row(connection, id=import_id)
-        if row is None:
-            raise ImportNotFound
-        done = {row[0]: row[1] for row in _DONE.rows(connection, id=import_id)}
+        return _get(connection, import_id)
+
+
+def _get(connection: Connection, import_id: int) -> Import:
+    row = _GET.row(connection, id=import_id)
+    if row is None:
+        raise ImportNotFound
+    done = {row[0]: row[1] for row in _DONE.rows(connection, id=import_id)}
     return Import._make((*row, done.get("applied", 0), done.get("left", 0)))
 
 
@@ -209,20 +216,23 @@ def apply_import(import_id: int, *, actor: Actor) -> None:
     while after is not None:
         with transaction(db.engine) as connection:
             after = _apply_batch(connection, import_id, after, actor)
-    found = get_import(import_id)
     with transaction(db.engine) as connection:
-        if _FINISH.run(connection, id=import_id, now=to_stamp(utc_now())):
-            said = "1 assignment" if found.applied == 1 else f"{found.applied} assignments"
-            audit.record(
-                connection,
-                Action.ASSIGNMENTS_IMPORTED,
-                actor=actor,
-                subject=said,
-                count=found.applied,
-                removed=found.removed,
-                left_out=found.left,
-                bad_lines=found.bad,
-            )
+        _finish(connection, _get(connection, import_id), actor)
+
+
+def _finish(connection: Connection, found: Import, actor: Actor) -> None:
+    if _FINISH.run(connection, id=found.id, now=to_stamp(utc_now())):
+        said = "1 assignment" if found.applied == 1 else f"{found.applied} assignments"
+        audit.record(
+            connection,
+            Action.ASSIGNMENTS_IMPORTED,
+            actor=actor,
+            subject=said,
+            count=found.applied,
+            removed=found.removed,
+            left_out=found.left,
+            bad_lines=found.bad,
+        )
 
 
 def _apply_batch(connection: Connection, import_id: int, after: int, actor: Actor) -> int | None:
@@ -265,10 +275,20 @@ def _settle(connection: Connection, import_id: int, numbers: Sequence[int], outc
         _SETTLE.run(connection, id=import_id, outcome=outcome, ids=id_list(connection, numbers))
 
 
-def discard_import(import_id: int) -> None:
-    """Forget a file that was looked at."""
+def discard_import(import_id: int, *, actor: Actor) -> bool:
+    """Forget a file that was looked at; say whether some of it was applied, when applying was cut short.
+
+    Raises:
+        ImportNotFound: there is none any more.
+    """
     with transaction(db.engine) as connection:
-        _FORGET.run(connection, id=import_id)
+        _HOLD.row(connection, id=import_id)
+        found = _get(connection, import_id)
+        if found.applied:
+            _finish(connection, found, actor)
+        _DISCARD.run(connection, id=import_id)
+        _FORGET_LINES.run(connection, id=import_id)
+    return found.applied > 0
 
 
 def forget_old_imports() -> int:

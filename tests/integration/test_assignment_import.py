@@ -18,6 +18,7 @@ from alma_leads.leads.errors import ImportNotFound
 from alma_leads.leads.import_service import (
     Import,
     apply_import,
+    discard_import,
     bad_lines_of,
     changes_of,
     forget_old_imports,
@@ -150,6 +151,18 @@ def test_many_lines_go_in_batches_and_on_after_a_break(
         assert (get_import(import_id).applied, get_import(import_id).applied_at) == (500, None)
     assert apply(app, import_id).applied == 1200
     assert notices(app) == [KIM], "once, though the leads are of two batches"
+
+
+def test_what_was_applied_is_in_the_log_when_the_rest_is_discarded(app: Flask, people: None) -> None:
+    import_id = look(app, "email,attorney\n" + "".join(f"p{number}@example.com,{KIM}\n" for number in range(501)))
+    with app.app_context():
+        with transaction(db.engine) as connection:  # as if it were killed after the first batch
+            import_service._apply_batch(connection, import_id, 0, ROSA)
+        assert discard_import(import_id, actor=ROSA)
+        with pytest.raises(ImportNotFound):
+            get_import(import_id)
+    subjects = "SELECT subject FROM audit_events WHERE action = 'assignments_imported'"
+    assert value(app, subjects) == "500 assignments"
 
 
 def test_a_file_is_forgotten_after_a_day(app: Flask, people: None) -> None:

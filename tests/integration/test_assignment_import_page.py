@@ -85,6 +85,10 @@ def test_a_file_is_discarded(app: Flask, desk: FlaskClient) -> None:
     assert desk.get(where, headers=HTML).status_code == 404
     assert post(desk, f"{where}/apply", on=PAGE).status_code == 404
     assert value(app, "SELECT count(*) FROM prospects") == 0
+    assert post(desk, f"{where}/discard", on=PAGE).status_code == 303
+    assert "The file was forgotten already." in get(desk, PAGE).text
+    other, _ = look(desk, f"email,attorney\nother@example.com,{KIM}\n")
+    assert other != where, "a page that lies open would apply another file"
 
 
 def test_many_changes_are_paged(desk: FlaskClient) -> None:

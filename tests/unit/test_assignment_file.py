@@ -45,6 +45,7 @@ def test_lines_that_cannot_be_used_say_what_to_do() -> None:
         (b'email,attorney\na@example.com,"x"y\n', "Line 2 is not CSV"),
         (b'email,attorney\na@example.com,"x\n', "is not CSV"),
         (b"email,attorney\na@example.com,x\nb@example.com,x\nc@example.com,x\n", "more than 2 lines"),
+        (b"email,attorney\na,x\na,x\na,x\n", "more than 2 lines"),
     ],
 )
 def test_files_that_cannot_be_read(content: bytes, words: str) -> None:

@@ -101,6 +101,11 @@ def apply_import(import_id: int) -> Response:
 @access(needs(Permission.MANAGE_ASSIGNMENTS))
 def discard_import(import_id: int) -> Response:
     """Forget the file."""
-    import_service.discard_import(import_id)
-    keep_toast(Toast("Nothing was changed, and the file is forgotten."))
+    try:
+        partly = import_service.discard_import(import_id, actor=actor())
+        keep_toast(
+            Toast(f"{'What was applied stays' if partly else 'Nothing was changed'}, and the file is forgotten.")
+        )
+    except ImportNotFound:
+        keep_toast(Toast("The file was forgotten already.", icon="info"))
     return make_response(redirect(HOME, 303))
