@@ -18,9 +18,9 @@ from alma_leads.leads.errors import ImportNotFound
 from alma_leads.leads.import_service import (
     Import,
     apply_import,
-    discard_import,
     bad_lines_of,
     changes_of,
+    discard_import,
     forget_old_imports,
     get_import,
     lines_left_out_of,
