@@ -37,6 +37,11 @@ _LEAD = """
 """
 _HOLD_LEAD = Sql(sqlite=_LEAD, postgresql=f"{_LEAD} FOR UPDATE OF l")
 _EARLIER = Sql("SELECT id, status FROM leads WHERE prospect_id = :prospect_id AND id < :id ORDER BY id DESC LIMIT 3")
+# Of all their leads: an inbox knows no leads.
+_CONFIRMED = Sql("""
+    SELECT count(*) FROM leads l JOIN outbox_messages m ON m.correlation = 'lead:' || l.id
+    WHERE l.prospect_id = :prospect_id AND m.kind = :kind AND m.created_at > :since
+""")
 
 
 class Sending(enum.Enum):
@@ -89,7 +94,7 @@ def _send_anew(connection: Connection, lead_id: int, message: MessageRow, actor:
     lead = _HOLD_LEAD.row(connection, id=lead_id)
     if lead is None:
         raise LeadNotFound(lead_id)
-    sending = _may_go(connection, message)
+    sending = _may_go(connection, message, prospect_id=lead[4])
     if sending is not Sending.GOES_OUT:
         return Resent(sending, message.kind, message.recipient)
     anew = _compose(connection, lead_id, message.kind, *lead)
@@ -101,15 +106,18 @@ def _send_anew(connection: Connection, lead_id: int, message: MessageRow, actor:
     return Resent(Sending.GOES_OUT, message.kind, recipient)
 
 
-def _may_go(connection: Connection, message: MessageRow) -> Sending:
+def _may_go(connection: Connection, message: MessageRow, *, prospect_id: int) -> Sending:
     now = utc_now()
     same = [each for each in outbox.of_correlation(connection, message.correlation) if each.kind == message.kind]
     if any(each.state == "queued" for each in same):
         return Sending.ON_ITS_WAY
     if any(each.created_at > to_stamp(now - PAUSE) for each in same):
         return Sending.TOO_SOON
-    today = [each for each in same if each.created_at > to_stamp(now - timedelta(days=1))]
-    return Sending.TOO_OFTEN if len(today) >= PER_DAY else Sending.GOES_OUT
+    since = to_stamp(now - timedelta(days=1))
+    today = sum(each.created_at > since for each in same)
+    if message.kind == CONFIRMATION:
+        today = _CONFIRMED.rows(connection, prospect_id=prospect_id, kind=CONFIRMATION, since=since)[0][0]
+    return Sending.TOO_OFTEN if today >= PER_DAY else Sending.GOES_OUT
 
 
 def _compose(

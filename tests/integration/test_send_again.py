@@ -117,6 +117,16 @@ def test_nobodys_inbox_is_flooded(app: Flask, desk: FlaskClient) -> None:
     assert "goes out again" in _press(desk, lead_id, first)
 
 
+def test_all_leads_of_a_prospect_count(app: Flask, desk: FlaskClient) -> None:
+    for number in range(4):
+        lead_id = add_lead(app, **WHO, resume_url=f"https://example.com/{number}")
+    newest = max(row[0] for row in _messages(app) if row[1] == "lead_confirmation")
+    _as_sent(app)
+    assert "goes out again" in _press(desk, lead_id, newest)
+    _as_sent(app)
+    assert "went out 5 times in 24 hours" in _press(desk, lead_id, newest)
+
+
 def test_a_notice_goes_to_who_has_the_lead_now(app: Flask, desk: FlaskClient) -> None:
     lead_id = add_lead(app, **WHO)
     notice = _messages(app)[1][0]
