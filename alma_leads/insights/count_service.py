@@ -98,9 +98,10 @@ def _work(connection: Connection, working: WorkingTime, version: int) -> _Work |
     # Before anything is counted: what a note that is read here tells of, will be seen.
     notes = [(number, working.day_of(from_stamp(at))) for number, at in _NOTES.rows(connection)]
     first, over = first_day(connection, working), last_day_over(working, utc_now())
-    if first is None or first > over:
-        return None
     found = tallies.counted_range(connection)
+    if first is None or first > over:
+        # The firm has moved west of its first day: what was over there is not over any more.
+        return None if found is None else _Work([], [], over, over)
     if found is None or found.first > over:
         found = tallies.Range(first, first - timedelta(days=1))
     found = found._replace(last=min(found.last, over))

@@ -144,6 +144,20 @@ def test_a_day_is_counted_an_hour_after_its_end(app: Flask, clock: TestClock) ->
     assert stored(app)[date(2026, 11, 24), "all", ""].number == 1
 
 
+def test_a_first_day_that_is_not_over_further_west_is_forgotten_there(app: Flask, clock: TestClock) -> None:
+    clock.now = NOW  # in Auckland the day before has been over for an hour, in Los Angeles it has just begun
+    set_clock(app, zone="Pacific/Auckland")
+    put_lead(app, NOW - timedelta(hours=2))
+    with app.app_context():
+        assert count_days() == 1
+        set_clock(app, zone="America/Los_Angeles")
+        assert count_days() == 0
+        assert stored(app) == {}
+        clock.forward(hours=24)
+        assert count_days() == 1
+    assert stored(app)[date(2026, 11, 24), "all", ""].number == 1
+
+
 def test_a_day_without_leads_is_counted_too(app: Flask, clock: TestClock) -> None:
     clock.now = NOW
     put_lead(app, NOW - timedelta(days=90))
