@@ -33,6 +33,7 @@ WRITTEN_DOWN_TOGETHER = 5000
 WORK_FOR_S = 20.0  # the worker has other things to do as well; it is called again
 LOCKED_S = 0.1  # somebody has the prospects of a batch in hand: that takes no longer
 ABANDONED_AFTER = timedelta(hours=1)
+KEPT_FOR = timedelta(days=30)  # the audit log keeps what was asked for
 
 _ASK = Sql("""
     INSERT INTO bulk_actions (kind, attorney_id, up_to, people, leads, actor_kind, actor_id, actor_name, actor_address,
@@ -51,7 +52,10 @@ _WRITE_DOWN = Sql(
     """,
 )
 _READY = Sql("UPDATE bulk_actions SET ready = TRUE WHERE id = :id")
-_ABANDONED = Sql("SELECT id FROM bulk_actions WHERE finished_at IS NULL AND NOT ready AND asked_at < :before")
+_OLD = Sql("""
+    SELECT id FROM bulk_actions
+    WHERE finished_at < :finished_before OR (finished_at IS NULL AND NOT ready AND asked_at < :asked_before)
+""")
 _FORGET = Sql("DELETE FROM bulk_actions WHERE id = :id")
 # Prospects that somebody else has in hand are passed over, and have their turn later: so nobody waits here for anybody
 # who waits for us. On SQLite whoever is here is the only writer.
@@ -153,7 +157,7 @@ def finish(action: BulkAction) -> BulkAction:
 
 def work_off(*, stopped: Callable[[], bool] = lambda: False) -> bool:
     """Do what has been asked for, for a while; say whether anything is left."""
-    _forget_abandoned()
+    _forget_old()
     until = time.monotonic() + WORK_FOR_S
     while not stopped():
         with reading(db.engine) as connection:
@@ -207,10 +211,16 @@ def _assign(connection: Connection, action: BulkAction, taken: dict[int, int | N
     return changed, len(others) - len(as_seen), told
 
 
-def _forget_abandoned() -> None:
-    """Forget what a process did not live to write down: whoever asked was not told that it will be done."""
+def _forget_old() -> None:
+    """Forget what was done long ago, and what a process did not live to write down.
+
+    Whoever asked for that was not told that it will be done.
+    """
+    now = utc_now()
     with reading(db.engine) as connection:
-        rows = _ABANDONED.rows(connection, before=to_stamp(utc_now() - ABANDONED_AFTER))
+        rows = _OLD.rows(
+            connection, finished_before=to_stamp(now - KEPT_FOR), asked_before=to_stamp(now - ABANDONED_AFTER)
+        )
     for row in rows:
         with transaction(db.engine) as connection:
             _FORGET.run(connection, id=row[0])

@@ -349,5 +349,32 @@ class TestMany:
         assert events(app, "assigned") == 0
 
 
+def test_what_is_old_or_was_never_written_down_is_forgotten(app: Flask) -> None:
+    now = utc_now()
+    rows = [
+        (1, True, timedelta(days=31)),
+        (2, True, timedelta(days=29)),
+        (3, False, timedelta(hours=2)),
+        (4, False, timedelta(minutes=30)),
+    ]
+    for number, done, ago in rows:
+        at = to_stamp(now - ago)
+        run(
+            app,
+            "INSERT INTO bulk_actions (id, kind, up_to, people, leads, actor_kind, actor_name, ready, asked_at, "
+            "finished_at) VALUES (:id, 'reached_out', 1, 1, 1, 'user', 'Rosa', :done, :at, :finished)",
+            id=number,
+            done=done,
+            at=at,
+            finished=at if done else None,
+        )
+        run(app, "INSERT INTO bulk_action_items (action_id, prospect_id) VALUES (:id, 1)", id=number)
+    with app.app_context():
+        assert not bulk_service.work_off()
+    assert value(app, "SELECT count(*) FROM bulk_actions WHERE id IN (2, 4)") == 2
+    assert value(app, "SELECT count(*) FROM bulk_actions") == 2
+    assert value(app, "SELECT count(*) FROM bulk_action_items") == 2
+
+
 def test_nobody_finds_an_action_that_is_not_there(desk: FlaskClient) -> None:
     assert desk.get(f"{BULK}/99", headers=HTML).status_code == 404
