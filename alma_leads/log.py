@@ -6,14 +6,16 @@ No personal data belongs in a log: events carry numbers and routes, never names,
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
+import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import orjson
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 if TYPE_CHECKING:
     from config import Settings
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 STDERR = 2
 # Chatty at INFO, and what they say there is either ours to say or of no use to an operator.
 QUIET = ("gunicorn.error", "gunicorn.access", "werkzeug", "alembic", "huey", "flask-limiter", "urllib3")
+
+# PostgreSQL says here what stood in the row that it refused: names and addresses.
+_ROW = re.compile(r"^DETAIL:.*?(?=^\[SQL:|^$|\Z)", re.DOTALL | re.MULTILINE)
 
 # Changed in place, never replaced: loggers that exist already hold on to it.
 _processors: list[Processor] = []
@@ -56,6 +61,18 @@ def _as_json_text(logger: WrappedLogger, name: str, event: EventDict) -> str:
     return _as_json(logger, name, event).decode()
 
 
+def _without_rows(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    if "exception" in event:
+        event["exception"] = _ROW.sub("", event["exception"])
+    return event
+
+
+def _plain_traceback(out: TextIO, exc_info: ExcInfo) -> None:
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, exc_info)
+    out.write(_ROW.sub("", written.getvalue()))
+
+
 def configure_logging(settings: Settings) -> None:
     """Make structlog and the standard library's logging write as `settings` say."""
     level = logging.getLevelNamesMapping()[settings.LOG_LEVEL]
@@ -66,13 +83,11 @@ def configure_logging(settings: Settings) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     if settings.LOG_FORMAT == "json":
-        shared.append(structlog.processors.format_exc_info)
+        shared += [structlog.processors.format_exc_info, _without_rows]
         ours: Processor = _as_json
         theirs: Processor = _as_json_text
     else:
-        ours = theirs = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        ours = theirs = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain_traceback)
     _processors[:] = [*shared, ours]
     structlog.configure(
         processors=_processors,

@@ -104,3 +104,23 @@ def test_on_a_console_it_is_for_eyes(make_settings: MakeSettings, capfd: pytest.
     assert "hello" in first
     assert "number=1" in first
     assert "there" in second
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.usefixtures("_quiet_again")
+def test_what_stood_in_a_row_that_postgresql_refused_is_left_out(
+    make_settings: MakeSettings, capfd: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    configure_logging(make_settings(LOG_FORMAT=log_format))
+    refusal = "the row was refused\nDETAIL:  Failing row contains (1, ada@example.com,\nAda)."
+    try:
+        try:
+            raise ValueError(refusal)
+        except ValueError as error:
+            raise RuntimeError(f"(psycopg) {error}\n[SQL: INSERT]") from error
+    except RuntimeError:
+        structlog.get_logger("x").exception("unhandled exception")
+    said = capfd.readouterr().err
+    assert said.count("the row was refused") == 2
+    assert "[SQL: INSERT]" in said
+    assert "ada" not in said.lower()
