@@ -68,7 +68,7 @@ def ask(client: FlaskClient, operation: Operation, key: str) -> int:
 
 
 def test_the_description_is_not_empty() -> None:
-    assert len(OPERATIONS) == 12
+    assert len(OPERATIONS) == 13
     assert {operation.scope for operation in OPERATIONS} > {scope.value for scope in Scope}
 
 
