@@ -12,10 +12,9 @@ from collections import defaultdict
 from datetime import date, timedelta
 from typing import NamedTuple
 
-import orjson
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql, from_stamp, reading, transaction, utc_now
+from alma_leads.database import Sql, from_stamp, id_list, reading, sql_in, transaction, utc_now
 from alma_leads.extensions import db
 from alma_leads.insights import tallies
 from alma_leads.insights.counting import Counted, Figures, count_day, first_day, last_day_over
@@ -31,10 +30,7 @@ _RUNS = Sql("SELECT runs FROM insight_runs")
 _FINISH = Sql("UPDATE insight_runs SET runs = runs + 1 WHERE runs = :runs")
 _NOTES = Sql(f"SELECT id, at FROM insight_stale_moments ORDER BY id LIMIT {NOTES}")
 # By number, since one that is not committed yet may have a lower number than one that is.
-_DROP_NOTES = Sql(
-    sqlite="DELETE FROM insight_stale_moments WHERE id IN (SELECT value FROM json_each(:ids))",
-    postgresql="DELETE FROM insight_stale_moments WHERE id = ANY(:ids)",
-)
+_DROP_NOTES = sql_in("DELETE FROM insight_stale_moments WHERE id IN :ids")
 
 
 class _Work(NamedTuple):
@@ -83,14 +79,13 @@ def _count_batch() -> int:
             return 0
         days = {day: count_day(connection, settings.working, day) for day in work.days}
         months = _months(connection, days, work.last)
-    postgresql = db.engine.dialect.name == "postgresql"
     with transaction(db.engine) as connection:
         if not _FINISH.run(connection, runs=runs):
             return len(days)  # somebody else was quicker; the next batch sees what is left
         tallies.FORGET_AFTER.run(connection, **tallies.after(work.over))
         _keep(connection, "day", days, settings.version)
         _keep(connection, "month", months, settings.version)
-        _DROP_NOTES.run(connection, ids=work.notes if postgresql else orjson.dumps(work.notes).decode())
+        _DROP_NOTES.run(connection, ids=id_list(connection, work.notes))
     return len(days)
 
 
@@ -140,5 +135,5 @@ def _month(connection: Connection, days: dict[date, Counted], month: date) -> Co
 
 
 def _keep(connection: Connection, span: tallies.Span, counted: dict[date, Counted], version: int) -> None:
-    tallies.FORGET.run(connection, span=span, days=orjson.dumps([day.isoformat() for day in counted]).decode())
+    tallies.FORGET.run(connection, span=span, ids=id_list(connection, [day.isoformat() for day in counted]))
     tallies.KEEP.run(connection, span=span, version=version, rows=tallies.as_json(counted))

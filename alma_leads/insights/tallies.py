@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql
+from alma_leads.database import Sql, sql_in
 from alma_leads.insights.counting import Counted, Figures
 from alma_leads.insights.spread import Spread
 
@@ -30,14 +30,7 @@ _MONTHS = Sql("""
     SELECT min(day), max(day) FROM insight_tallies
     WHERE span = 'month' AND facet = 'all' AND day >= :since AND day < :month
 """)
-FORGET = Sql(
-    sqlite="""
-        DELETE FROM insight_tallies WHERE span = :span AND day IN (SELECT value FROM json_each(:days))
-    """,
-    postgresql="""
-        DELETE FROM insight_tallies WHERE span = :span AND day IN (SELECT json_array_elements_text(:days))
-    """,
-)
+FORGET = sql_in("DELETE FROM insight_tallies WHERE span = :span AND day IN :ids")
 # When the firm moves west, the last day that was over may go on for some hours.
 FORGET_AFTER = Sql("""
     DELETE FROM insight_tallies WHERE (span = 'day' AND day > :over) OR (span = 'month' AND day >= :month)

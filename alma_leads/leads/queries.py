@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql
+from alma_leads.database import Sql, id_list, sql_in
 from alma_leads.leads.filters import Cursor, LeadFilter
 from alma_leads.leads.orders import Part, parts_of
 from alma_leads.leads.selection import Selection, select_newer, selection_to_count, selections
@@ -108,10 +108,7 @@ _FULL_JOINS = "LEFT JOIN users u ON u.id = l.attorney_id"
 
 _ONE_FULL = Sql(f"SELECT {_FULL_COLUMNS} FROM leads l {_FULL_JOINS} WHERE l.id = :id")
 _ONE = Sql(f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id = :id")
-_SEVERAL = Sql(
-    sqlite=f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id IN (SELECT value FROM json_each(:ids))",
-    postgresql=f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id = ANY(:ids)",
-)
+_SEVERAL = sql_in(f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.id IN :ids")
 _OF_PROSPECT = Sql(
     f"SELECT {_COLUMNS} FROM leads l {_JOINS} WHERE l.prospect_id = :prospect_id ORDER BY l.id DESC LIMIT 100"
 )
@@ -151,8 +148,7 @@ def get_lead(connection: Connection, lead_id: int, *, public_url: str) -> LeadRo
 
 def get_leads(connection: Connection, lead_ids: Sequence[int], *, public_url: str) -> list[LeadRow]:
     """Return the leads with these numbers, in this order; those that do not exist are left out."""
-    ids = orjson.dumps(lead_ids).decode() if connection.dialect.name == "sqlite" else list(lead_ids)
-    rows = _SEVERAL.rows(connection, ids=ids, files=protected_address(public_url))
+    rows = _SEVERAL.rows(connection, ids=id_list(connection, lead_ids), files=protected_address(public_url))
     found = {row[0]: LeadRow(*row) for row in rows}
     return [found[lead_id] for lead_id in lead_ids if lead_id in found]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql, to_stamp, utc_now
+from alma_leads.database import Sql, id_list, sql_in, to_stamp, utc_now
 from alma_leads.extensions import settings
 
 COUNT_CAP = 1000
@@ -46,14 +45,8 @@ TROUBLED = f"{_RETRYING} UNION {_DEAD}"
 TROUBLED_STATE = f"{_CONDITIONS['dead']} OR {_CONDITIONS['retrying']}"
 
 _RANK = "CASE WHEN state = 'dead' THEN 3 WHEN state = 'sent' THEN 0 WHEN attempts > 0 THEN 2 ELSE 1 END"
-_STATES = Sql(
-    sqlite=f"""
-        SELECT correlation, max({_RANK}) FROM outbox_messages
-         WHERE correlation IN (SELECT value FROM json_each(:wanted)) GROUP BY correlation
-    """,
-    postgresql=f"""
-        SELECT correlation, max({_RANK}) FROM outbox_messages WHERE correlation = ANY(:wanted) GROUP BY correlation
-    """,
+_STATES = sql_in(
+    f"SELECT correlation, max({_RANK}) FROM outbox_messages WHERE correlation IN :ids GROUP BY correlation"
 )
 
 _CAPPED = "SELECT count(*) FROM (SELECT 1 FROM outbox_messages WHERE {} LIMIT :cap) AS capped"
@@ -122,7 +115,7 @@ def states_of(connection: Connection, correlations: Iterable[str]) -> dict[str, 
     wanted = list(correlations)
     if not wanted:
         return {}
-    rows = _STATES.rows(connection, wanted=json.dumps(wanted) if connection.dialect.name == "sqlite" else wanted)
+    rows = _STATES.rows(connection, ids=id_list(connection, wanted))
     return {correlation: _BY_RANK[rank] for correlation, rank in rows}
 
 
