@@ -11,9 +11,8 @@ from alma_leads.database import Sql, utc_now
 from alma_leads.leads import first_contact
 
 # For statements about people `u`, with the parameter `:today`: the firm's day.
-_COVERS = "FROM absences a WHERE a.user_id = u.id AND a.first_day <= :today AND a.last_day >= :today"
-AWAY = f"EXISTS (SELECT 1 {_COVERS})"
-AWAY_UNTIL = f"(SELECT max(a.last_day) {_COVERS})"
+AWAY = """
+    EXISTS (SELECT 1 FROM absences a WHERE a.user_id = u.id AND a.first_day <= :today AND a.last_day >= :today)"""
 
 _OF_PERSON = Sql("""
     SELECT id, first_day, last_day FROM absences WHERE user_id = :user_id AND last_day >= :today

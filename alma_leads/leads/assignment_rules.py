@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from alma_leads.actor import SYSTEM
 from alma_leads.database import Sql, Step, id_list, sql_in
 from alma_leads.leads.absences import AWAY
+from alma_leads.leads.attorneys import SERVES
 from alma_leads.leads.events import EventKind, recording
 
 # Whether there is anything to decide, for a statement that is run anyway.
@@ -24,7 +25,7 @@ _THERE = sql_in(f"""
     FROM assignment_rules r CROSS JOIN users u
     LEFT JOIN rotation_members m ON m.user_id = u.id
     LEFT JOIN domain_rules d ON d.attorney_id = u.id AND d.domain IN :ids
-    WHERE u.active AND u.role IN ('administrator', 'attorney') AND NOT {AWAY}
+    WHERE {SERVES} AND NOT {AWAY}
     ORDER BY u.id
 """)
 # Never given twice, and nobody waits for it. A submission that fails takes its turn along, which evens out.

@@ -16,14 +16,13 @@ from alma_leads.email_address import normalise_email
 from alma_leads.extensions import db
 from alma_leads.leads import absences
 from alma_leads.leads.assignment_file import BadLine, Line, read_lines
-from alma_leads.leads.assignments import Attorney, Held, attorney_with, find_people, give, take, tell
+from alma_leads.leads.assignments import Held, assignments_said, give, take, tell
+from alma_leads.leads.attorneys import SERVES, Attorney, attorney_with, find_people
 from alma_leads.leads.errors import AssignedMeanwhile, AssignmentNotFound, BadAssignments, NotAnActiveAttorney
 
 EXPORT_BATCH = 1000
 
-_ACTIVE_ATTORNEYS = Sql("""
-    SELECT id, email, name FROM users WHERE active AND role IN ('administrator', 'attorney') ORDER BY name, id
-""")
+_ACTIVE_ATTORNEYS = Sql(f"SELECT u.id, u.email, u.name FROM users u WHERE {SERVES} ORDER BY u.name, u.id")
 _TAKE_PROSPECT = Sql("""
     INSERT INTO prospects (email, lead_count) VALUES (:email, 0)
     ON CONFLICT (email) DO UPDATE SET lead_count = prospects.lead_count
@@ -117,7 +116,7 @@ def export_assignments(*, actor: Actor) -> Iterator[Assignment]:
     """Yield every assignment by the prospect's address, read in batches; it is written down first that `actor` did."""
     with transaction(db.engine) as connection:
         count = _COUNT.rows(connection)[0][0]
-        audit.record(connection, Action.ASSIGNMENTS_EXPORTED, actor=actor, subject=_assignments(count), count=count)
+        audit.record(connection, Action.ASSIGNMENTS_EXPORTED, actor=actor, subject=assignments_said(count), count=count)
     after = ""
     while batch := list_assignments(after=after, limit=EXPORT_BATCH):
         yield from batch
@@ -203,7 +202,7 @@ def import_assignments(content: bytes, *, actor: Actor) -> int:
             connection,
             Action.ASSIGNMENTS_IMPORTED,
             actor=actor,
-            subject=_assignments(len(lines)),
+            subject=assignments_said(len(lines)),
             count=len(lines),
             changed=changed,
         )
@@ -240,7 +239,3 @@ def _note(connection: Connection, held: Held, attorney: Attorney | None, *, acto
         old=owner.name if owner else None,
         new=attorney.name if attorney else None,
     )
-
-
-def _assignments(count: int) -> str:
-    return "1 assignment" if count == 1 else f"{count} assignments"

@@ -6,7 +6,6 @@ Runs in the transaction of a use case; nothing is committed here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from itertools import groupby, islice
 from typing import NamedTuple
 
@@ -14,10 +13,9 @@ from sqlalchemy import Connection
 
 from alma_leads.actor import SYSTEM, Actor
 from alma_leads.database import Sql, id_list, sql_in, to_stamp, utc_now
-from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import settings
 from alma_leads.leads import emails, first_contact
-from alma_leads.leads.errors import NotAnActiveAttorney
+from alma_leads.leads.attorneys import Attorney, find_people
 from alma_leads.leads.events import EventKind, record_for_prospects
 from alma_leads.leads.first_contact import SETTLED
 from alma_leads.outbox.composition import promise
@@ -39,13 +37,6 @@ _HOLD_PROSPECTS = sql_in(
     "SELECT email, id, attorney_id FROM prospects WHERE email IN :ids",
     postgresql_end=' ORDER BY email COLLATE "C" FOR UPDATE',
 )
-_ATTORNEY = Sql("""
-    SELECT id, email, name FROM users WHERE email = :email AND active AND role IN ('administrator', 'attorney')
-""")
-_ACTIVE = sql_in("""
-    SELECT id, email, name FROM users WHERE id IN :ids AND active AND role IN ('administrator', 'attorney')
-""")
-_NAMES = sql_in("SELECT id, email, name FROM users WHERE id IN :ids")
 _SET_PROSPECTS = sql_in("UPDATE prospects SET attorney_id = :attorney_id, assigned_at = :assigned_at WHERE id IN :ids")
 _SET_LEADS = sql_in("UPDATE leads SET attorney_id = :attorney_id, updated_at = :now WHERE prospect_id IN :ids")
 _SETTLE_LEADS = sql_in(f"UPDATE leads SET {SETTLED} WHERE prospect_id IN :ids AND reminders < 2")
@@ -57,15 +48,6 @@ _NEWEST = sql_in("""
     SELECT id, first_name, last_name, email FROM leads WHERE prospect_id IN :ids ORDER BY id DESC LIMIT 1
 """)
 _HAVE_LEADS = sql_in("SELECT count(*) FROM prospects WHERE id IN :ids AND lead_count > 0")
-
-
-class Attorney(NamedTuple):
-    """Someone who can have prospects. `away_until` is the last day, of who is away and was asked about it."""
-
-    id: int
-    email: str
-    name: str
-    away_until: date | None = None
 
 
 class Held(NamedTuple):
@@ -143,26 +125,6 @@ def tell(connection: Connection, prospect_ids: Sequence[int], *, attorney: Attor
     return True
 
 
-def attorney_with(connection: Connection, email: str) -> Attorney:
-    """Return the attorney with this address.
-
-    Raises:
-        NotAnActiveAttorney: it is not an active attorney's.
-    """
-    try:
-        row = _ATTORNEY.row(connection, email=normalise_email(email.strip()))
-    except BadEmailAddress:
-        row = None
-    if row is None:
-        raise NotAnActiveAttorney(email)
-    return Attorney(*row)
-
-
-def active_people(connection: Connection, user_ids: Iterable[int]) -> list[Attorney]:
-    """Return those of these people who are active attorneys."""
-    return [Attorney(*row) for row in _ACTIVE.rows(connection, ids=id_list(connection, user_ids))]
-
-
-def find_people(connection: Connection, user_ids: Sequence[int]) -> list[Attorney]:
-    """Return address and name of people, active or not."""
-    return [Attorney(*row) for row in _NAMES.rows(connection, ids=id_list(connection, user_ids))]
+def assignments_said(count: int) -> str:
+    """Return how many assignments something was about, for the audit log."""
+    return "1 assignment" if count == 1 else f"{count} assignments"

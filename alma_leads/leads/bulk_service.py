@@ -21,7 +21,8 @@ from alma_leads.audit import Action
 from alma_leads.database import Sql, id_list, reading, sql_in, to_stamp, transaction, utc_now
 from alma_leads.extensions import db
 from alma_leads.leads import bulk
-from alma_leads.leads.assignments import Held, find_people, give, tell
+from alma_leads.leads.assignments import Held, give, tell
+from alma_leads.leads.attorneys import find_people
 from alma_leads.leads.bulk import BulkAction, Choice, Kind
 from alma_leads.leads.errors import ListChanged
 from alma_leads.leads.events import EventKind, record_for_leads

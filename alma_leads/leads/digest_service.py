@@ -10,6 +10,7 @@ from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.leads import emails, first_contact
 from alma_leads.leads.absences import AWAY
+from alma_leads.leads.attorneys import SERVES
 from alma_leads.leads.first_contact import FirstContact
 from alma_leads.leads.queries import COUNT_CAP
 from alma_leads.outbox.composition import promise
@@ -21,7 +22,7 @@ _WANT = Sql("""
 _STOP = Sql("DELETE FROM lead_digests WHERE user_id = :user_id")
 _DUE = Sql(f"""
     SELECT d.user_id, u.email FROM lead_digests d JOIN users u ON u.id = d.user_id
-    WHERE d.done_on < :today AND u.active AND u.role IN ('administrator', 'attorney') AND NOT {AWAY}
+    WHERE d.done_on < :today AND {SERVES} AND NOT {AWAY}
     ORDER BY d.user_id
 """)
 # Of two workers one changes the row, and only that one writes.

@@ -25,7 +25,8 @@ from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
 from alma_leads.leads.assignment_file import BadLine, Line, read_lines
 from alma_leads.leads.assignment_service import active_attorneys
-from alma_leads.leads.assignments import Attorney, Held, active_people, give, take, tell
+from alma_leads.leads.assignments import Held, assignments_said, give, take, tell
+from alma_leads.leads.attorneys import Attorney, active_people
 from alma_leads.leads.errors import ImportNotFound
 
 MAX_LINES = 100_000
@@ -222,12 +223,11 @@ def apply_import(import_id: int, *, actor: Actor) -> None:
 
 def _finish(connection: Connection, found: Import, actor: Actor) -> None:
     if _FINISH.run(connection, id=found.id, now=to_stamp(utc_now())):
-        said = "1 assignment" if found.applied == 1 else f"{found.applied} assignments"
         audit.record(
             connection,
             Action.ASSIGNMENTS_IMPORTED,
             actor=actor,
-            subject=said,
+            subject=assignments_said(found.applied),
             count=found.applied,
             removed=found.removed,
             left_out=found.left,

@@ -17,6 +17,7 @@ from alma_leads.database import Sql, from_stamp, reading, to_stamp, transaction,
 from alma_leads.extensions import db, settings
 from alma_leads.leads import emails, first_contact
 from alma_leads.leads.absences import AWAY
+from alma_leads.leads.attorneys import SERVES
 from alma_leads.leads.events import EventKind, record
 from alma_leads.leads.first_contact import FirstContact
 from alma_leads.outbox.composition import promise
@@ -27,7 +28,7 @@ BATCH = 100
 # Only leads that are measured by the present settings: the others are about to get other moments.
 _DUE = Sql(f"""
     SELECT l.id, l.first_name, l.last_name, l.email, l.created_at, l.due_at, l.reminders, u.email, u.name, {AWAY}
-    FROM leads l LEFT JOIN users u ON u.id = l.attorney_id AND u.active AND u.role IN ('administrator', 'attorney')
+    FROM leads l LEFT JOIN users u ON u.id = l.attorney_id AND {SERVES}
     WHERE l.status = 'PENDING' AND l.remind_at <= :now AND l.clock_version = :version
     ORDER BY l.remind_at, l.id LIMIT :limit
 """)

@@ -12,6 +12,7 @@ from alma_leads.actor import Actor
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.leads import emails
+from alma_leads.leads.attorneys import SERVES
 from alma_leads.leads.emails import CONFIRMATION, NOTIFICATION, correlation
 from alma_leads.leads.errors import EmailNotFound, LeadNotFound
 from alma_leads.leads.events import EventKind, record
@@ -30,9 +31,9 @@ PAUSE = timedelta(minutes=1)
 PER_DAY = 5
 
 # Holds the lead, so that two presses stand in line.
-_LEAD = """
+_LEAD = f"""
     SELECT l.first_name, l.last_name, l.email, l.resume_url, l.prospect_id, u.email
-    FROM leads l LEFT JOIN users u ON u.id = l.attorney_id AND u.active AND u.role IN ('administrator', 'attorney')
+    FROM leads l LEFT JOIN users u ON u.id = l.attorney_id AND {SERVES}
     WHERE l.id = :id
 """
 _HOLD_LEAD = Sql(sqlite=_LEAD, postgresql=f"{_LEAD} FOR UPDATE OF l")

@@ -14,7 +14,7 @@ from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
 from alma_leads.leads import absences
 from alma_leads.leads.assignment_rules import TAKES_PART
-from alma_leads.leads.assignments import attorney_with
+from alma_leads.leads.attorneys import SERVES, attorney_with
 from alma_leads.leads.errors import BadDomain
 
 _IN_TURN = "SELECT in_turn FROM assignment_rules"
@@ -24,14 +24,14 @@ _HOLD_IN_TURN = Sql(sqlite=_IN_TURN, postgresql=f"{_IN_TURN} FOR UPDATE")
 _SET_IN_TURN = Sql("UPDATE assignment_rules SET in_turn = :in_turn")
 _MEMBERS = Sql(f"""
     SELECT u.id, u.name, u.role, {TAKES_PART} FROM users u LEFT JOIN rotation_members m ON m.user_id = u.id
-    WHERE u.active AND u.role IN ('administrator', 'attorney') ORDER BY u.name, u.id
+    WHERE {SERVES} ORDER BY u.name, u.id
 """)
 _SET_MEMBER = Sql("""
     INSERT INTO rotation_members (user_id, takes_part) VALUES (:user_id, :takes_part)
     ON CONFLICT (user_id) DO UPDATE SET takes_part = :takes_part
 """)
-_DOMAINS = Sql("""
-    SELECT d.domain, u.id, u.email, u.name, u.active AND u.role IN ('administrator', 'attorney')
+_DOMAINS = Sql(f"""
+    SELECT d.domain, u.id, u.email, u.name, {SERVES}
     FROM domain_rules d JOIN users u ON u.id = d.attorney_id ORDER BY d.domain
 """)
 _HAS_DOMAIN = Sql("SELECT u.name FROM domain_rules d JOIN users u ON u.id = d.attorney_id WHERE d.domain = :domain")

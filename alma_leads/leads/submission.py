@@ -14,6 +14,7 @@ from alma_leads.database import Sql, Step, run_together, to_stamp
 from alma_leads.extensions import settings
 from alma_leads.leads import emails, first_contact, traces
 from alma_leads.leads.assignment_rules import ANY_RULES, choose, giving
+from alma_leads.leads.attorneys import SERVES
 from alma_leads.leads.errors import LeadNotFound, ResumeGone
 from alma_leads.leads.events import EventKind, record, recording
 from alma_leads.leads.first_contact import Moments
@@ -56,9 +57,7 @@ _HISTORY = Sql("""
         WHERE prospect_id = :prospect_id AND created_at > :day_ago AND confirmation_queued)
 """)
 _EARLIER = Sql("SELECT id, status FROM leads WHERE prospect_id = :prospect_id ORDER BY id DESC LIMIT 3")
-_ACTIVE_ATTORNEY = Sql("""
-    SELECT email FROM users WHERE id = :id AND active AND role IN ('administrator', 'attorney')
-""")
+_ACTIVE_ATTORNEY = Sql(f"SELECT u.email FROM users u WHERE u.id = :id AND {SERVES}")
 _INSERT_LEAD = Sql("""
     INSERT INTO leads (id, prospect_id, first_name, last_name, email, resume_url, status, attorney_id, content_hash,
                        confirmation_queued, search_text, last_name_key, created_at, updated_at, source, source_key_id,

@@ -14,7 +14,7 @@ from alma_leads.database import reading, to_stamp
 from alma_leads.extensions import db
 from alma_leads.leads import bulk, bulk_service, queries
 from alma_leads.leads.assignment_service import find_attorney
-from alma_leads.leads.assignments import Attorney
+from alma_leads.leads.attorneys import Attorney
 from alma_leads.leads.bulk import BulkAction, Choice, Kind, Plan
 from alma_leads.leads.errors import ListChanged
 from alma_leads.leads.queries import LeadRow

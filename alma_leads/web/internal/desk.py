@@ -12,7 +12,7 @@ from alma_leads.database import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads import bulk, queries
 from alma_leads.leads.assignment_service import active_attorneys
-from alma_leads.leads.assignments import Attorney
+from alma_leads.leads.attorneys import Attorney
 from alma_leads.leads.filters import DEFAULT_SORT, LeadFilter
 from alma_leads.leads.queries import LeadPage
 from alma_leads.leads.resume_texts import words_of

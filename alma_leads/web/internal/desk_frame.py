@@ -13,7 +13,7 @@ from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads import queries
-from alma_leads.leads.assignments import Attorney
+from alma_leads.leads.attorneys import Attorney
 from alma_leads.leads.first_contact import firm_zone
 from alma_leads.outbox.queries import count_dead
 from alma_leads.web.auth import may
