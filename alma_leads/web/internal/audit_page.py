@@ -25,6 +25,7 @@ from alma_leads.web.internal.dates import Clock
 from alma_leads.web.internal.desk_frame import reader_clock
 from alma_leads.web.internal.downloads import download
 from alma_leads.web.internal.list_request import private
+from alma_leads.web.numbers import whole_number
 from alma_leads.web.problems import InputRefused
 
 PAGE_ROWS = 50
@@ -131,8 +132,9 @@ def _who(value: str) -> tuple[str, int | None]:
     kind, _, number = value.partition("-")
     if value in OTHERS:
         return value, None
-    if kind in ("user", "key") and number.isascii() and number.isdigit() and len(number) < 10:
-        return kind, int(number)
+    found = whole_number(number, digits=9)
+    if kind in ("user", "key") and found is not None:
+        return kind, found
     raise ValueError("Choose a person or a key from the list")
 
 
@@ -148,8 +150,9 @@ def _place(value: str) -> Place:
     at, _, number = value.partition("/")
     try:
         moment = from_stamp(at)
-        if moment.tzinfo is None or not number.isascii() or not number.isdigit() or len(number) > 18:
+        found = whole_number(number)
+        if moment.tzinfo is None or found is None:
             raise ValueError(value)
-        return Place(to_stamp(moment), int(number))
+        return Place(to_stamp(moment), found)
     except (ValueError, OverflowError):
         raise ValueError("This place cannot be found. Start again without it") from None

@@ -26,6 +26,7 @@ from alma_leads.web.internal.dates import Clock
 from alma_leads.web.internal.list_request import parse_list_filter, private, wants_part
 from alma_leads.web.internal.toasts import Toast, keep_toast
 from alma_leads.web.internal.views_page import words_of
+from alma_leads.web.numbers import whole_number
 from alma_leads.web.problems import InputRefused
 
 MAX_CHOSEN = 1000  # as many as a page of the list can have
@@ -158,21 +159,19 @@ def _asked() -> Asked:
         if not wanted:
             raise InputRefused([("attorney", "Choose who gets the prospects")])
         attorney = None if wanted == HELPDESK else find_attorney(wanted)
+    up_to, agreed = whole_number(form.get("up_to", "")), form.get("seen", "")
     if "all" in form:
-        return Asked(kind, attorney, {}, form.get("query", ""), _up_to(form.get("up_to", "")), form.get("seen", ""))
+        return Asked(kind, attorney, {}, form.get("query", ""), up_to, agreed)
     leads: dict[int, str | None] = {}
     for text in form.getlist("id"):
         number, with_seen, seen = text.partition(" ")
-        if not (number.isascii() and number.isdigit() and len(number) < 19):
+        lead_id = whole_number(number)
+        if lead_id is None:
             raise InputRefused([("id", "Give the numbers of leads")])
-        leads.setdefault(int(number), seen if with_seen else None)
+        leads.setdefault(lead_id, seen if with_seen else None)
     if not 1 <= len(leads) <= MAX_CHOSEN:
         raise InputRefused([("id", f"Choose 1 to {MAX_CHOSEN} leads")])
-    return Asked(kind, attorney, leads, None, _up_to(form.get("up_to", "")), form.get("seen", ""))
-
-
-def _up_to(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    return Asked(kind, attorney, leads, None, up_to, agreed)
 
 
 def _sorted_out(connection: Connection, asked: Asked) -> tuple[list[LeadRow], list[Left]]:

@@ -20,6 +20,7 @@ from alma_leads.web.internal.desk_frame import reader_clock
 from alma_leads.web.internal.downloads import download
 from alma_leads.web.internal.list_request import private
 from alma_leads.web.internal.toasts import Toast, keep_toast
+from alma_leads.web.numbers import whole_number
 from alma_leads.web.problems import problem
 
 IMPORT = "/settings/assignments/imports/<int(max=2147483647):import_id>"
@@ -65,8 +66,7 @@ def assignment_import(import_id: int) -> Response:
         found = import_service.get_import(import_id)
     except ImportNotFound as gone:
         return problem(404, str(gone))
-    typed = request.args.get("after", "")
-    after = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else 0
+    after = whole_number(request.args.get("after", ""), digits=9) or 0
     lines = import_service.changes_of(import_id, after=after, limit=PAGE_ROWS + 1)
     clock = reader_clock()
     body = render_template(

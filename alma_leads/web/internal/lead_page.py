@@ -31,6 +31,7 @@ from alma_leads.web.internal.list_filter import ListFilter
 from alma_leads.web.internal.list_request import ORDER_WORDS, parse_list_filter, private
 from alma_leads.web.internal.resume_view import resume_view
 from alma_leads.web.internal.timeline import timeline
+from alma_leads.web.numbers import whole_number
 from alma_leads.web.sessions import reader
 
 ORIGIN = "from"  # in the address of a lead: from which other it was opened
@@ -147,9 +148,9 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
 
 
 def _origin(text: str, suffix: str) -> Origin | None:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    lead_id = whole_number(text)
+    if lead_id is None:
         return None
-    lead_id = int(text)
     return Origin(lead_id, f"/internal/leads/{lead_id}{suffix}", f"?{ORIGIN}={lead_id}" + suffix.replace("?", "&", 1))
 
 

@@ -11,6 +11,7 @@ from alma_leads.leads import queries
 from alma_leads.web.auth import access, needs
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.list_request import parse_list_filter, private
+from alma_leads.web.numbers import whole_number
 from alma_leads.web.problems import InputRefused
 
 
@@ -23,11 +24,11 @@ def new_leads() -> Response:
         BadFilter: a parameter of the list cannot be used.
         InputRefused: `after` is not the number of a lead.
     """
-    after = request.args.get("after", "")
-    if not (after.isascii() and after.isdigit() and len(after) < 19):
+    after = whole_number(request.args.get("after", ""))
+    if after is None:
         raise InputRefused([("after", "Give the number of a lead")])
     pairs = [(name, value) for name, value in request.args.items(multi=True) if name != "after"]
     with reading(db.engine) as connection:
         asked = parse_list_filter(connection, pairs)
-        count = queries.count_newer(connection, asked.leads, after=int(after))
+        count = queries.count_newer(connection, asked.leads, after=after)
     return private(jsonify(count=count, more=count >= queries.NEWER_CAP))

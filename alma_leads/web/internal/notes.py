@@ -15,6 +15,7 @@ from alma_leads.web.internal.desk_frame import reader_clock
 from alma_leads.web.internal.lead_actions import LEAD_ID, swapped_lead
 from alma_leads.web.internal.list_request import private, wants_part
 from alma_leads.web.internal.toasts import Toast, keep_toast
+from alma_leads.web.numbers import whole_number
 from alma_leads.web.problems import InputRefused
 
 NOTE = f"/leads/{LEAD_ID}/notes/<int(max=9223372036854775807):note_id>"
@@ -52,10 +53,11 @@ def save_note(lead_id: int, note_id: int) -> Response:
     note = note_service.own_note(lead_id, note_id, actor=actor())
     if not _is_usable(text):
         return _page(lead_id, note, text=text, seen=note.now.event_id, errors={"text": WRONG}, status=422)
-    if not (seen.isascii() and seen.isdigit() and len(seen) < 20):
+    version = whole_number(seen)
+    if version is None:
         raise InputRefused([("seen", "Open the note again, and save it from there")])
     try:
-        note_service.edit_note(lead_id, note_id, text=text, seen=int(seen), actor=actor())
+        note_service.edit_note(lead_id, note_id, text=text, seen=version, actor=actor())
     except NoteChanged as changed:
         note = note_service.own_note(lead_id, note_id, actor=actor())
         errors = {"text": str(changed)}

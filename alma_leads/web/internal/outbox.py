@@ -26,6 +26,7 @@ from alma_leads.web.internal.outbox_rows import TOO_OLD, lead_names, message_vie
 from alma_leads.web.internal.timeline import mail_name
 from alma_leads.web.internal.toasts import Toast, keep_toast
 from alma_leads.web.negotiation import vary_on_accept, wants_html
+from alma_leads.web.numbers import whole_number
 from alma_leads.web.problems import InputRefused, problem
 
 HOME = "/internal/outbox"
@@ -171,8 +172,9 @@ def _asked(*, states: Sequence[str], default_limit: int) -> Asked:
         elif name == "state":
             errors.append((name, f"Give one of {', '.join(states)}"))
         elif name in numbers:
-            if value.isascii() and value.isdigit() and len(value) < 19 and int(value) > 0:
-                numbers[name] = int(value)
+            number = whole_number(value)
+            if number:
+                numbers[name] = number
             else:
                 errors.append((name, "Give a whole number from 1"))
         else:

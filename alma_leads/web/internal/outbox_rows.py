@@ -11,6 +11,7 @@ from alma_leads.leads import queries
 from alma_leads.outbox.queries import MessageRow
 from alma_leads.web.internal.dates import Clock, in_sentence
 from alma_leads.web.internal.timeline import mail_name
+from alma_leads.web.numbers import whole_number
 
 TOO_OLD = "The link in it no longer works, so it cannot be sent again. Have a new one sent."
 
@@ -45,7 +46,7 @@ def lead_names(connection: Connection, messages: Sequence[MessageRow]) -> dict[i
 
 def _lead_id(message: MessageRow) -> int | None:
     what, _, number = message.correlation.partition(":")
-    return int(number) if what == "lead" and number.isascii() and number.isdigit() else None
+    return whole_number(number) if what == "lead" else None
 
 
 def message_view(message: MessageRow, names: dict[int, str], clock: Clock) -> MessageView:

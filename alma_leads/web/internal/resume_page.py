@@ -15,6 +15,7 @@ from alma_leads.web.auth import access, needs
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.list_request import private, wants_part
 from alma_leads.web.internal.resume_view import MAX_LOOKS, resume_view
+from alma_leads.web.numbers import whole_number
 from alma_leads.web.problems import problem
 
 LEAD_ID = "<int(max=9223372036854775807):lead_id>"
@@ -45,11 +46,11 @@ def resume_preview(lead_id: int) -> Response:
     """Show what there is of a resume by now, for a script of the lead page that looks a few times."""
     if not wants_part("cv"):
         return make_response(redirect(f"/internal/leads/{lead_id}", 303))
-    look = request.args.get("look", "")
-    number = int(look) if look.isascii() and look.isdigit() and len(look) < 3 else MAX_LOOKS
+    look = whole_number(request.args.get("look", ""), digits=2)
+    looks = MAX_LOOKS if look is None else look
     with reading(db.engine) as connection:
         lead = queries.get_lead(connection, lead_id, public_url="")
         if lead is None:
             raise LeadNotFound(lead_id)
-        resume = resume_view(connection, lead, queries.events_of(connection, lead_id), looks=number)
+        resume = resume_view(connection, lead, queries.events_of(connection, lead_id), looks=looks)
     return private(make_response(render_template("internal/lead_resume.html", lead=lead, resume=resume)))

@@ -18,6 +18,7 @@ from alma_leads.web.internal.dates import Clock
 from alma_leads.web.internal.desk_frame import reader_clock
 from alma_leads.web.internal.list_request import private
 from alma_leads.web.internal.toasts import Toast, keep_toast
+from alma_leads.web.numbers import whole_number
 
 HOME = "/internal/settings/assignment-rules"
 MAX_TYPED = 320
@@ -91,7 +92,7 @@ def save_domain() -> Response:
 
 
 def _numbers(texts: list[str]) -> set[int]:
-    return {int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 10}
+    return {number for text in texts if (number := whole_number(text, digits=9)) is not None}
 
 
 def _done(said: str) -> Response:
