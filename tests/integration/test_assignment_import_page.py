@@ -27,15 +27,6 @@ def settings(make_settings: MakeSettings, sqlite_url: str) -> Settings:
     return make_settings(DATABASE_URL=sqlite_url)
 
 
-@pytest.fixture
-def desk(app: Flask, client: FlaskClient) -> FlaskClient:
-    """Return a client who is signed in as an administrator, with a colleague."""
-    add_person(app)
-    add_person(app, "Daniel Kim", role=Role.ATTORNEY)
-    sign_in(client)
-    return client
-
-
 def upload(client: FlaskClient, content: str | bytes, name: str = "list.csv") -> TestResponse:
     """Choose a file and press the button."""
     raw = content.encode() if isinstance(content, str) else content

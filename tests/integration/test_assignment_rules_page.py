@@ -21,15 +21,6 @@ def settings(make_settings: MakeSettings, sqlite_url: str) -> Settings:
     return make_settings(DATABASE_URL=sqlite_url)
 
 
-@pytest.fixture
-def desk(app: Flask, client: FlaskClient) -> FlaskClient:
-    """Return a client who is signed in as an administrator, with a colleague, number 2."""
-    add_person(app)
-    add_person(app, "Daniel Kim", role=Role.ATTORNEY)
-    sign_in(client)
-    return client
-
-
 def test_turns_are_off_at_first_and_attorneys_take_part(desk: FlaskClient) -> None:
     page = get(desk, PAGE)
     assert page.all("input", name="in_turn", checked="") == []

@@ -21,7 +21,7 @@ from alma_leads.leads.bulk import Kind
 from bench.seeding import seed
 from config import ROOT, Settings
 from tests.conftest import TestClock
-from tests.desk import HTML, Page, add_lead, add_person, get, post, run, sign_in, value
+from tests.desk import HTML, Page, add_lead, add_person, get, post, run, value
 from tests.integration.test_outbox_delivery import environment_of
 from tests.pages import XHTML
 
@@ -47,15 +47,6 @@ bulk_service._mark, bulk_service.BATCH = die, 50
 with create_app(Settings(_env_file=None)).app_context():
     bulk_service.work_off()
 """
-
-
-@pytest.fixture
-def desk(app: Flask, client: FlaskClient) -> FlaskClient:
-    """Return a client who is signed in as an administrator; there is an attorney too."""
-    add_person(app)
-    add_person(app, "Daniel Kim", role=Role.ATTORNEY)
-    sign_in(client)
-    return client
 
 
 def ticked(desk: FlaskClient, *lead_ids: int, where: str = WHERE) -> list[str]:

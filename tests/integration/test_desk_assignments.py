@@ -15,15 +15,6 @@ PAGE = "/internal/settings/assignments"
 KIM = "daniel.kim@alma.example"
 
 
-@pytest.fixture
-def desk(app: Flask, client: FlaskClient) -> FlaskClient:
-    """Return a client who is signed in as an administrator, with a colleague."""
-    add_person(app)
-    add_person(app, "Daniel Kim", role=Role.ATTORNEY)
-    sign_in(client)
-    return client
-
-
 def test_assigns_a_prospect_before_the_first_lead(app: Flask, desk: FlaskClient) -> None:
     answer = post(desk, PAGE, on=PAGE, email=" New@Example.com ", attorney=KIM)
     assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)

@@ -195,6 +195,7 @@ def _at(lead_filter: LeadFilter, cursor: str | None) -> LeadFilter:
 @pytest.mark.parametrize("few", [0, 1000], ids=["walked", "sorted"])
 def test_every_order_with_every_two_filters(world: World, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     monkeypatch.setattr(selection, "FEW", few)  # on SQLite: everything counts as common, or as rare
+    monkeypatch.setattr(selection, "FEW_FOUND", few)  # on PostgreSQL: they are looked for along the order, or first
     monkeypatch.setattr(search, "COMMON_TEXTS", 1 + few)  # words of resumes, on PostgreSQL
     wrong = []
     for sort, (one, two) in product(DESK_SORTS, product(FILTERS, FILTERS)):

@@ -7,14 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from alma_leads.accounts.key_refusal_service import MOST_IN_AN_HOUR
 from alma_leads.accounts.key_service import make_key, revoke_key
-from alma_leads.accounts.models import Role
 from alma_leads.actor import OPERATOR
 from alma_leads.database import to_stamp, utc_now
 from alma_leads.extensions import db
@@ -44,15 +42,6 @@ def log(app: Flask) -> list[Event]:
         )
         events = [Event(row[0], row[1], row[2], row[3], json.loads(row[4])) for row in rows]
     return events[1:] if events and events[0].action == "signed_in" else events
-
-
-@pytest.fixture
-def desk(app: Flask, client: FlaskClient) -> FlaskClient:
-    """Return a client who is signed in as an administrator, with a colleague."""
-    add_person(app)
-    add_person(app, "Daniel Kim", role=Role.ATTORNEY)
-    sign_in(client)
-    return client
 
 
 def dead_letters(app: Flask) -> list[int]:
