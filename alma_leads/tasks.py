@@ -20,7 +20,7 @@ from alma_leads.accounts.upkeep_service import forget_expired
 from alma_leads.database import from_stamp, reading, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.insights.count_service import count_days
-from alma_leads.leads.bulk_service import work_off
+from alma_leads.leads.bulk_service import forget_old_actions, work_off
 from alma_leads.leads.clock_service import recalculate
 from alma_leads.leads.digest_service import send_digests
 from alma_leads.leads.import_service import forget_old_imports
@@ -49,6 +49,7 @@ SWEEPERS: tuple[Callable[[], object], ...] = (
     recalculate,
     forget_old_keys,
     forget_expired,
+    forget_old_actions,
     forget_old_imports,
     sweep_unattached,
     count_days,

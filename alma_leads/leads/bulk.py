@@ -17,13 +17,14 @@ from sqlalchemy import Connection
 
 from alma_leads.actor import Actor
 from alma_leads.database import Sql, id_list
+from alma_leads.leads.attorneys import SERVES
 from alma_leads.leads.filters import DEFAULT_SORT, LeadFilter
 from alma_leads.leads.selection import Selection, selections
 from alma_leads.leads.state import LeadStatus
 
-_NOW = """
+_NOW = f"""
     SELECT b.id, b.kind, b.attorney_id, b.up_to, b.people, b.leads, b.handled, b.changed, b.passed_over,
-           b.actor_kind, b.actor_id, b.actor_name, b.actor_address, b.finished_at, u.name
+           b.actor_kind, b.actor_id, b.actor_name, b.actor_address, b.finished_at, u.name, u.id IS NULL OR {SERVES}
     FROM bulk_actions b LEFT JOIN users u ON u.id = b.attorney_id"""
 _ONE = Sql(f"{_NOW} WHERE b.id = :id AND b.ready")
 _NEXT = Sql(f"{_NOW} WHERE b.finished_at IS NULL AND b.ready ORDER BY b.id LIMIT 1")
@@ -62,7 +63,10 @@ class Plan(NamedTuple):
 
 
 class BulkAction(NamedTuple):
-    """An action that was asked for, and how far it is: see `models.BulkAction`."""
+    """An action that was asked for, and how far it is: see `models.BulkAction`.
+
+    `can_be_given` says whether its attorney still serves; the helpdesk always does.
+    """
 
     id: int
     kind: str
@@ -79,6 +83,7 @@ class BulkAction(NamedTuple):
     actor_address: str | None
     finished_at: str | None
     attorney_name: str | None
+    can_be_given: bool
 
     @property
     def actor(self) -> Actor:

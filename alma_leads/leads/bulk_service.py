@@ -22,7 +22,7 @@ from alma_leads.database import Sql, id_list, reading, sql_in, to_stamp, transac
 from alma_leads.extensions import db
 from alma_leads.leads import bulk
 from alma_leads.leads.assignments import Held, give, tell
-from alma_leads.leads.attorneys import find_people
+from alma_leads.leads.attorneys import active_people
 from alma_leads.leads.bulk import BulkAction, Choice, Kind
 from alma_leads.leads.errors import ListChanged
 from alma_leads.leads.events import EventKind, record_for_leads
@@ -158,7 +158,6 @@ def finish(action: BulkAction) -> BulkAction:
 
 def work_off(*, stopped: Callable[[], bool] = lambda: False) -> bool:
     """Do what has been asked for, for a while; say whether anything is left."""
-    _forget_old()
     until = time.monotonic() + WORK_FOR_S
     while not stopped():
         with reading(db.engine) as connection:
@@ -200,11 +199,14 @@ def _mark(connection: Connection, action: BulkAction, prospect_ids: list[int]) -
 
 
 def _assign(connection: Connection, action: BulkAction, taken: dict[int, int | None]) -> tuple[int, int, bool]:
-    """Return how many leads were changed, how many people somebody else was given meanwhile, and if one was told."""
-    attorney = find_people(connection, [action.attorney_id])[0] if action.attorney_id else None
+    """Return how many leads were changed, how many people were passed over, and whether the attorney was told."""
+    serving = active_people(connection, [action.attorney_id]) if action.attorney_id else []
+    attorney = serving[0] if serving else None
     present = [Held(*row) for row in _PRESENT.rows(connection, ids=id_list(connection, taken))]
     others = [each for each in present if each.attorney_id != action.attorney_id]
     as_seen = [each for each in others if each.attorney_id == taken[each.prospect_id]]
+    if action.attorney_id and attorney is None:  # turned off since it was asked for
+        as_seen = []
     changed = give(connection, as_seen, attorney=attorney, actor=action.actor)
     told = bool(as_seen) and not _WAS_TOLD.rows(connection, id=action.id)[0][0]
     if told:
@@ -212,7 +214,7 @@ def _assign(connection: Connection, action: BulkAction, taken: dict[int, int | N
     return changed, len(others) - len(as_seen), told
 
 
-def _forget_old() -> None:
+def forget_old_actions() -> None:
     """Forget what was done long ago, and what a process did not live to write down.
 
     Whoever asked for that was not told that it will be done.

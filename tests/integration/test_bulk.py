@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -151,30 +152,49 @@ def test_who_was_given_to_somebody_else_meanwhile_stays_there(app: Flask, desk: 
     assert attorneys(app, first, second) == ["Ann Lee", "Ann Lee"]
 
 
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+    """Return how to have something happen between what was agreed to and its first batch."""
+
+    def let(happen: Callable[[], None]) -> None:
+        finish = bulk_service.finish
+
+        def late(action: Any) -> Any:
+            happen()
+            return finish(action)
+
+        monkeypatch.setattr(bulk_service, "finish", late)
+
+    return let
+
+
 def test_a_prospect_given_away_after_the_last_look_is_passed_over(
-    app: Flask, desk: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    app: Flask, desk: FlaskClient, meanwhile: Callable[[Callable[[], None]], None]
 ) -> None:
     ann = add_person(app, "Ann Lee", role=Role.ATTORNEY)
     first, second = add_lead(app), add_lead(app)
     question = ask(desk, do="assign", attorney=DANIEL, id=ticked(desk, first, second))
-    finish = bulk_service.finish
-
-    def slowly(action: Any) -> Any:
-        run(
-            app,
-            "UPDATE prospects SET attorney_id = :ann WHERE id = (SELECT prospect_id FROM leads WHERE id = :id)",
-            ann=ann,
-            id=second,
-        )
-        return finish(action)
-
-    monkeypatch.setattr(bulk_service, "finish", slowly)
+    statement = "UPDATE prospects SET attorney_id = :ann WHERE id = (SELECT prospect_id FROM leads WHERE id = :id)"
+    meanwhile(lambda: run(app, statement, ann=ann, id=second))
     agree(desk, question)
     assert attorneys(app, first, second) == ["Daniel Kim", None]
     assert (
         "1 prospect is with Daniel Kim. 1 prospect was given to somebody else by a colleague meanwhile, and left there."
         in get(desk, WHERE).text
     )
+
+
+def test_an_attorney_who_was_turned_off_after_the_last_look_gets_nobody(
+    app: Flask, desk: FlaskClient, meanwhile: Callable[[Callable[[], None]], None]
+) -> None:
+    first, second = add_lead(app), add_lead(app)
+    question = ask(desk, do="assign", attorney=DANIEL, id=ticked(desk, first, second))
+    meanwhile(lambda: run(app, "UPDATE users SET active = FALSE WHERE email = :email", email=DANIEL))
+    agree(desk, question)
+    assert attorneys(app, first, second) == [None, None]
+    assert value(app, "SELECT count(*) FROM outbox_messages WHERE kind = 'lead_assigned'") == 0
+    said = "2 prospects were left where they were: Daniel Kim takes no prospects any more."
+    assert said in get(desk, WHERE).text
 
 
 @pytest.mark.parametrize(
@@ -334,7 +354,7 @@ class TestMany:
             assert bulk_service.work_off() is False
             assert value(app, "SELECT count(*) FROM bulk_actions") == 1
             clock.forward(hours=2)
-            assert bulk_service.work_off() is False
+            bulk_service.forget_old_actions()
         assert value(app, "SELECT count(*) FROM bulk_actions") == 0
         assert value(app, "SELECT count(*) FROM bulk_action_items") == 0
         assert events(app, "assigned") == 0
@@ -361,7 +381,7 @@ def test_what_is_old_or_was_never_written_down_is_forgotten(app: Flask) -> None:
         )
         run(app, "INSERT INTO bulk_action_items (action_id, prospect_id) VALUES (:id, 1)", id=number)
     with app.app_context():
-        assert not bulk_service.work_off()
+        bulk_service.forget_old_actions()
     assert value(app, "SELECT count(*) FROM bulk_actions WHERE id IN (2, 4)") == 2
     assert value(app, "SELECT count(*) FROM bulk_actions") == 2
     assert value(app, "SELECT count(*) FROM bulk_action_items") == 2

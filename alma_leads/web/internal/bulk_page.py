@@ -145,6 +145,8 @@ def outcome(action: BulkAction) -> str:
     if not action.passed_over:
         return said
     others = _number(action.passed_over, "prospect was", "prospects were")
+    if not action.can_be_given:
+        return f"{said} {others} left where they were: {action.attorney_name} takes no prospects any more."
     return f"{said} {others} given to somebody else by a colleague meanwhile, and left there."
 
 
