@@ -34,6 +34,10 @@ def test_changes_and_removes(app: Flask, desk: FlaskClient) -> None:
         value(app, "SELECT count(*) FROM prospects p JOIN users u ON u.id = p.attorney_id WHERE u.name LIKE 'Rosa%'")
         == 1
     )
+    post(desk, PAGE, on=PAGE, email="a@example.com", do="remove", seen=KIM)  # from a page opened before
+    page = get(desk, PAGE)
+    assert "Nothing was changed: a colleague was faster, and a@example.com is with Rosa" in page.text
+    assert "rosa.delgado@alma.example" in [each.get("value") for each in page.all("input", name="seen")]
     for words in ("is with the helpdesk.", "was with the helpdesk already."):
         post(desk, PAGE, on=PAGE, email="a@example.com", do="remove")
         assert words in get(desk, PAGE).text

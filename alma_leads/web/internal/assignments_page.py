@@ -13,7 +13,7 @@ from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
 from alma_leads.leads import assignment_service
 from alma_leads.leads.assignment_service import Assignment
-from alma_leads.leads.errors import AssignmentNotFound, NotAnActiveAttorney
+from alma_leads.leads.errors import AssignedMeanwhile, AssignmentNotFound, NotAnActiveAttorney
 from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.back import go_back
@@ -34,6 +34,7 @@ class AssignmentView(NamedTuple):
 
     email: str
     attorney: str
+    attorney_email: str
     away: str
     initials: str
     since: str
@@ -87,9 +88,11 @@ def _asked(name: str) -> str:
 
 def _remove(email: str) -> Toast:
     try:
-        assignment_service.unassign(email, actor=actor())
+        assignment_service.unassign(email, actor=actor(), seen=request.form.get("seen"))
     except AssignmentNotFound:
         return Toast(f"{email} was with the helpdesk already.")
+    except AssignedMeanwhile as meanwhile:
+        return Toast(str(meanwhile), icon="info")
     return Toast(f"{email} is with the helpdesk.")
 
 
@@ -123,6 +126,7 @@ def _view(row: Assignment, clock: Clock, away: Mapping[str, str]) -> AssignmentV
     return AssignmentView(
         row.email,
         row.attorney_name,
+        row.attorney_email,
         away.get(row.attorney_email, ""),
         initials(row.attorney_name),
         clock.day(row.assigned_at),
