@@ -108,7 +108,7 @@ def _work(connection: Connection, working: WorkingTime, version: int) -> _Work |
     # Each day between the first counted and the last one is counted: so no gap may be left on either side.
     chosen = set(days)
     done = [number for number, day in notes if day in chosen or not found.first <= day <= found.last]
-    return _Work(days, done, max(found.last, *days), over) if days else None
+    return _Work(days, done, max([found.last, *days]), over) if days or done else None
 
 
 def _days(since: date, until: date) -> list[date]:

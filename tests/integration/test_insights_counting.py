@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from alma_leads.database import to_stamp
+from alma_leads.database import Sql, to_stamp
 from alma_leads.extensions import db
 from alma_leads.insights import count_service, counting
 from alma_leads.insights.count_service import count_days
@@ -110,6 +110,21 @@ def test_use_cases_leave_a_note(app: Flask, clock: TestClock) -> None:
     months = stored(app, "month")
     assert months[date(2026, 10, 1), "attorney", str(attorney)].number == 1
     assert months[date(2026, 10, 1), "all", ""].number == 1
+
+
+def test_notes_of_today_hide_no_older_ones(app: Flask, clock: TestClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock.now = NOW
+    monkeypatch.setattr(count_service, "_NOTES", Sql("SELECT id, at FROM insight_stale_moments ORDER BY id LIMIT 2"))
+    old = put_lead(app, NOW - timedelta(days=3))
+    new = [put_lead(app, NOW) for _ in range(2)]
+    with app.app_context():
+        count_days()
+        for number in (*new, old):
+            run(app, MARK, id=number, at=to_stamp(NOW))
+        for _ in range(2):
+            count_days()
+        assert stored(app)[date(2026, 11, 21), "all", ""].reached == 1
+    assert value(app, "SELECT count(*) FROM insight_stale_moments") == 0
 
 
 def test_new_leads_leave_no_note(app: Flask) -> None:
