@@ -43,6 +43,7 @@ def _json(schema: Schema) -> Schema:
 
 
 def _answers(description: str, content: Schema | None, *problems: int, status: int = 200, **headers: str) -> Schema:
+    """Return the responses of an operation: the good one, and the problems it may answer with."""
     good: Schema = {"description": description}
     if content:
         good["content"] = content
@@ -51,14 +52,11 @@ def _answers(description: str, content: Schema | None, *problems: int, status: i
             name.replace("_", "-"): {"description": text, "schema": {"type": "string"}}
             for name, text in headers.items()
         }
-    bad = {
-        str(code): {
-            "description": _PROBLEMS[code],
-            "content": {"application/problem+json": {"schema": _ref("Problem")}},
-        }
-        for code in problems
-    }
-    return {str(status): good, **bad}
+    return {str(status): good, **{str(code): _problem(_PROBLEMS[code]) for code in problems}}
+
+
+def _problem(description: str) -> Schema:
+    return {"description": description, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
 
 
 def _header(name: str, description: str) -> Schema:
@@ -224,10 +222,10 @@ def document(*, public_url: str) -> Schema:
                 "parameters": [_LEAD_ID],
                 "get": _operation(
                     "Leads",
-                    "The uploaded file, or 303 to the prospect's link",
+                    "The uploaded file; 409 when the prospect gave a link",
                     {
                         **_answers("The file", {"application/octet-stream": {}}, 401, 403, 404, 429),
-                        "303": {"description": "The prospect gave a link"},
+                        "409": _problem("The lead has no file: the prospect gave a link, which is in `resume_url`"),
                     },
                     scope=Scope.READ,
                     operationId="getResume",

@@ -33,7 +33,7 @@ NO_PAGES = {
     *("/healthz", "/readyz", "/openapi.json", "/static/<path:filename>"),
     *("/internal/", "/internal/settings", "/internal/assignments/<path:email>"),
     *(f"/internal/leads{rest}" for rest in (".csv", ".ndjson", ".xlsx", "/new")),
-    *(f"/internal/leads/{LEAD}{rest}" for rest in ("/events", "/resume", "/resume/page-1", "/resume/preview")),
+    *(f"/internal/leads/{LEAD}{rest}" for rest in ("/events", "/resume/page-1", "/resume/preview")),
     *(f"/internal/settings/{name}" for name in ("audit.csv", "audit.ndjson", "assignments.csv")),
     "/internal/account/second-factor/qr.svg",
     *("/internal/exports/<token>", "/internal/outbox/<int(max=9223372036854775807):message_id>"),

@@ -216,6 +216,7 @@ LEADS = [
     Place("leads-resume", "Leads, by words of resumes", "/internal/leads?resume=bridges+engineer"),
     Place("lead-resume", "A lead, and what its resume says", "/internal/leads/{amara}?resume=bridges+engineer"),
     Place("lead-link", "A lead with a link", "/internal/leads/{olena}"),
+    Place("lead-link-out", "Where the link of a resume leads", "/internal/leads/{olena}/resume"),
     Place("lead-reached", "A lead that was reached", "/internal/leads/{sai}"),
     Place(
         "lead-toast",

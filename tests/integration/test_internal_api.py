@@ -372,9 +372,3 @@ def test_a_formula_is_neutralised_in_csv(client: FlaskClient, key: dict[str, str
     assert row["last_name"] == 'quote " comma , back\\slash'
     line = client.get("/internal/leads.ndjson", headers=key).text
     assert json.loads(line)["first_name"] == name
-
-
-def test_the_resume_of_a_link(client: FlaskClient, key: dict[str, str]) -> None:
-    answer = client.get(f"/internal/leads/{send(client)}/resume", headers=key)
-    assert answer.status_code == 303
-    assert answer.headers["Location"] == "https://drive.google.com/x"

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from flask import Response, make_response, redirect, request
+from flask import Response, make_response, render_template, request
 
 from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
@@ -29,7 +29,9 @@ from alma_leads.web.internal import desk
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.downloads import download, keep_as
 from alma_leads.web.internal.export_progress import split_progress
+from alma_leads.web.internal.resume_view import web_link
 from alma_leads.web.negotiation import vary_on_accept, wants_html
+from alma_leads.web.problems import problem
 
 LEAD_ID = "<int(max=9223372036854775807):lead_id>"
 
@@ -112,16 +114,14 @@ def lead_events(lead_id: int) -> Response:
 @internal.get(f"/leads/{LEAD_ID}/resume")
 @access(needs(Permission.READ_LEADS))
 def lead_resume(lead_id: int) -> Response:
-    """Send the uploaded file as a download, or go to the prospect's link."""
+    """Send the uploaded file as a download. A link is named, and never redirected to."""
     with reading(db.engine) as connection:
         kept = of_lead(connection, lead_id)
         row = queries.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
     if row is None:
         raise LeadNotFound(lead_id)
     if kept is None:
-        response = make_response(redirect(row.resume_url, 303))
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
+        return _link_answer(lead_id, row.resume_url)
     response = Response(read(kept), content_type=kept.media_type)
     keep_as(response, kept.file_name)
     response.headers["Content-Length"] = str(kept.size_bytes)
@@ -129,6 +129,22 @@ def lead_resume(lead_id: int) -> Response:
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response.headers["Cache-Control"] = "private, no-store"
     return response
+
+
+def _link_answer(lead_id: int, resume_url: str) -> Response:
+    """Name the link that a prospect gave.
+
+    A redirect to it would send the caller's X-API-Key to a host of a stranger's choice, since HTTP clients keep such
+    headers when they follow one, and would make any link to this address lead people out of the desk.
+    """
+    if not wants_html():
+        return problem(409, "This lead has a link, not a file. The link is in the field resume_url of the lead.")
+    link, host = web_link(resume_url)
+    page = render_template("internal/resume_link.html", lead_id=lead_id, resume_url=resume_url, link=link, host=host)
+    response = make_response(page)
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "private, no-store"
+    return vary_on_accept(response)
 
 
 @internal.get("/assignments/<path:email>")

@@ -64,10 +64,10 @@ def resume_view(
     """
     kept, preview = of_lead(connection, lead.id), preview_of_lead(connection, lead.id)
     if kept is None or preview is None:
-        link, host = _web_link(lead.resume_url)
+        link, host = web_link(lead.resume_url)
         return ResumeView(link=link, host=host)
     submitted = next((event for event in events if event.kind == EventKind.SUBMITTED), None)
-    link, host = _web_link(str(submitted.data.get("link", ""))) if submitted else ("", "")
+    link, host = web_link(str(submitted.data.get("link", ""))) if submitted else ("", "")
     view = ResumeView(kept.file_name, _facts(kept, preview), link, host)
     if preview.state is Preview.PENDING:
         again = looks < MAX_LOOKS
@@ -96,7 +96,7 @@ def _beginning(text: str) -> str:
     return text[:EXCERPT_LENGTH].rsplit(maxsplit=1)[0] + " …"
 
 
-def _web_link(url: str) -> tuple[str, str]:
+def web_link(url: str) -> tuple[str, str]:
     """Return `url` and its host when a browser may follow it, else twice nothing. Read by the rules of browsers."""
     try:
         host = HttpUrl(url).host
