@@ -44,7 +44,8 @@ class Access:
     `csrf` is False only where no session has a say (the public API), or where the view checks the token itself.
     `key_permission` is what a key needs on a route that is public for everyone without one.
     `fresh` asks whoever signed in long ago to show again who it is. `quiet` requests are sent by a page that lies open,
-    not by a person: they do not keep a session alive.
+    not by a person: they do not keep a session alive. `takes_file` is True where a body may hold a file: elsewhere it
+    is small, and a file in it is not kept.
     """
 
     permission: Permission | None
@@ -52,18 +53,19 @@ class Access:
     key_permission: Permission | None = None
     fresh: bool = False
     quiet: bool = False
+    takes_file: bool = False
 
 
 PUBLIC = Access(None)
-PUBLIC_API = Access(None, csrf=False)
+PUBLIC_FORM = Access(None, csrf=False, takes_file=True)
 
 # Routes that libraries register, by endpoint.
 LIBRARY_ROUTES: dict[str, Access] = {"static": PUBLIC}
 
 
-def needs(permission: Permission, *, fresh: bool = False, quiet: bool = False) -> Access:
+def needs(permission: Permission, *, fresh: bool = False, quiet: bool = False, takes_file: bool = False) -> Access:
     """Return the access rule "needs `permission`"; `fresh`: shown by someone who signed in a short while ago."""
-    return Access(permission, fresh=fresh, quiet=quiet)
+    return Access(permission, fresh=fresh, quiet=quiet, takes_file=takes_file)
 
 
 def access(rule: Access) -> Callable[[View], View]:

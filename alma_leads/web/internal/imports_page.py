@@ -39,7 +39,7 @@ def assignments_csv() -> Response:
 
 
 @internal.post("/settings/assignments/imports")
-@access(needs(Permission.MANAGE_ASSIGNMENTS))
+@access(needs(Permission.MANAGE_ASSIGNMENTS, takes_file=True))
 def look_at_file() -> Response:
     """Read a file, and lead to what it would change."""
     file = request.files.get("file")

@@ -25,7 +25,7 @@ MAX_KEY_LENGTH = 255
 
 
 @public.post("/public/leads")
-@access(Access(None, csrf=False, key_permission=Permission.CREATE_LEADS))
+@access(Access(None, csrf=False, key_permission=Permission.CREATE_LEADS, takes_file=True))
 def create_lead() -> Response:
     """Store a lead and answer with its record."""
     key = _idempotency_key()

@@ -18,7 +18,7 @@ from alma_leads.leads.errors import ResumeGone
 from alma_leads.leads.source import Source
 from alma_leads.resumes.errors import FileTooLarge, RefusedFile
 from alma_leads.resumes.service import KeptFile, discard, find_unattached
-from alma_leads.web.auth import PUBLIC, PUBLIC_API, access
+from alma_leads.web.auth import PUBLIC, PUBLIC_FORM, access
 from alma_leads.web.bodies import allow_upload
 from alma_leads.web.problems import size_text, too_large_sentence
 from alma_leads.web.public.blueprint import public
@@ -73,7 +73,7 @@ def thanks() -> str:
 
 # The form checks its CSRF token itself, so that a page that was open too long comes back with what was typed.
 @public.post("/")
-@access(PUBLIC_API)
+@access(PUBLIC_FORM)
 def submit_form() -> Response:
     """Take a submission: 303 to the thanks, or the form again with a message at each field."""
     allow_upload()
