@@ -14,6 +14,7 @@ from alma_leads.extensions import csrf, db, mail, migrate
 from alma_leads.log import configure_logging
 from alma_leads.web import assets, auth, headers, health, passkeys, problems, requests_log, throttle
 from alma_leads.web.bodies import AppRequest
+from alma_leads.web.client import ParsedAddress
 from alma_leads.web.internal import internal
 from alma_leads.web.public import public
 from alma_leads.web.sign_in import sign_in
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> Flask:
 
     passkeys.offer_origin(app)
     assets.serve(app)
+    app.wsgi_app = ParsedAddress(app.wsgi_app)  # type: ignore[method-assign]
     if settings.TRUSTED_PROXIES:  # last, so that it is first to see a request
         trusted = settings.TRUSTED_PROXIES
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted, x_host=trusted)  # type: ignore[method-assign]

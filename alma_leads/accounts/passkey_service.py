@@ -258,8 +258,7 @@ def _shown(
     account = throttle.account_key(f"passkey {assertion.credential_id if assertion else ''}")
     with transaction(db.engine) as connection:
         now = utc_now()
-        address = throttle.address_key(visitor.address)
-        attempt = throttle.begin(connection, account=account, address=address, now=now)
+        attempt = throttle.begin(connection, account=account, address=visitor.address, now=now)
         asked = assertion is not None and challenges.use(
             connection, assertion.challenge, purpose=purpose, browser=browser, now=now
         )

@@ -48,7 +48,7 @@ def ask_for_reset(email: str, *, address: str) -> None:
     with transaction(db.engine) as connection:
         # Apart from the sign-ins of the account: who failed five of them needs this.
         account = throttle.account_key(f"reset {throttle.account_key(normalised)}")
-        throttle.begin(connection, account=account, address=throttle.address_key(address), now=utc_now())
+        throttle.begin(connection, account=account, address=address, now=utc_now())
     _send(normalised, address)
     time.sleep(max(0.0, began + ANSWER_AFTER_S - time.monotonic()))
 

@@ -66,9 +66,7 @@ def begin_attempt(email: str, *, address: str) -> int:
         TooManyAttempts: this account or this address has to wait.
     """
     with transaction(db.engine) as connection:
-        return throttle.begin(
-            connection, account=throttle.account_key(email), address=throttle.address_key(address), now=utc_now()
-        )
+        return throttle.begin(connection, account=throttle.account_key(email), address=address, now=utc_now())
 
 
 def forget_attempt(attempt: int, email: str) -> None:

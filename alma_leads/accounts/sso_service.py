@@ -87,9 +87,7 @@ def come_back(
     state = answer.get("state", "")
     account_key = token_hash(state)  # counted by address: who it is is not known yet
     with transaction(db.engine) as connection:
-        attempt = throttle.begin(
-            connection, account=account_key, address=throttle.address_key(visitor.address), now=utc_now()
-        )
+        attempt = throttle.begin(connection, account=account_key, address=visitor.address, now=utc_now())
         request = sso_requests.use(connection, state, browser=browser, now=utc_now()) if browser else None
     try:
         if request is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from alma_leads.accounts.errors import TooManyAttempts
+from alma_leads.client_address import network_of
 from alma_leads.database import Sql, from_stamp, to_stamp
 from alma_leads.email_address import BadEmailAddress, normalise_email
 
@@ -43,34 +43,28 @@ def account_key(email: str) -> str:
     return hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def address_key(address: str) -> str:
-    """Return how an address is counted: an IPv6 one by its network, since one customer has them all."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:45]
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is None:  # else every IPv4 client of a dual-stack socket would be one network
-            return str(ipaddress.ip_network((int(parsed), 64), strict=False))
-        parsed = parsed.ipv4_mapped
-    return str(parsed)
-
-
 def begin(connection: Connection, *, account: str, address: str, now: datetime) -> int:
     """Count an attempt before its password is looked at, and return its number.
 
     Counting first means that guesses made at the same time cannot exceed the limit.
 
+    Args:
+        connection: of the caller's transaction.
+        account: as `account_key` returns it.
+        address: of the client.
+        now: the time.
+
     Raises:
         TooManyAttempts: the limit is reached; this attempt is not counted.
     """
     since = to_stamp(now - WINDOW)
+    network = network_of(address)
     _STAND_IN_LINE.run(connection)
-    for statement, who, limit in ((_NTH_OF_ACCOUNT, account, PER_ACCOUNT), (_NTH_OF_ADDRESS, address, PER_ADDRESS)):
+    for statement, who, limit in ((_NTH_OF_ACCOUNT, account, PER_ACCOUNT), (_NTH_OF_ADDRESS, network, PER_ADDRESS)):
         row = statement.row(connection, who=who, since=since, others=limit - 1)
         if row is not None:
             raise TooManyAttempts(max(1, math.ceil((from_stamp(row[0]) + WINDOW - now).total_seconds())))
-    row = _INSERT.row(connection, account=account, address=address, now=to_stamp(now))
+    row = _INSERT.row(connection, account=account, address=network, now=to_stamp(now))
     assert row is not None
     number: int = row[0]
     return number

@@ -28,7 +28,7 @@ from alma_leads.web.back import back, is_inside
 from alma_leads.web.negotiation import wants_html
 from alma_leads.web.problems import problem
 from alma_leads.web.sessions import holder
-from alma_leads.web.throttle import WRONG_KEYS, client, spend
+from alma_leads.web.throttle import WRONG_KEYS, spend_for_client
 
 log = structlog.get_logger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
@@ -134,7 +134,7 @@ def _refuse_key(key: str) -> Response | None:
         note_refused_key(key, address=address)
         raise
     if found is None:
-        wait = spend(WRONG_KEYS, "wrong-key", client())
+        wait = spend_for_client(WRONG_KEYS, "wrong-key")
         if wait is not None:
             return problem(429, "Too many wrong keys came from this address.", headers={"Retry-After": str(wait)})
         note_refused_key(key, address=address)

@@ -15,7 +15,7 @@ from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from alma_leads.accounts.throttle import address_key
+from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
 
 log = structlog.get_logger(__name__)
 WRONG_KEYS = parse("60 per minute")
@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
 
 def client() -> str:
     """Return whom this request is counted for: its address, or its network where one customer has many (IPv6)."""
-    return address_key(request.remote_addr or "")
+    return network_of(request.remote_addr or "")
 
 
 def spend(limit: RateLimitItem, *names: str) -> int | None:
@@ -44,6 +44,24 @@ def spend(limit: RateLimitItem, *names: str) -> int | None:
 def exhausted(limit: RateLimitItem, *names: str) -> int | None:
     """Like `spend`, but count nothing."""
     return _ask(limit, names, count=False)
+
+
+def spend_for_client(limit: RateLimitItem, name: str) -> int | None:
+    """Count one use of `limit` by this client, and by the network around it; see `spend`."""
+    return _ask_for_client(limit, name, count=True)
+
+
+def exhausted_for_client(limit: RateLimitItem, name: str) -> int | None:
+    """Like `spend_for_client`, but count nothing."""
+    return _ask_for_client(limit, name, count=False)
+
+
+def _ask_for_client(limit: RateLimitItem, name: str, *, count: bool) -> int | None:
+    wait = _ask(limit, (name, client()), count=count)
+    wide = wide_network_of(request.remote_addr or "")
+    if wait is not None or not wide:
+        return wait
+    return _ask(type(limit)(limit.amount * WIDE_TIMES, limit.multiples), (name, wide), count=count)
 
 
 def _ask(limit: RateLimitItem, names: tuple[str, ...], *, count: bool) -> int | None:

@@ -99,6 +99,8 @@ def test_behind_a_proxy_the_network_is_the_script_s_own(
         return int(asked.status_code)
 
     assert status("192.0.2.9") == 200
+    assert status("192.0.2.9:51000") == 200
+    assert status("::ffff:192.0.2.9") == 200
     assert status("198.51.100.1") == 403
     # What a script says of itself stands before what the proxy has added, and is not believed.
     assert status("192.0.2.9, 198.51.100.1") == 403

@@ -55,6 +55,36 @@ def test_a_customer_with_many_ipv6_addresses_is_one(limited: Callable[[str], Fla
     assert send("192.0.2.2") == 201
 
 
+def test_a_customer_with_many_ipv6_networks_is_one(limited: Callable[[str], FlaskClient]) -> None:
+    client = limited("2 per minute")
+    seen: list[int] = []
+    for number in range(10):
+        here = {"REMOTE_ADDR": f"2001:db8:1:{number:x}::1"}
+        seen.append(client.post("/public/leads", json=lead_body(), environ_overrides=here).status_code)
+    assert seen == [201] * 8 + [429] * 2
+    assert client.post("/", data=lead_body(), environ_overrides={"REMOTE_ADDR": "2001:db8:1:ff::1"}).status_code == 429
+    elsewhere = {"REMOTE_ADDR": "2001:db8:2::1"}
+    assert client.post("/public/leads", json=lead_body(), environ_overrides=elsewhere).status_code == 201
+
+
+@pytest.mark.parametrize("hop", ["203.0.113.10:{}", "[2001:db8::1]:{}", "::ffff:203.0.113.10", "?{}"])
+def test_a_port_makes_no_other_client(
+    make_app: Callable[[Settings], Flask], make_settings: Callable[..., Settings], sqlite_url: str, hop: str
+) -> None:
+    limits = make_settings(DATABASE_URL=sqlite_url, RATE_LIMIT_LEADS="3 per minute", TRUSTED_PROXIES=1)
+    client = make_app(limits).test_client()
+
+    def send(number: int) -> int:
+        # What a client says of itself stands before what the proxy has added, and is not believed.
+        hops = {"X-Forwarded-For": f"6.6.6.{number}, {hop.format(number)}"}
+        status: int = client.post("/public/leads", json=lead_body(), headers=hops).status_code
+        return status
+
+    assert [send(number) for number in range(50001, 50007)] == [201, 201, 201, 429, 429, 429]
+    other = {"X-Forwarded-For": "203.0.113.11:50001"}
+    assert client.post("/public/leads", json=lead_body(), headers=other).status_code == 201
+
+
 def test_a_replay_does_not_count(limited: Callable[[str], FlaskClient]) -> None:
     client = limited("1 per minute")
     body = lead_body()

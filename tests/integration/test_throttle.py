@@ -93,7 +93,7 @@ def test_processes_that_guess_at_once_have_no_more_guesses_than_one(app: Flask, 
 def test_a_wait_ends_by_the_clock_and_not_before(app: Flask) -> None:
     now = utc_now()
 
-    def wait(after: timedelta, *, address: str = "a") -> int | None:
+    def wait(after: timedelta, *, address: str = "192.0.2.1") -> int | None:
         """Guess some time after now; return the seconds to wait, if it is refused."""
         with app.app_context(), transaction(db.engine) as connection:
             try:
@@ -105,7 +105,7 @@ def test_a_wait_ends_by_the_clock_and_not_before(app: Flask) -> None:
     for number in range(PER_ACCOUNT):
         assert wait(timedelta(minutes=number)) is None
     assert wait(timedelta(minutes=5)) == 10 * 60
-    assert wait(WINDOW - timedelta(seconds=1), address="b") == 1
+    assert wait(WINDOW - timedelta(seconds=1), address="192.0.2.2") == 1
     assert wait(WINDOW) is None  # the first has left the window, the second has not
     assert wait(WINDOW) == 60
 

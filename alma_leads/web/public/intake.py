@@ -16,24 +16,26 @@ from alma_leads.leads.source import Source
 from alma_leads.resumes.service import KeptFile, discard, keep_file
 from alma_leads.tasks import wake
 from alma_leads.web.auth import actor, by_key
-from alma_leads.web.throttle import client, exhausted, spend
-
-
-def _limit() -> tuple[RateLimitItem, str, str]:
-    """Return the limit of whoever makes this request: a key has its own, wherever it is sent from."""
-    if by_key():
-        return parse(settings().RATE_LIMIT_KEY_LEADS), "key-leads", str(actor().id or actor().name)
-    return parse(settings().RATE_LIMIT_LEADS), "leads", client()
+from alma_leads.web.throttle import exhausted, exhausted_for_client, spend, spend_for_client
 
 
 def seconds_to_wait() -> int | None:
-    """Return how long this address, or this key, has to wait before it can send a lead; None when it need not."""
-    return exhausted(*_limit())
+    """Return how long this client, or this key, has to wait before it can send a lead; None when it need not."""
+    if by_key():
+        return exhausted(*_limit_of_key())
+    return exhausted_for_client(parse(settings().RATE_LIMIT_LEADS), "leads")
 
 
 def spend_one() -> int | None:
-    """Count one lead for this address, or this key; return the seconds to wait when there were too many."""
-    return spend(*_limit())
+    """Count one lead for this client, or this key; return the seconds to wait when there were too many."""
+    if by_key():
+        return spend(*_limit_of_key())
+    return spend_for_client(parse(settings().RATE_LIMIT_LEADS), "leads")
+
+
+def _limit_of_key() -> tuple[RateLimitItem, str, str]:
+    """Return the limit of the key that makes this request: its own, wherever it is sent from."""
+    return parse(settings().RATE_LIMIT_KEY_LEADS), "key-leads", str(actor().id or actor().name)
 
 
 def uploaded_file() -> FileStorage | None:
