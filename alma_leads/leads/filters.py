@@ -12,10 +12,10 @@ from typing import NamedTuple
 import orjson
 
 from alma_leads.database import to_stamp, utc_now
-from alma_leads.leads.folding import fold
-from alma_leads.leads.resume_texts import words_of
+from alma_leads.folding import fold
 from alma_leads.leads.state import LeadStatus
 from alma_leads.leads.verdict import Verdict
+from alma_leads.resumes.words import words_of
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000

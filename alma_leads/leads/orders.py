@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from alma_leads.database import Sql
+from alma_leads.folding import fold
 from alma_leads.leads.filters import LeadFilter
-from alma_leads.leads.folding import fold
 from alma_leads.leads.state import LeadStatus
 
 _ATTORNEYS = Sql("SELECT id, name FROM users ORDER BY id")

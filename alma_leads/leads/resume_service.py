@@ -95,7 +95,7 @@ def _keep(unread: Unread, found: Reading) -> None:
         storage.put(settings().RESUME_STORAGE_URL, picture_name(unread.storage_name), BytesIO(found.picture.content))
     with transaction(db.engine) as connection:
         if note_read(connection, unread, found):
-            store_text(connection, unread.lead_id, found.text)
+            store_text(connection, unread.lead_id, found.text, found.words)
 
 
 def _give_up(unread: Unread, reason: str) -> None:

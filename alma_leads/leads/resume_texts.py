@@ -1,23 +1,16 @@
-"""The text of resumes: as it reads, and as the words by which it is found. Works in its caller's transaction.
-
-A word is what stands between anything that is neither letter, mark nor digit; it is folded as all that is searched.
-"""
+"""The text of resumes: as it reads, and as the words by which it is found. Works in its caller's transaction."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable
-from itertools import accumulate, groupby, takewhile
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection
 
 from alma_leads.database import Sql
-from alma_leads.leads.folding import fold
+from alma_leads.resumes.words import is_of_a_word, words_of
 
-MAX_WORD_LENGTH = 64
-# PostgreSQL keeps less than a megabyte of words of a document, and what it needs beside them.
-MAX_WORDS_BYTES = 500_000
 # Of a lead so many passages are shown, each with so many words on both sides, and what stands between them.
 MAX_PASSAGES, AROUND = 3, 24
 
@@ -32,13 +25,15 @@ _FORGET = Sql("DELETE FROM resume_texts WHERE lead_id = :lead_id")
 _BODY = Sql("SELECT body FROM resume_texts WHERE lead_id = :lead_id")
 
 
-def store_text(connection: Connection, lead_id: int, text: str) -> None:
-    """Keep the text of a lead's resume, instead of any that was kept before."""
-    words = words_of(text)
+def store_text(connection: Connection, lead_id: int, text: str, words: Sequence[str]) -> None:
+    """Store the text of a lead's resume and the words it is found by, replacing any stored before.
+
+    The words are the caller's to make, before the transaction: how long that takes is up to a stranger.
+    """
     if not words:
         _FORGET.run(connection, lead_id=lead_id)
         return
-    kept: Any = f" {' '.join(words)} " if connection.dialect.name == "sqlite" else words
+    kept: Any = f" {' '.join(words)} " if connection.dialect.name == "sqlite" else list(words)
     _STORE_ONE.run(connection, lead_id=lead_id, words=kept, body=text)
 
 
@@ -46,15 +41,6 @@ def text_of(connection: Connection, lead_id: int) -> str:
     """Return the text of a lead's resume, or "" when there is none or it is not known."""
     row = _BODY.row(connection, lead_id=lead_id)
     return row[0] if row else ""
-
-
-def words_of(text: str) -> list[str]:
-    """Return each word of `text` once, folded, in the order of their first use."""
-    folded = fold(text)
-    spaced = "".join(c if _is_of_a_word(c) else " " for c in folded)
-    words = list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in spaced.split()))
-    sizes = accumulate(len(word.encode()) + 1 for word in words)
-    return words[: sum(1 for _ in takewhile(lambda size: size <= MAX_WORDS_BYTES, sizes))]
 
 
 def passages(text: str, wanted: Iterable[str]) -> list[Passage]:
@@ -78,8 +64,4 @@ def passages(text: str, wanted: Iterable[str]) -> list[Passage]:
 
 def _parts(text: str) -> list[str]:
     """Return the words of a text and what stands between them, in turn."""
-    return ["".join(group) for _, group in groupby(text, key=_is_of_a_word)]
-
-
-def _is_of_a_word(character: str) -> bool:
-    return character.isalnum() or (character > "\x7f" and unicodedata.category(character)[0] == "M")
+    return ["".join(group) for _, group in groupby(text, key=is_of_a_word)]

@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 from alma_leads.actor import Actor
 from alma_leads.database import Sql, Step, run_together, to_stamp
 from alma_leads.extensions import settings
+from alma_leads.folding import fold, search_text
 from alma_leads.leads import emails, first_contact, traces
 from alma_leads.leads.assignment_rules import ANY_RULES, choose, giving
 from alma_leads.leads.attorneys import SERVES
 from alma_leads.leads.errors import LeadNotFound, ResumeGone
 from alma_leads.leads.events import EventKind, record, recording
 from alma_leads.leads.first_contact import Moments
-from alma_leads.leads.folding import fold, search_text
 from alma_leads.leads.queries import protected_address
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.source import Source

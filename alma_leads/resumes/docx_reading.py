@@ -31,7 +31,7 @@ def read(stream: IO[bytes]) -> bytes:
                 room -= len(piece)
     except (BadZipFile, KeyError, expat.ExpatError, RuntimeError, OSError, ValueError):
         raise RefusedFile(Reason.DAMAGED) from None
-    return Reading(tidy("".join(text.parts))).to_bytes()
+    return Reading.of(tidy("".join(text.parts))).to_bytes()
 
 
 class _Text:

@@ -30,7 +30,7 @@ def read(stream: IO[bytes]) -> bytes:
     try:
         document = PdfDocument(stream.read())
         picture = _picture(document[0])
-        return Reading(_text(document), len(document), picture).to_bytes()
+        return Reading.of(_text(document), len(document), picture).to_bytes()
     except PdfiumError as error:
         locked = getattr(error, "err_code", None) == pypdfium2.raw.FPDF_ERR_PASSWORD
         raise RefusedFile(Reason.LOCKED if locked else Reason.DAMAGED) from None

@@ -1,4 +1,4 @@
-"""What is read from a file for the desk: its text and, of a PDF, a picture of the first page. Opens nothing."""
+"""What is read from a file for the desk: its text and words and, of a PDF, a picture of page 1. Opens nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import re
 import unicodedata
 from dataclasses import dataclass
+
+from alma_leads.resumes.words import words_of
 
 MAX_CHARACTERS = 200_000
 # What PDFium puts where a line ends within a word.
@@ -25,17 +27,23 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read. `pages` is None where only a program that lays it out could tell."""
+    """What was read: the text, and the words it is found by. `pages` is None where only a layout program could tell."""
 
     text: str
+    words: tuple[str, ...] = ()
     pages: int | None = None
     picture: Picture | None = None
+
+    @classmethod
+    def of(cls, text: str, pages: int | None = None, picture: Picture | None = None) -> Reading:
+        """Return a reading with the words of its text. What that costs is up to whoever wrote the file."""
+        return cls(text, tuple(words_of(text)), pages, picture)
 
     def to_bytes(self) -> bytes:
         """Return the reading as one line of JSON, and the picture after it."""
         picture = self.picture
         size = (picture.width, picture.height) if picture else None
-        head = json.dumps({"text": self.text, "pages": self.pages, "size": size})
+        head = json.dumps({"text": self.text, "words": self.words, "pages": self.pages, "size": size})
         return head.encode() + b"\n" + (picture.content if picture else b"")
 
     @classmethod
@@ -43,7 +51,8 @@ class Reading:
         """Return what `to_bytes` wrote."""
         line, _, content = raw.partition(b"\n")
         head = json.loads(line)
-        return cls(head["text"], head["pages"], Picture(content, *head["size"]) if head["size"] else None)
+        picture = Picture(content, *head["size"]) if head["size"] else None
+        return cls(head["text"], tuple(head["words"]), head["pages"], picture)
 
 
 def tidy(text: str) -> str:

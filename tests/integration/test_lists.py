@@ -15,11 +15,12 @@ from sqlalchemy import Connection, Engine, text
 
 from alma_leads.accounts.models import Role
 from alma_leads.database import reading, to_stamp, utc_now
+from alma_leads.folding import fold, search_text
 from alma_leads.leads import queries, search, selection
 from alma_leads.leads.filters import DESK_SORTS, LeadFilter, parse_filter
-from alma_leads.leads.folding import fold, search_text
 from alma_leads.leads.resume_texts import store_text
 from alma_leads.leads.state import LeadStatus
+from alma_leads.resumes.words import words_of
 from tests.desk import add_person
 
 LEADS = 60
@@ -106,7 +107,7 @@ def _add(connection: Connection, number: int, random: Random, people: dict[str, 
         },
     )
     if made.resume:
-        store_text(connection, number, made.resume)
+        store_text(connection, number, made.resume, words_of(made.resume))
     for state, attempts in [("sent", 1), ("dead", 10) if number % 2 else ("queued", 2)][: 2 if made.trouble else 1]:
         for kind in ("lead_confirmation", "lead_notification"):
             connection.execute(

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from alma_leads.database import reading, transaction, utc_now
 from alma_leads.extensions import db
@@ -265,3 +266,28 @@ def test_a_file_is_not_swept_while_a_worker_reads_it(app: Flask, settings: Setti
     _age(app)
     assert sweep_unattached() == 1
     assert _objects(settings) == []
+
+
+def hostile_docx() -> bytes:
+    """Return a DOCX of a few kilobytes whose text is 190,000 combining marks, in the order that is worst to sort."""
+    return docx_bytes("a" + "\u0315\u0300\u05ae" * 63_333)
+
+
+def test_a_hostile_text_keeps_nobody_waiting(app: Flask, client: FlaskClient) -> None:
+    content = hostile_docx()
+    assert len(content) < 10_000
+    add_resume(content, "CV.docx")
+    waits = []
+
+    def read() -> None:
+        with app.app_context():
+            read_next_resume(threading.Event())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    while reader.is_alive():
+        began = time.monotonic()
+        assert client.post("/public/leads", json=lead_body()).status_code == 201
+        waits.append(time.monotonic() - began)
+    reader.join()
+    assert max(waits) < 1

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from alma_leads.database import transaction
 from alma_leads.extensions import db
 from alma_leads.leads.resume_texts import store_text
+from alma_leads.resumes.words import words_of
 from config import Settings
 from tests.conftest import API_KEY
 from tests.desk import HTML, add_lead, add_person, get, post, sign_in, value
@@ -34,7 +35,7 @@ def desk(app: Flask, client: FlaskClient) -> FlaskClient:
     for name, text in (("Ödön", "Études of patent law, <b>law</b>"), ("Ama", "law of the sea")):
         lead_id = add_lead(app, first_name=name)
         with app.app_context(), transaction(db.engine) as connection:
-            store_text(connection, lead_id, text)
+            store_text(connection, lead_id, text, words_of(text))
     add_lead(app, first_name="Law", last_name="Etudes")
     return client
 

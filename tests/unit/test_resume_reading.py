@@ -60,7 +60,7 @@ def test_a_pdf_becomes_its_text_and_a_picture_of_its_first_page() -> None:
 
 def test_a_docx_becomes_its_text() -> None:
     reading = _read(docx_bytes("Amara Okafor", "Lagos &amp; Zürich"), "docx")
-    assert reading == Reading("Amara Okafor\nLagos & Zürich")
+    assert reading == Reading.of("Amara Okafor\nLagos & Zürich")
 
 
 def test_of_a_docx_only_what_it_shows_is_read() -> None:
@@ -183,5 +183,5 @@ def test_text_is_made_fit_for_pages_and_databases() -> None:
 
 
 def test_a_reading_survives_its_way() -> None:
-    reading = Reading("Zeile\nzwei", 3, Picture(b"\n{}\n\0", 3, 4))
+    reading = Reading.of("Zeile\nzwei", 3, Picture(b"\n{}\n\0", 3, 4))
     assert Reading.from_bytes(reading.to_bytes()) == reading

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from alma_leads.leads.resume_texts import MAX_WORDS_BYTES, passages, words_of
+from alma_leads.leads.resume_texts import passages
+from alma_leads.resumes.words import MAX_WORDS_BYTES, words_of
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from alma_leads.leads.assignment_service import active_attorneys
 from alma_leads.leads.attorneys import Attorney
 from alma_leads.leads.filters import DEFAULT_SORT, LeadFilter
 from alma_leads.leads.queries import LeadPage
-from alma_leads.leads.resume_texts import words_of
+from alma_leads.resumes.words import words_of
 from alma_leads.web.auth import access, may, needs
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.bulk_page import HELPDESK, progress_of
