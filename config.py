@@ -18,11 +18,13 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alma_leads.email_address import normalise_email
+from env_file import misspelt
 from setting_values import (
     absolute_sqlite,
     database_url,
     folder_or_bucket,
     host_name,
+    is_loopback,
     issuer,
     mail_domains,
     masked,
@@ -251,6 +253,19 @@ class Settings(BaseSettings):
         """Return the names of secrets that are too short to withstand guessing."""
         lengths = {"SECRET_KEY": 32, "INTERNAL_API_KEY": 16}
         return [name for name, least in lengths.items() if len(getattr(self, name).get_secret_value()) < least]
+
+    def warnings(self) -> list[str]:
+        """Return a line for each setting that is probably not what its owner meant. No line shows a secret."""
+        lines = [
+            f"{name} is short enough to be guessed. Set a longer random one before anyone else can reach this."
+            for name in self.weak_secrets()
+        ]
+        if "PUBLIC_URL" not in self.model_fields_set and (self.SMTP_HOST or not is_loopback(self.HOST)):
+            lines.append(
+                f"PUBLIC_URL is not set, so links in emails and in answers begin with {self.PUBLIC_URL}. "
+                f"Set it to the address that people use."
+            )
+        return [*lines, *misspelt(ENV_FILE, os.environ, known=type(self).model_fields)]
 
     def flask_config(self) -> dict[str, Any]:
         """Return what Flask and its extensions read from `app.config`."""

@@ -8,6 +8,7 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import errno  # noqa: E402
+import os  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
@@ -29,12 +30,13 @@ PREDECESSOR_S = 2.0  # one that is just being stopped gets so long to let go of 
 
 def main() -> None:
     """Start everything."""
+    os.umask(0o077)  # databases, locks, resumes and what lies in temporary folders are their owner's alone
     said = ensure_env_file(ENV_FILE)
     if said:
         say(said)
     settings = load_settings()
-    for name in settings.weak_secrets():
-        say(f"{name} is short enough to be guessed. Set a longer random one before anyone else can reach this.")
+    for line in settings.warnings():
+        say(line)
     listening = listen(settings)
     app = create_app(settings)
     with app.app_context():

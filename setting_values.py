@@ -118,7 +118,7 @@ def issuer(text: str) -> str:
     """Return an identity provider's address: https, or http on this machine, without a query (OIDC Core, 2)."""
     url = urlsplit(text)
     _ = url.port  # raises ValueError when it is none
-    secure = url.scheme == "https" or (url.scheme == "http" and _is_loopback(host_name(url.hostname or "")))
+    secure = url.scheme == "https" or (url.scheme == "http" and is_loopback(host_name(url.hostname or "")))
     if not secure or len(text) > 255 or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("not the address of an identity provider")
     host_name(url.hostname or "")
@@ -141,7 +141,8 @@ def rate(text: str) -> str:
     return text
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or an IP address is this machine's own."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

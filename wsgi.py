@@ -1,6 +1,12 @@
-"""What gunicorn and `flask --app wsgi` load."""
+"""What any WSGI server and `flask --app wsgi` load."""
+
+import os
 
 from alma_leads import create_app
+from alma_leads.starting import prepare_server
 from config import load_settings
 
-app = create_app(load_settings())
+os.umask(0o077)  # databases, locks, resumes and what lies in temporary folders are their owner's alone
+settings = load_settings()
+app = create_app(settings)
+prepare_server(app, settings)

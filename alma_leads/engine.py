@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from psycopg.adapt import Loader
@@ -10,6 +12,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DisconnectionError
 
 PING_AFTER_S = 1.0
+# What SQLite keeps beside a database.
+_BESIDE = ("", "-wal", "-shm", "-journal")
 
 
 class _StampLoader(Loader):
@@ -33,6 +37,15 @@ def prepare_engine(engine: Engine) -> None:
         event.listen(engine, "checkout", _on_postgresql_checkout)
 
 
+def keep_private(database: str) -> None:
+    """Make the files of an SQLite database readable for their owner alone, whatever made them wider."""
+    for ending in _BESIDE:
+        path = Path(f"{database}{ending}")
+        with suppress(FileNotFoundError, PermissionError):  # somebody else's: they decide who may read it
+            if path.stat().st_mode & 0o077:
+                path.chmod(0o600)
+
+
 def _on_sqlite_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: sqlite3's own idea of when is surprising
     for pragma in (
@@ -43,6 +56,7 @@ def _on_sqlite_connect(connection: Any, _record: Any) -> None:
         "cache_size=-16000",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    keep_private(connection.execute("PRAGMA database_list").fetchone()[2])
 
 
 def _on_sqlite_begin(connection: Connection) -> None:

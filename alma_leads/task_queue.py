@@ -7,6 +7,8 @@ import logging
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey
 from sqlalchemy import make_url
 
+from alma_leads.engine import keep_private
+
 QUEUE_NAME = "alma"
 
 
@@ -17,7 +19,9 @@ def queue_at(url: str) -> Huey:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         # Not worth a wait for the disk: a wake that a power cut loses is made up for when the worker starts.
-        return SqliteHuey(QUEUE_NAME, filename=parsed.database, results=False, fsync=False)
+        queue = SqliteHuey(QUEUE_NAME, filename=parsed.database, results=False, fsync=False)
+        keep_private(str(parsed.database))
+        return queue
     dsn = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
     return PostgresHuey(QUEUE_NAME, dsn=dsn, results=False)
 

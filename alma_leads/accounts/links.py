@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -12,8 +14,11 @@ from sqlalchemy import Connection
 from alma_leads.accounts.errors import LinkGone
 from alma_leads.accounts.models import LinkPurpose
 from alma_leads.database import Sql, to_stamp
+from alma_leads.extensions import settings
 
 LIFETIME = timedelta(hours=24)
+# Processes that start within this time belong to one start: one of them announces the set-up link.
+ONE_START = timedelta(minutes=1)
 
 _RETIRE_SETUP = Sql("DELETE FROM one_time_links WHERE purpose = 'setup'")
 _RETIRE_OF_USER = Sql("DELETE FROM one_time_links WHERE user_id = :user_id AND purpose = :purpose AND used_at IS NULL")
@@ -32,6 +37,11 @@ _USE = Sql("""
         AND (user_id IS NULL OR user_id IN (SELECT id FROM users WHERE active))
     RETURNING user_id, new_email
 """)
+_SETUP = Sql("""
+    SELECT id, token_hash, created_at FROM one_time_links
+    WHERE purpose = 'setup' AND used_at IS NULL AND expires_at > :now ORDER BY id DESC
+""")
+_PROLONG = Sql("UPDATE one_time_links SET expires_at = :expires_at WHERE id = :id AND expires_at < :unless_after")
 _FORGET = Sql("DELETE FROM one_time_links WHERE expires_at < :now")
 
 
@@ -51,20 +61,37 @@ class Used(NamedTuple):
     new_email: str | None
 
 
+class SetupLink(NamedTuple):
+    """The token of the set-up link. `is_news` is true in one process of those that start together."""
+
+    token: str
+    is_news: bool
+
+
 def token_hash(token: str) -> str:
     """Return what is kept of a token. It is random and long, so that a plain hash is enough."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def make(
-    connection: Connection, purpose: LinkPurpose, *, user_id: int | None, now: datetime, new_email: str | None = None
+    connection: Connection, purpose: LinkPurpose, *, user_id: int, now: datetime, new_email: str | None = None
 ) -> str:
     """Make a link and return its token; earlier ones for the same purpose and person stop working."""
-    if user_id is None:
-        _RETIRE_SETUP.run(connection)
-    else:
-        retire(connection, purpose, user_id=user_id)
+    retire(connection, purpose, user_id=user_id)
     token = secrets.token_urlsafe(32)
+    _insert(connection, token, purpose, user_id=user_id, now=now, new_email=new_email)
+    return token
+
+
+def _insert(
+    connection: Connection,
+    token: str,
+    purpose: LinkPurpose,
+    *,
+    user_id: int | None,
+    now: datetime,
+    new_email: str | None = None,
+) -> None:
     _INSERT.run(
         connection,
         token_hash=token_hash(token),
@@ -74,7 +101,32 @@ def make(
         now=to_stamp(now),
         expires_at=to_stamp(now + LIFETIME),
     )
-    return token
+
+
+def offer_setup(connection: Connection, *, now: datetime) -> SetupLink:
+    """Return the set-up link, which each start prolongs, and make it when there is none.
+
+    The caller holds the lock on people, so that processes that start together make one link. The token is derived from
+    SECRET_KEY and the moment the link was made, so that every process can tell it although only its hash is kept.
+    """
+    expires_at = to_stamp(now + LIFETIME)
+    for link_id, kept, created_at in _SETUP.rows(connection, now=to_stamp(now)):
+        token = _setup_token(created_at)
+        if token_hash(token) == kept:
+            earlier = to_stamp(now + LIFETIME - ONE_START)
+            renewed = _PROLONG.run(connection, id=link_id, expires_at=expires_at, unless_after=earlier) > 0
+            return SetupLink(token, renewed)
+    # None, or made with another SECRET_KEY.
+    _RETIRE_SETUP.run(connection)
+    token = _setup_token(to_stamp(now))
+    _insert(connection, token, LinkPurpose.SETUP, user_id=None, now=now)
+    return SetupLink(token, is_news=True)
+
+
+def _setup_token(created_at: str) -> str:
+    key = settings().SECRET_KEY.get_secret_value().encode()
+    digest = hmac.digest(key, f"set-up link of {created_at}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def look(connection: Connection, token: str, purpose: LinkPurpose, *, now: datetime) -> Link:

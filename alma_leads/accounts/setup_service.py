@@ -2,27 +2,67 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
+
+import psycopg
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from alma_leads import audit
 from alma_leads.accounts import links, people
 from alma_leads.accounts.errors import LinkGone
+from alma_leads.accounts.links import SetupLink
 from alma_leads.accounts.models import LinkPurpose, Role
 from alma_leads.accounts.passwords import check_password, hash_password
 from alma_leads.actor import OPERATOR, stranger
 from alma_leads.audit import Action
 from alma_leads.database import reading, transaction, utc_now
 from alma_leads.email_address import normalise_email
-from alma_leads.extensions import db
+from alma_leads.extensions import db, settings
+
+log = structlog.get_logger(__name__)
 
 
 def prepare_first_administrator(*, email: str | None, password: str | None) -> str | None:
     """Make the first administrator from settings when there are no accounts.
 
-    Return the token of a fresh set-up link while nobody can sign in; earlier ones stop working.
+    Return the token of the set-up link while nobody can sign in: the same one in every process and at every start,
+    until it is used or a day has passed without a start.
 
     Raises:
         BadEmailAddress: the address cannot be one.
         WeakPassword: the password cannot be used.
     """
+    link = _prepare(email=email, password=password)
+    return link.token if link else None
+
+
+def prepare_start() -> bool:
+    """Prepare the first administrator as the settings say; return whether the database could be asked.
+
+    For every process that was not started by `serve.py`: a worker, or any server that loads `wsgi`. Of those that start
+    together, one logs the address of the set-up page.
+
+    Raises:
+        WeakPassword: FIRST_ADMIN_PASSWORD cannot be used.
+    """
+    configured = settings()
+    url = db.engine.url
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return False  # opening it would make an empty one
+    password = configured.FIRST_ADMIN_PASSWORD
+    try:
+        link = _prepare(email=configured.FIRST_ADMIN_EMAIL, password=password.get_secret_value() if password else None)
+    except (SQLAlchemyError, sqlite3.Error, psycopg.Error):
+        return False  # not migrated yet, or it does not answer
+    if link and link.is_news:
+        address = f"{configured.PUBLIC_URL}/setup/{link.token}"
+        log.warning("nobody can sign in yet: set up the first administrator", address=address)
+    return True
+
+
+def _prepare(*, email: str | None, password: str | None) -> SetupLink | None:
     with reading(db.engine) as connection:
         if people.can_anyone_sign_in(connection):
             return None
@@ -38,7 +78,10 @@ def prepare_first_administrator(*, email: str | None, password: str | None) -> s
                 audit.record(connection, Action.PERSON_ADDED, actor=OPERATOR, subject=name, role="administrator")
         return None
     with transaction(db.engine) as connection:
-        return links.make(connection, LinkPurpose.SETUP, user_id=None, now=utc_now())
+        people.stand_in_line(connection)
+        if people.can_anyone_sign_in(connection):
+            return None
+        return links.offer_setup(connection, now=utc_now())
 
 
 def look_at_set_up(token: str) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import click
 from flask import current_app
 
+from alma_leads.extensions import settings
+from alma_leads.starting import prepare_worker
 from alma_leads.tasks import run_worker
 
 
 @click.command("worker", help="Deliver mail and tidy up, until SIGTERM or Ctrl-C. Any number may run.")
 def worker() -> None:
     """Run the worker in this process."""
-    run_worker(current_app._get_current_object())  # type: ignore[attr-defined]
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    prepare_worker(app, settings())
+    run_worker(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
+from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from alma_leads.accounts import password_service, setup_service
@@ -21,6 +23,7 @@ from alma_leads.accounts.setup_service import set_up as set_up_first
 from alma_leads.accounts.upkeep_service import forget_expired
 from alma_leads.actor import OPERATOR
 from alma_leads.database import to_stamp, utc_now
+from config import Settings
 from tests.desk import HTML, PASSWORD, Page, add_person, run, sign_in, token, value
 from tests.pages import StrictClient
 
@@ -97,12 +100,18 @@ def test_looking_at_a_link_does_not_use_it_up(app: Flask, client: StrictClient) 
     assert send(client, path, password=NEW).status_code == 303
 
 
-def test_each_start_makes_a_fresh_link_and_the_earlier_ones_stop(app: Flask, client: StrictClient) -> None:
+def test_each_start_offers_the_same_link_until_the_secret_key_changes(
+    app: Flask, client: StrictClient, make_app: Callable[[Settings], Flask], settings: Settings
+) -> None:
     first, second = prepare(app), prepare(app)
-    assert first != second
-    assert client.get(f"/setup/{first}", headers=HTML).status_code == 410
-    assert client.get(f"/setup/{second}", headers=HTML).status_code == 200
-    assert value(app, "SELECT count(*) FROM one_time_links WHERE token_hash = :token", token=second) == 0
+    assert first == second
+    assert client.get(f"/setup/{first}", headers=HTML).status_code == 200
+    assert value(app, "SELECT count(*) FROM one_time_links WHERE token_hash = :token", token=first) == 0
+    other = make_app(settings.model_copy(update={"SECRET_KEY": SecretStr("another secret, which is long enough")}))
+    third = prepare(other)
+    assert third != first
+    assert other.test_client().get(f"/setup/{third}", headers=HTML).status_code == 200
+    assert other.test_client().get(f"/setup/{first}", headers=HTML).status_code == 410
 
 
 def test_what_is_wrong_in_the_set_up_is_said_at_its_field_and_the_link_still_works(

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,13 +15,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from config import ROOT
+from tests.factories import lead_body, pdf_bytes
 
 WITHIN_S = 30.0  # generous, since the machine may be busy; how long it takes is `make bench`'s to say
 
@@ -130,6 +134,26 @@ def test_the_first_start_makes_everything_and_says_where_it_is(running: Server) 
     assert f"{base}/internal/leads\n" in running.output
     assert f"{base}/setup/" in running.output
     assert running.get("/healthz") == 200
+
+
+def test_files_are_their_owners_alone_and_those_of_earlier_versions_are_narrowed(server: Server) -> None:
+    kept = server.folder / "instance"
+    kept.mkdir(mode=0o700)
+    for name in ("alma_leads.db", "alma_leads_queue.db"):  # as an earlier version left them
+        with closing(sqlite3.connect(kept / name)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        (kept / name).chmod(0o644)
+    server.start()
+    until(server.answers, "an answer")
+    files = {"resume": ("cv.pdf", pdf_bytes(), "application/pdf")}
+    fields = {name: value for name, value in lead_body().items() if name != "resume_url"}
+    answer = requests.post(f"http://127.0.0.1:{server.port}/public/leads", data=fields, files=files, timeout=30)
+    assert answer.status_code == 201, answer.text
+    found = [path for path in kept.rglob("*") if not path.is_symlink()]
+    names = {path.name for path in found}
+    assert {"alma_leads.db", "alma_leads.db-wal", "alma_leads.db-shm", "alma_leads_queue.db", "resumes"} <= names
+    assert len([path for path in found if path.parent.name == "resumes"]) == 1
+    assert [path for path in found if path.stat().st_mode & 0o077] == []
 
 
 @pytest.mark.parametrize(

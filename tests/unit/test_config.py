@@ -167,6 +167,59 @@ def test_the_file_hands_the_object_store_its_credentials(load: Any, monkeypatch:
     assert os.environ["AWS_ACCESS_KEY_ID"] == "from the environment"
 
 
+MISSPELT = [
+    ("SMPT_HOST=hidden", "SMPT_HOST in .env is not a setting. Did you mean SMTP_HOST?"),
+    ("DATABSE_URL=hidden", "DATABSE_URL in .env is not a setting. Did you mean DATABASE_URL?"),
+    ("smtp_host=hidden", "smtp_host in .env is not a setting. Did you mean SMTP_HOST?"),
+    ("port=hidden", "port in .env is not a setting. Did you mean PORT?"),
+    ("FIRST_ADMIN_MAIL=hidden", "FIRST_ADMIN_MAIL in .env is not a setting. Did you mean FIRST_ADMIN_EMAIL?"),
+    ("export SECRET-KEY=hidden", "SECRET-KEY in .env is not a setting. Did you mean SECRET_KEY?"),
+    ("OIDC_WHATEVER=hidden", "OIDC_WHATEVER in .env is not a setting."),
+]
+
+
+@pytest.mark.parametrize(("written", "line"), MISSPELT)
+def test_a_name_that_looks_like_a_setting_is_named_without_its_value(load: Any, written: str, line: str) -> None:
+    assert load(GOOD, written).warnings() == [line]
+
+
+def test_a_misspelt_name_in_the_environment_is_named_too(load: Any) -> None:
+    lines = load({**GOOD, "SMPT_HOST": "hidden"}).warnings()
+    assert lines == ["SMPT_HOST in the environment is not a setting. Did you mean SMTP_HOST?"]
+
+
+def test_names_of_others_are_no_misspelt_settings(load: Any) -> None:
+    others = "COMPOSE_PROJECT_NAME=x\nPOSTGRES_PASSWORD=x\nREDIS_URL=x\nAWS_REGION=x\nPGHOST=x\nSPORT=x\nTZ=x\n"
+    container = {"HOSTNAME": "x", "SMTP_SERVICE_HOST": "x", "REDIS_PORT": "x", "KUBERNETES_PORT": "x", "MAIL": "x"}
+    assert (
+        load(GOOD | container | {"WEB_CONCURRENCY": "2", "TERM_PROGRAM": "x", "LOGNAME": "x"}, others).warnings() == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "warned"),
+    [
+        ({}, False),
+        ({"HOST": "localhost"}, False),
+        ({"HOST": "::1"}, False),
+        ({"HOST": "0.0.0.0"}, True),
+        ({"HOST": "intake.example.com"}, True),
+        (MAIL, True),
+        ({**MAIL, "PUBLIC_URL": ""}, True),
+        ({**MAIL, "PUBLIC_URL": "https://intake.example.com"}, False),
+    ],
+)
+def test_a_public_url_that_others_cannot_use_is_warned_of(load: Any, environment: dict[str, str], warned: bool) -> None:
+    lines = load({**GOOD, **environment}).warnings()
+    assert [line.split()[0] for line in lines] == (["PUBLIC_URL"] if warned else [])
+
+
+def test_short_secrets_are_warned_of(load: Any) -> None:
+    lines = load({"SECRET_KEY": "hidden", "INTERNAL_API_KEY": "hidden"}).warnings()
+    assert [line.split()[0] for line in lines] == ["SECRET_KEY", "INTERNAL_API_KEY"]
+    assert "hidden" not in "".join(lines)
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

@@ -1,0 +1,99 @@
+"""What each process does once when it starts, unless `serve.py` started it and has done it already."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import structlog
+from flask import Flask
+
+from alma_leads.accounts.errors import WeakPassword
+from alma_leads.accounts.setup_service import prepare_start
+from alma_leads.extensions import db
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from config import Settings
+
+log = structlog.get_logger(__name__)
+
+# While the database is not migrated, or does not answer, it is asked this often at most.
+AGAIN_S = 1.0
+WITHOUT_DATABASE = ("/healthz",)
+
+
+def prepare_server(app: Flask, settings: Settings) -> None:
+    """Prepare the first administrator in a process that serves `app`: now, or when the database is there.
+
+    The command line loads the same module for every command, and a command that lists people is no start: there it
+    happens at the first request, which only `flask run` gets.
+    """
+    prepared = False
+    if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
+        say_warnings(settings)
+        prepared = _prepare(app)
+        with app.app_context():
+            db.engine.dispose()  # a server that forks now must not share our connections with its children
+    if not prepared:
+        app.wsgi_app = _AtFirstRequest(app, app.wsgi_app)  # type: ignore[method-assign]
+
+
+def prepare_worker(app: Flask, settings: Settings) -> None:
+    """Prepare the first administrator in a worker's process."""
+    say_warnings(settings)
+    _prepare(app)
+
+
+def say_warnings(settings: Settings) -> None:
+    """Log what is odd about the settings."""
+    for line in settings.warnings():
+        log.warning(line)
+
+
+def _prepare(app: Flask) -> bool:
+    try:
+        with app.app_context():
+            return prepare_start()
+    except WeakPassword as weak:
+        sys.stderr.write(f"FIRST_ADMIN_PASSWORD cannot be used: {weak}.\n")
+        raise SystemExit(2) from None
+
+
+class _AtFirstRequest:
+    """Prepares the first administrator before the first request, and tries again as long as that fails."""
+
+    def __init__(self, app: Flask, wrapped: WSGIApplication) -> None:
+        self._app = app
+        self._wrapped = wrapped
+        self._lock = threading.Lock()
+        self._again_at = 0.0
+        self._prepared = False
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request. Those that come while another one prepares do not wait for it."""
+        if (
+            not self._prepared
+            and environ.get("PATH_INFO") not in WITHOUT_DATABASE
+            and time.monotonic() >= self._again_at
+            and self._lock.acquire(blocking=False)
+        ):
+            try:
+                self._try()
+            finally:
+                self._lock.release()
+        return self._wrapped(environ, start_response)
+
+    def _try(self) -> None:
+        self._again_at = time.monotonic() + AGAIN_S
+        try:
+            with self._app.app_context():
+                self._prepared = prepare_start()
+        except WeakPassword as weak:
+            self._prepared = True
+            log.error("FIRST_ADMIN_PASSWORD cannot be used", reason=str(weak))
