@@ -26,7 +26,7 @@ from sqlalchemy import create_engine, text
 
 from bench.databases import Stores, databases
 from bench.delivery import sink
-from bench.servers import ROOT, app_environment, folder, free_port, wait_for
+from bench.servers import KEY, ROOT, app_environment, folder, free_port, wait_for
 
 CLIENTS = 40
 PATIENCE_SECONDS = 120
@@ -82,7 +82,7 @@ def submit(port: int, number: int, deadline: float) -> dict[str, object] | None:
     while time.monotonic() < deadline:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
-            connection.request("POST", "/public/leads", body, {"Content-Type": "application/json"})
+            connection.request("POST", "/public/leads", body, {"Content-Type": "application/json", "X-API-Key": KEY})
             answer = connection.getresponse()
             content = answer.read()
             if answer.status == 201:

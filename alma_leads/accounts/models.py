@@ -181,7 +181,10 @@ class OneTimeLink(Base):
 
 
 class SignInAttempt(Base):
-    """A sign-in that has not succeeded. `account` is the SHA-256 of the address typed, whether it exists or not."""
+    """A sign-in that has not succeeded. `account` is the SHA-256 of the address typed, whether it exists or not.
+
+    `address` is what counts as one client: an IPv4 address, or the /64 of an IPv6 one, whose /48 is `wide_network`.
+    """
 
     __tablename__ = "sign_in_attempts"
 
@@ -189,10 +192,12 @@ class SignInAttempt(Base):
     account: Mapped[str] = mapped_column(String(64))
     address: Mapped[str] = mapped_column(String(45))
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    wide_network: Mapped[str | None] = mapped_column(String(45))
 
     __table_args__ = (
         Index("ix_sign_in_attempts_account_at", "account", "at"),
         Index("ix_sign_in_attempts_address_at", "address", "at"),
+        Index("ix_sign_in_attempts_wide_network_at", "wide_network", "at"),
     )
 
 

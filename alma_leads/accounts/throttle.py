@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from alma_leads.accounts.errors import TooManyAttempts
-from alma_leads.client_address import network_of
+from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
 from alma_leads.database import Sql, from_stamp, to_stamp
 from alma_leads.email_address import BadEmailAddress, normalise_email
 
@@ -17,13 +17,19 @@ WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 5
 PER_ADDRESS = 20
 
-_INSERT = Sql("INSERT INTO sign_in_attempts (account, address, at) VALUES (:account, :address, :now) RETURNING id")
+_INSERT = Sql("""
+    INSERT INTO sign_in_attempts (account, address, wide_network, at) VALUES (:account, :address, :wide_network, :now)
+    RETURNING id
+""")
 # The oldest attempt that still counts against the limit: when it leaves the window, one more is free.
 _NTH_OF_ACCOUNT = Sql("""
     SELECT at FROM sign_in_attempts WHERE account = :who AND at > :since ORDER BY at DESC LIMIT 1 OFFSET :others
 """)
 _NTH_OF_ADDRESS = Sql("""
     SELECT at FROM sign_in_attempts WHERE address = :who AND at > :since ORDER BY at DESC LIMIT 1 OFFSET :others
+""")
+_NTH_OF_WIDE_NETWORK = Sql("""
+    SELECT at FROM sign_in_attempts WHERE wide_network = :who AND at > :since ORDER BY at DESC LIMIT 1 OFFSET :others
 """)
 # SQLite has one writer at a time; on PostgreSQL guesses made at once would not see each other.
 _STAND_IN_LINE = Sql(sqlite="SELECT 1", postgresql="LOCK TABLE sign_in_attempts IN SHARE ROW EXCLUSIVE MODE")
@@ -58,13 +64,16 @@ def begin(connection: Connection, *, account: str, address: str, now: datetime) 
         TooManyAttempts: the limit is reached; this attempt is not counted.
     """
     since = to_stamp(now - WINDOW)
-    network = network_of(address)
+    network, wide = network_of(address), wide_network_of(address)
     _STAND_IN_LINE.run(connection)
-    for statement, who, limit in ((_NTH_OF_ACCOUNT, account, PER_ACCOUNT), (_NTH_OF_ADDRESS, network, PER_ADDRESS)):
+    limits = [(_NTH_OF_ACCOUNT, account, PER_ACCOUNT), (_NTH_OF_ADDRESS, network, PER_ADDRESS)]
+    if wide:
+        limits.append((_NTH_OF_WIDE_NETWORK, wide, PER_ADDRESS * WIDE_TIMES))
+    for statement, who, limit in limits:
         row = statement.row(connection, who=who, since=since, others=limit - 1)
         if row is not None:
             raise TooManyAttempts(max(1, math.ceil((from_stamp(row[0]) + WINDOW - now).total_seconds())))
-    row = _INSERT.row(connection, account=account, address=network, now=to_stamp(now))
+    row = _INSERT.row(connection, account=account, address=network, wide_network=wide or None, now=to_stamp(now))
     assert row is not None
     number: int = row[0]
     return number

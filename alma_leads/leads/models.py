@@ -23,6 +23,12 @@ def _pending_index(name: str, *columns: str, having: str = "") -> Index:
     return Index(name, *columns, postgresql_where=where, sqlite_where=where)
 
 
+def _where_given(name: str, *columns: str) -> Index:
+    """Return an index of the rows whose first column is not NULL."""
+    where = text(f"{columns[0]} IS NOT NULL")
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
+
+
 def _compared_by_byte(length: int) -> String:
     """Return a type of text whose order is the same on both databases."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
@@ -215,6 +221,27 @@ class IdempotencyKey(Base):
     request_hash: Mapped[str | None] = mapped_column(String(64))
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class Confirmation(Base):
+    """A confirmation of the last day, as it counts for limits: keyed hashes of the mailbox and the client's networks.
+
+    `network` is empty for a submission with an API key, `wide_network` for a client with an IPv4 address.
+    """
+
+    __tablename__ = "confirmations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    mailbox: Mapped[str] = mapped_column(String(32))
+    network: Mapped[str | None] = mapped_column(String(32))
+    wide_network: Mapped[str | None] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+    __table_args__ = (
+        Index("ix_confirmations_mailbox_at", "mailbox", "at"),
+        _where_given("ix_confirmations_network_at", "network", "at"),
+        _where_given("ix_confirmations_wide_network_at", "wide_network", "at"),
+    )
 
 
 class FirstContactClock(Base):

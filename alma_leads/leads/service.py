@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from alma_leads.actor import PROSPECT, Actor
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.extensions import db
-from alma_leads.leads import first_contact, idempotency, submission
+from alma_leads.leads import confirmations, first_contact, idempotency, submission
 from alma_leads.leads.errors import IdempotencyConflict, LeadChanged, LeadNotFound, TransitionRefused
 from alma_leads.leads.events import EventKind, record
 from alma_leads.leads.idempotency import Reservation
@@ -60,9 +60,10 @@ def release_key(reservation: Reservation) -> None:
 
 
 def forget_old_keys() -> int:
-    """Delete idempotency keys that are past their day."""
+    """Delete idempotency keys and counts of confirmations that are past their day."""
     with transaction(db.engine) as connection:
-        return idempotency.forget(connection, now=utc_now())
+        now = utc_now()
+        return idempotency.forget(connection, now=now) + confirmations.forget(connection, now=now)
 
 
 def request_hash(lead: LeadIn, *, file_sha256: str | None) -> str:
@@ -92,6 +93,7 @@ def submit_lead(
     reservation: Reservation | None = None,
     actor: Actor = PROSPECT,
     source: Source = Source.FORM,
+    address: str | None = None,
 ) -> Submission:
     """Store a submission with its event and its two e-mails, all or nothing.
 
@@ -104,6 +106,7 @@ def submit_lead(
         reservation: an idempotency key that is ours; kept with the lead in the same transaction.
         actor: who submitted it.
         source: by which door it came.
+        address: of the client, whose network causes so many confirmations a day; None with an API key.
 
     Raises:
         IdempotencyRunning: the reservation was lost to another request.
@@ -111,17 +114,18 @@ def submit_lead(
     """
     file_sha256 = resume.sha256 if resume else None
     content = submission.content_hash(lead, file_sha256=file_sha256)
+    who = confirmations.counted_for(lead.normalised_email, address=address)
     with transaction(db.engine) as connection:
         now = utc_now()  # taken inside, so that on SQLite the order of numbers is the order of time
-        prospect = submission.take_prospect(connection, lead.normalised_email)
-        past = submission.History(None, 0)
+        prospect = submission.take_prospect(connection, lead.normalised_email, who=who)
+        twin_id = None
         if prospect.lead_count > 1:
-            past = submission.history(connection, prospect, content=content, now=now)
-        if past.twin_id is not None:
+            twin_id = submission.find_twin(connection, prospect, content=content, now=now)
+        if twin_id is not None:
             submission.give_back(connection, prospect)
-            stored, created = submission.stored(connection, past.twin_id), False
+            stored, created = submission.stored(connection, twin_id), False
         else:
-            stored = submission.store(connection, lead, resume, prospect, past, content, actor, source, now)
+            stored = submission.store(connection, lead, resume, prospect, who, content, actor, source, now)
             created = True
         if reservation is not None:
             digest = request_hash(lead, file_sha256=file_sha256)

@@ -13,9 +13,10 @@ from alma_leads.actor import Actor
 from alma_leads.database import Sql, Step, run_together, to_stamp
 from alma_leads.extensions import settings
 from alma_leads.folding import fold, search_text
-from alma_leads.leads import emails, first_contact, traces
+from alma_leads.leads import confirmations, emails, first_contact, traces
 from alma_leads.leads.assignment_rules import ANY_RULES, choose, giving
 from alma_leads.leads.attorneys import SERVES
+from alma_leads.leads.confirmations import Counted
 from alma_leads.leads.errors import LeadNotFound, ResumeGone
 from alma_leads.leads.events import EventKind, record, recording
 from alma_leads.leads.first_contact import Moments
@@ -28,33 +29,32 @@ from alma_leads.outbox.queue import enqueuing
 from alma_leads.resumes.service import KeptFile, attach
 
 TWIN_WINDOW = timedelta(minutes=10)
-CONFIRMATIONS_PER_DAY = 5
 
 # Takes the row of the prospect, and holds it: submissions by one prospect stand in line here, so that of 20 identical
 # ones at the same instant 19 see the first. On PostgreSQL the look for a twin must be a statement of its own, since a
-# statement sees only what was committed before it began.
+# statement sees only what was committed before it began. There the mailbox is held too: its spellings are as many
+# prospects, and share one limit of confirmations.
 _TAKE = f"""
     INSERT INTO prospects (email, lead_count) VALUES (:email, 1)
     ON CONFLICT (email) DO UPDATE SET lead_count = prospects.lead_count + 1
-    RETURNING id, lead_count, attorney_id, {{next_lead_id}}, {first_contact.VERSION}, {ANY_RULES}
+    RETURNING id, lead_count, attorney_id, {{next_lead_id}}, {first_contact.VERSION}, {ANY_RULES}{{hold_mailbox}}
 """
 # The number of the lead comes with it, so that its e-mails can be written before it is stored: on SQLite whoever is
 # here is the only writer; on PostgreSQL the sequence gives it to nobody else.
 _TAKE_PROSPECT = Sql(
     sqlite=_TAKE.format(
-        next_lead_id="(SELECT coalesce(max(id), 0) + 1 FROM leads)", clock_version=first_contact.VERSION
+        next_lead_id="(SELECT coalesce(max(id), 0) + 1 FROM leads)",
+        hold_mailbox="",
     ),
     postgresql=_TAKE.format(
-        next_lead_id="nextval(pg_get_serial_sequence('leads', 'id'))", clock_version=first_contact.VERSION
+        next_lead_id="nextval(pg_get_serial_sequence('leads', 'id'))",
+        hold_mailbox=", pg_advisory_xact_lock(hashtextextended(:mailbox, 0))",
     ),
 )
 _GIVE_BACK = Sql("UPDATE prospects SET lead_count = lead_count - 1 WHERE id = :prospect_id")
-_HISTORY = Sql("""
-    SELECT
-      (SELECT min(id) FROM leads
-        WHERE prospect_id = :prospect_id AND content_hash = :content_hash AND created_at > :twin_since),
-      (SELECT count(*) FROM leads
-        WHERE prospect_id = :prospect_id AND created_at > :day_ago AND confirmation_queued)
+_TWIN = Sql("""
+    SELECT min(id) FROM leads
+    WHERE prospect_id = :prospect_id AND content_hash = :content_hash AND created_at > :twin_since
 """)
 _EARLIER = Sql("SELECT id, status FROM leads WHERE prospect_id = :prospect_id ORDER BY id DESC LIMIT 3")
 _ACTIVE_ATTORNEY = Sql(f"SELECT u.email FROM users u WHERE u.id = :id AND {SERVES}")
@@ -91,13 +91,6 @@ class Prospect(NamedTuple):
         return self.any_rules and self.attorney_id is None and self.lead_count == 1
 
 
-class History(NamedTuple):
-    """What the prospect did before: the first lead with the same content, and confirmations in the last day."""
-
-    twin_id: int | None
-    confirmations: int
-
-
 @dataclass(frozen=True, slots=True)
 class StoredLead:
     """The record that the public side answers with."""
@@ -117,11 +110,11 @@ def content_hash(lead: LeadIn, *, file_sha256: str | None) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def take_prospect(connection: Connection, normalised_email: str) -> Prospect:
-    """Find or make the prospect, counting one lead more, and hold its row until the transaction ends."""
-    row = _TAKE_PROSPECT.row(connection, email=normalised_email)
+def take_prospect(connection: Connection, normalised_email: str, *, who: Counted) -> Prospect:
+    """Find or make the prospect, counting one lead more, and hold it and its mailbox until the transaction ends."""
+    row = _TAKE_PROSPECT.row(connection, email=normalised_email, mailbox=who.mailbox)
     assert row is not None
-    return Prospect(*row)
+    return Prospect(*row[: len(Prospect._fields)])
 
 
 def give_back(connection: Connection, prospect: Prospect) -> None:
@@ -129,17 +122,12 @@ def give_back(connection: Connection, prospect: Prospect) -> None:
     _GIVE_BACK.run(connection, prospect_id=prospect.id)
 
 
-def history(connection: Connection, prospect: Prospect, *, content: str, now: datetime) -> History:
-    """Return what the prospect has sent lately."""
-    row = _HISTORY.row(
-        connection,
-        prospect_id=prospect.id,
-        content_hash=content,
-        twin_since=to_stamp(now - TWIN_WINDOW),
-        day_ago=to_stamp(now - timedelta(days=1)),
-    )
+def find_twin(connection: Connection, prospect: Prospect, *, content: str, now: datetime) -> int | None:
+    """Return the first lead of the prospect with the same content, if it came a short while ago."""
+    row = _TWIN.row(connection, prospect_id=prospect.id, content_hash=content, twin_since=to_stamp(now - TWIN_WINDOW))
     assert row is not None
-    return History(*row)
+    found: int | None = row[0]
+    return found
 
 
 def _earlier_leads(connection: Connection, prospect: Prospect) -> list[tuple[int, str]]:
@@ -192,7 +180,7 @@ def store(
     lead: LeadIn,
     resume: KeptFile | None,
     prospect: Prospect,
-    past: History,
+    who: Counted,
     content: str,
     actor: Actor,
     source: Source,
@@ -205,7 +193,7 @@ def store(
     """
     stamp = to_stamp(now)
     lead_id = prospect.next_lead_id
-    confirm = past.confirmations < CONFIRMATIONS_PER_DAY
+    reached = confirmations.take(connection, who, now=now)
     earlier = _earlier_leads(connection, prospect) if prospect.lead_count > 1 else []
     public_url = settings().PUBLIC_URL
     clock = first_contact.of_version(connection, prospect.clock_version)
@@ -226,7 +214,7 @@ def store(
             public_url=public_url,
         )
     ]
-    if confirm:
+    if reached is None:
         messages.insert(0, emails.confirmation(lead, lead_id=lead_id))
     detail = {"file": resume.file_name} if resume else {}
     if resume and lead.resume_url:
@@ -241,7 +229,7 @@ def store(
             target=clock.moments(now),
             content=content,
             by_file=resume is not None,
-            confirmation_queued=confirm,
+            confirmation_queued=reached is None,
             source=source,
             actor=actor,
             now=stamp,
@@ -253,8 +241,8 @@ def store(
     if choice is not None:
         # Not with the others: psycopg reads a statement of more than 50 parameters anew each time, which costs more.
         run_together(connection, *giving(choice, prospect_id=prospect.id, lead_id=lead_id, now=stamp))
-    if not confirm:
-        reason = {"limit": CONFIRMATIONS_PER_DAY, "hours": 24}
+    if reached is not None:
+        reason = {"limit": confirmations.LIMITS[reached], "hours": 24, "of": reached.value}
         record(connection, lead_id, kind=EventKind.CONFIRMATION_SUPPRESSED, actor=actor, at=stamp, data=reason)
     if resume is not None and not attach(connection, resume.storage_name, lead_id=lead_id):
         raise ResumeGone("The file is no longer kept. Choose it again.")

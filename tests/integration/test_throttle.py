@@ -19,6 +19,7 @@ from alma_leads.accounts import passwords, throttle
 from alma_leads.accounts.errors import TooManyAttempts
 from alma_leads.accounts.sign_in_service import begin_attempt
 from alma_leads.accounts.throttle import PER_ACCOUNT, PER_ADDRESS, WINDOW
+from alma_leads.client_address import WIDE_TIMES
 from alma_leads.database import Sql, transaction, utc_now
 from alma_leads.extensions import db
 from config import ROOT, Settings
@@ -117,6 +118,15 @@ def test_an_address_waits_whomever_it_tries(app: Flask) -> None:
         with pytest.raises(TooManyAttempts):
             begin_attempt("another@alma.example", address="2001:db8::ffff")  # the same customer's network
         begin_attempt("another@alma.example", address="2001:db8:0:1::1")
+
+
+def test_a_customer_with_many_networks_waits_too(app: Flask) -> None:
+    with app.app_context():
+        for number in range(PER_ADDRESS * WIDE_TIMES):
+            begin_attempt(f"{number}@alma.example", address=f"2001:db8:1:{number:x}::1")
+        with pytest.raises(TooManyAttempts):
+            begin_attempt("another@alma.example", address="2001:db8:1:ffff::1")
+        begin_attempt("another@alma.example", address="2001:db8:2::1")
 
 
 def test_whoever_waits_reads_how_long_in_the_same_words(app: Flask, client: FlaskClient) -> None:

@@ -101,7 +101,8 @@ def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: 
                 sentence = Markup("{} sent this lead in.").format(who)
         case EventKind.CONFIRMATION_SUPPRESSED:
             limit, hours = event.data.get("limit", 5), event.data.get("hours", 24)
-            sentence = Markup("No confirmation was sent: this address has had {} in {} hours.").format(limit, hours)
+            whose = "this mailbox has had" if event.data.get("of") != "network" else "the sender’s network has caused"
+            sentence = Markup("No confirmation was sent: {} {} in {} hours.").format(whose, limit, hours)
             tone = "warn"
         case EventKind.REACHED_OUT:
             icon, tone, sentence = "done", "on", Markup("{} marked this lead reached out.").format(who)

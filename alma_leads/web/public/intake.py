@@ -68,7 +68,14 @@ def send(
 ) -> Submission:
     """Submit a lead, leave no file behind that it does not use, and wake the mail worker."""
     try:
-        submission = submit_lead(lead, resume=resume, reservation=reservation, actor=actor(), source=source)
+        submission = submit_lead(
+            lead,
+            resume=resume,
+            reservation=reservation,
+            actor=actor(),
+            source=source,
+            address=None if by_key() else request.remote_addr or "",
+        )
     except BaseException:
         if resume is not None:
             discard(resume.storage_name)
