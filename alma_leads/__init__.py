@@ -12,7 +12,7 @@ from alma_leads.accounts import provider
 from alma_leads.engine import prepare_engine
 from alma_leads.extensions import csrf, db, mail, migrate
 from alma_leads.log import configure_logging
-from alma_leads.web import assets, auth, headers, health, passkeys, problems, requests_log, throttle
+from alma_leads.web import assets, auth, headers, health, passkeys, problems, requests_log, theme, throttle
 from alma_leads.web.bodies import AppRequest
 from alma_leads.web.client import ParsedAddress
 from alma_leads.web.internal import internal
@@ -49,7 +49,6 @@ def create_app(settings: Settings) -> Flask:
     requests_log.log_requests(app)
     problems.register_error_handlers(app)
     auth.protect(app)
-    headers.set_headers(app)
 
     app.register_blueprint(public)
     app.register_blueprint(sign_in)
@@ -59,7 +58,9 @@ def create_app(settings: Settings) -> Flask:
     cli.register(app)
 
     passkeys.offer_origin(app)
+    theme.offer_theme(app)
     assets.serve(app)
+    headers.set_headers(app)
     app.wsgi_app = ParsedAddress(app.wsgi_app)  # type: ignore[method-assign]
     if settings.TRUSTED_PROXIES:  # last, so that it is first to see a request
         trusted = settings.TRUSTED_PROXIES

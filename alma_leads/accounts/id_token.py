@@ -1,7 +1,7 @@
 """What an identity provider says about a person: an ID token is read, and believed only as far as it can be checked.
 
 Signature and claims are Authlib's and joserfc's to check (OpenID Connect Core 1.0, 3.1.3.7); what Core leaves open is
-decided here: asymmetric signatures only, one audience, and what counts as a verified address and as two factors.
+decided here: asymmetric signatures only, which audiences, and what counts as a verified address and as two factors.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import ECKey, JWKRegistry, Key, KeySet, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
+from joserfc.util import urlsafe_b64decode
 
 # A client secret also makes HS256 signatures: whoever has one of both could be the other. And "none" is none.
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "Ed25519", "EdDSA"),
 )
+MIN_RSA_BITS: Final = 2048  # RFC 7518, 3.3
 LEEWAY_S: Final = 60
 MAX_AGE_S: Final = 600  # a token is made when its code is redeemed, a moment ago
 _MAX_SUBJECT: Final = 255  # Core, 2
@@ -55,7 +57,9 @@ class WorkAccount(NamedTuple):
 
 
 def import_keys(document: object) -> KeySet:
-    """Return the keys of a JWK set that can sign a token; those that we do not understand are left out (RFC 7517, 5).
+    """Return the keys of a JWK set that can sign a token.
+
+    Those that we do not understand are left out (RFC 7517, 5), and so are RSA keys that are too short to be trusted.
 
     Raises:
         BadIdToken: there is none.
@@ -63,6 +67,8 @@ def import_keys(document: object) -> KeySet:
     entries = document.get("keys") if isinstance(document, dict) else None
     keys: list[Key] = []
     for entry in entries if isinstance(entries, list) else []:
+        if _is_short(entry):
+            continue
         try:
             key = JWKRegistry.import_key(entry)
         except (JoseError, ValueError, TypeError, KeyError):
@@ -72,6 +78,17 @@ def import_keys(document: object) -> KeySet:
     if not keys:
         raise BadIdToken("the provider publishes no key that can be used")
     return KeySet(keys)
+
+
+def _is_short(entry: object) -> bool:
+    # Before it is imported: the library takes short keys, and warns on stderr.
+    modulus = entry.get("n") if isinstance(entry, dict) and entry.get("kty") == "RSA" else None
+    if not isinstance(modulus, str):
+        return False
+    try:
+        return int.from_bytes(urlsafe_b64decode(modulus.encode("ascii"))).bit_length() < MIN_RSA_BITS
+    except ValueError:
+        return True
 
 
 def read_claims(token: object, keys: KeySet, *, issuer: str, client_id: str, nonce: str) -> dict[str, Any]:
@@ -101,13 +118,22 @@ def read_claims(token: object, keys: KeySet, *, issuer: str, client_id: str, non
         raise
     except (JoseError, ValueError, TypeError) as wrong:
         raise BadIdToken(str(wrong)) from wrong
-    if claims["aud"] not in (client_id, [client_id]):
-        raise BadIdToken("it is meant for others too")
+    _check_audience(claims["aud"], claims.get("azp"), client_id)
     if claims["iat"] < time.time() - MAX_AGE_S:
         raise BadIdToken("it was made long ago")
     if not 0 < len(claims["sub"]) <= _MAX_SUBJECT:
         raise BadIdToken("its subject is empty or too long")
     return dict(claims)
+
+
+def _check_audience(audience: object, authorized_party: object, client_id: str) -> None:
+    """Refuse a token that was not issued to us: it names others too, and not us as the one that asked (Core, 2)."""
+    if audience in (client_id, [client_id]):
+        return
+    # Zitadel and some settings of Keycloak always add the project or another API.
+    named = isinstance(audience, list) and all(isinstance(each, str) for each in audience) and client_id in audience
+    if not (named and authorized_party == client_id):
+        raise BadIdToken("it is meant for others too, and was not issued to us")
 
 
 def work_account(claims: dict[str, Any]) -> WorkAccount:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from alma_leads import audit
 from alma_leads.accounts import sessions
-from alma_leads.accounts.sessions import TOUCH_EVERY, Holder, Lifetime, SessionRow
+from alma_leads.accounts.sessions import Holder, Lifetime, SessionRow
 from alma_leads.actor import Actor
 from alma_leads.audit import Action
 from alma_leads.database import reading, transaction, utc_now
@@ -20,12 +20,12 @@ def session_lifetime() -> Lifetime:
 
 def use_session(token: str, *, touch: bool = True) -> Holder | None:
     """Return whose session a token is while it holds, noting now and then that it was used, unless `touch` is False."""
-    now = utc_now()
+    now, lifetime = utc_now(), session_lifetime()
     with reading(db.engine) as connection:
-        found = sessions.holder(connection, token, lifetime=session_lifetime(), now=now)
+        found = sessions.holder(connection, token, lifetime=lifetime, now=now)
     if found is None:
         return None
-    if touch and found.last_seen_at < now - TOUCH_EVERY:
+    if touch and found.last_seen_at <= now - lifetime.touch_every:
         with transaction(db.engine) as connection:
             sessions.touch(connection, found.session_id, now=now)
     return found

@@ -14,8 +14,10 @@ from alma_leads.accounts.models import Role, SessionStage, User
 from alma_leads.accounts.proofs import Proof
 from alma_leads.database import Sql, from_stamp, to_stamp
 
-# `last_seen_at` is written at most this often: a session costs no write per request.
+# `last_seen_at` is written at most this often: a session costs no write per request. It is also a sixtieth of the idle
+# time at most: whatever is not written is taken from the time that someone may pause.
 TOUCH_EVERY = timedelta(minutes=1)
+TOUCHES_AT_LEAST = 60
 # Time enough to find the phone, or to set up an app on it.
 HALF_OPEN_FOR = timedelta(minutes=15)
 
@@ -59,6 +61,11 @@ class Lifetime(NamedTuple):
 
     idle: timedelta
     longest: timedelta
+
+    @property
+    def touch_every(self) -> timedelta:
+        """How long after a session was noted as used it is noted again."""
+        return min(TOUCH_EVERY, self.idle / TOUCHES_AT_LEAST)
 
     def bounds(self, now: datetime) -> dict[str, str]:
         """Return the stamps before which a session is over."""

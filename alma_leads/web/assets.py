@@ -27,10 +27,5 @@ def serve(app: Flask) -> None:
     app.add_template_global(asset)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_SECONDS
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
-        app.wsgi_app, root=folder, prefix="static/", max_age=YEAR_SECONDS, add_headers_function=_add_headers
+        app.wsgi_app, root=folder, prefix="static/", max_age=YEAR_SECONDS
     )
-
-
-def _add_headers(headers: object, _path: str, _url: str) -> None:
-    headers["X-Content-Type-Options"] = "nosniff"  # type: ignore[index]
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"  # type: ignore[index]

@@ -25,7 +25,7 @@ from alma_leads.actor import PROSPECT, Actor
 from alma_leads.database import utc_now
 from alma_leads.extensions import csrf
 from alma_leads.web.back import back, is_inside
-from alma_leads.web.negotiation import wants_html
+from alma_leads.web.negotiation import vary_on_accept, wants_html
 from alma_leads.web.problems import problem
 from alma_leads.web.sessions import holder
 from alma_leads.web.throttle import WRONG_KEYS, spend_for_client
@@ -177,8 +177,11 @@ def _not_enrolled() -> Response:
 def _lead_to(address: str, status: int) -> Response:
     """Lead a browser to another page; a script, which would put it into a part of its own page, with `status`."""
     if "HX-Request" in request.headers:
-        return Response(status=status, headers={"HX-Redirect": address})
-    return cast(Response, redirect(address, 303))
+        response = Response(status=status, headers={"HX-Redirect": address})
+    else:
+        response = cast(Response, redirect(address, 303))
+    response.headers["Vary"] = "HX-Request"
+    return vary_on_accept(response)
 
 
 def _stale() -> Response:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
+from urllib.parse import unquote, urlsplit
 
 from flask import Response, make_response, redirect, request
 
@@ -26,11 +27,14 @@ def go_back(otherwise: str = HOME) -> Response:
 
 def is_inside(address: str) -> bool:
     """Say whether an address is a plain path of the desk: no host, nothing that a browser would read as one."""
+    path = unquote(re.split("[?#]", address, maxsplit=1)[0])
     return (
         address.startswith("/internal/")
-        and not address.startswith("/internal//")
         and address.isascii()
         and address.isprintable()
         and "\\" not in address
-        and ".." not in address
+        and "\\" not in path
+        and "//" not in path
+        and path.isprintable()
+        and not {".", ".."} & set(path.split("/"))
     )

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, redirect, request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # No inline script or style, nothing from elsewhere. `img-src` allows `data:` for nothing: pictures are files.
 CONTENT_SECURITY_POLICY = (
@@ -22,14 +28,37 @@ HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomai
 
 
 def set_headers(app: Flask) -> None:
-    """Make `app` send the headers; a view's own value wins."""
+    """Make every response of `app` carry the headers; a value that is there already wins.
+
+    To be called when everything that answers by itself (static files) has been put around `app.wsgi_app`.
+    """
     secure = app.config["SETTINGS"].PUBLIC_URL.startswith("https://")
-    fixed = list((HEADERS | HTTPS_HEADERS if secure else HEADERS).items())
+    app.wsgi_app = _WithHeaders(app.wsgi_app, HEADERS | HTTPS_HEADERS if secure else HEADERS)  # type: ignore[method-assign]
 
     @app.after_request
     def add(response: Response) -> Response:
-        present = {name.lower() for name, _ in response.headers}
-        response.headers.extend([pair for pair in fixed if pair[0].lower() not in present])
         if request.path.startswith("/internal") and "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "private, no-store"
+        # Werkzeug builds the address of a path that it tidies up from the Host that the client sent.
+        location = response.headers.get("Location", "")
+        if location.startswith(request.host_url):
+            path = f"/{location.removeprefix(request.host_url).lstrip('/')}"
+            response.headers["Location"] = path
+            response.data = redirect(path, response.status_code).get_data()
         return response
+
+
+class _WithHeaders:
+    def __init__(self, wrapped: WSGIApplication, headers: Mapping[str, str]) -> None:
+        self._wrapped = wrapped
+        self._headers = [(name, name.lower(), value) for name, value in headers.items()]
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+
+        def start(status: str, given: list[tuple[str, str]], *more: Any) -> Callable[[bytes], object]:
+            present = {name.lower() for name, _ in given}
+            missing = [(name, value) for name, lowered, value in self._headers if lowered not in present]
+            return start_response(status, given + missing, *more)
+
+        return self._wrapped(environ, start)

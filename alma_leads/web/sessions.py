@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import g, request, session
+from flask import Response, g, request, session
 
 from alma_leads.accounts.models import User
 from alma_leads.accounts.session_service import use_session
@@ -53,8 +53,13 @@ def begin_browser_session(opened: Opened) -> None:
     session[SESSION_TOKEN] = opened.token
 
 
-def end_browser_session() -> None:
-    """Forget the session in this browser's cookie. Its row is ended by a use case."""
+def forget_browser(response: Response) -> Response:
+    """Forget the session in this browser's cookie, and make the browser forget what it was shown and has kept.
+
+    The session's row is ended by a use case. Other cookies stay: the theme, and that this browser is known.
+    """
     session.clear()
     g.pop("csrf_token", None)
     g.holder = None
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response

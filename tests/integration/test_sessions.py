@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,8 @@ from alma_leads.accounts.upkeep_service import forget_expired
 from alma_leads.actor import OPERATOR
 from alma_leads.database import to_stamp, utc_now
 from alma_leads.extensions import db
+from config import Settings
+from tests.conftest import MakeSettings, TestClock
 from tests.desk import HTML, PASSWORD, Page, add_lead, add_person, csrf, post, run, sign_in, token, value
 from tests.pages import StrictClient
 from tests.routes import address, methods, rules
@@ -295,3 +298,24 @@ def test_signing_out_is_in_sight_on_every_page(app: Flask, signed_in: StrictClie
             assert 'action="/logout"' in answer.get_data(as_text=True), rule.rule
             seen += 1
     assert seen > 8
+
+
+@pytest.mark.parametrize("idle_minutes", [1, 2, 60])
+def test_someone_at_work_is_never_signed_out_however_short_the_idle_time(
+    make_app: Callable[[Settings], Flask],
+    make_settings: MakeSettings,
+    sqlite_url: str,
+    clock: TestClock,
+    idle_minutes: int,
+) -> None:
+    app = make_app(make_settings(DATABASE_URL=sqlite_url, SESSION_IDLE_MINUTES=idle_minutes))
+    add_person(app)
+    client = app.test_client()
+    assert isinstance(client, StrictClient)
+    sign_in(client)
+    pauses = [0.4 * idle_minutes, 58.5 * idle_minutes, 59 * idle_minutes, *[30.2 * idle_minutes] * 4, 59 * idle_minutes]
+    for pause in pauses:
+        clock.forward(seconds=pause)
+        assert is_in(client), f"signed out after a pause of {pause} s"
+    clock.forward(seconds=60 * idle_minutes + 1)
+    assert not is_in(client)

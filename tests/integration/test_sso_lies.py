@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import RSAKey
 
 from alma_leads.accounts import provider as provider_module
@@ -33,7 +34,13 @@ LIES: list[dict[str, Any]] = [
     {"aud": "another client"},
     {"aud": None},
     {"aud": [CLIENT_ID, "another client"]},
-    {"aud": [CLIENT_ID, "another client"], "azp": CLIENT_ID},
+    {"aud": [CLIENT_ID, "another client"], "azp": "another client"},
+    {"aud": [CLIENT_ID, "another client"], "azp": ""},
+    {"aud": [CLIENT_ID, "another client"], "azp": [CLIENT_ID]},
+    {"aud": ["another client", "a third"], "azp": CLIENT_ID},
+    {"aud": [], "azp": CLIENT_ID},
+    {"aud": "another client", "azp": CLIENT_ID},
+    {"aud": [CLIENT_ID], "azp": "another client"},
     {"azp": "another client"},
     {"exp": 1},
     {"exp": None},
@@ -53,6 +60,24 @@ LIES: list[dict[str, Any]] = [
 def test_a_token_that_lies_is_not_believed(app: Flask, client: FlaskClient, provider: Provider, lie: Any) -> None:
     assert_refused(app, client, sso(client, provider, **lie), "wrong_answer")
     assert value(app, "SELECT count(*) FROM users") == 0
+
+
+@pytest.mark.parametrize("audience", [[CLIENT_ID, "a project"], ["a project", CLIENT_ID]], ids=repr)
+def test_a_token_for_others_too_is_believed_when_it_was_issued_to_us(
+    client: FlaskClient, provider: Provider, audience: list[str]
+) -> None:
+    assert sso(client, provider, aud=audience, azp=CLIENT_ID).headers["Location"] == "/internal/leads"
+
+
+def test_a_short_rsa_key_is_not_believed(app: Flask, client: FlaskClient, provider: Provider) -> None:
+    with pytest.warns(SecurityWarning):
+        provider.key = RSAKey.generate_key(1024, {"kid": "short"})
+    provider.published.append(provider.key)
+    assert_refused(app, client, sso(client, provider), "wrong_answer")
+    provider.published[:] = [provider.key]
+    elsewhere = app.test_client()
+    app.extensions["identity_provider"]._keys._at = 0.0  # ten minutes later
+    assert_refused(app, elsewhere, sso(elsewhere, provider), "provider_failed", status=503)
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])

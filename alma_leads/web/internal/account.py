@@ -19,7 +19,6 @@ from alma_leads.accounts.second_factor_service import own_factors
 from alma_leads.accounts.session_service import end_session, end_sessions, list_sessions
 from alma_leads.accounts.sign_in_service import confirm_with_password
 from alma_leads.database import to_stamp
-from alma_leads.extensions import settings
 from alma_leads.leads.absence_service import remove_absence
 from alma_leads.leads.digest_service import set_digest, wants_digest
 from alma_leads.tasks import wake
@@ -27,7 +26,8 @@ from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.internal.absence_form import absence_view, save_absence
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.dates import zone_names
-from alma_leads.web.sessions import begin_browser_session, end_browser_session, reader, session_token, visitor
+from alma_leads.web.sessions import begin_browser_session, forget_browser, reader, session_token, visitor
+from alma_leads.web.theme import THEMES, keep_theme
 
 # What the page says after something was done on it, by the word in its address.
 NOTICES = {
@@ -48,8 +48,6 @@ NOTICES = {
     "recovery-code": "You came in with a recovery code, which is used up. "
     "If your phone is lost, set up the app on another one now.",
 }
-THEMES = ("", "light", "dark")
-YEAR_SECONDS = 31_536_000
 
 
 @internal.get("/settings")
@@ -98,8 +96,7 @@ def end_other_browsers() -> Response:
     everywhere = request.form.get("which") == "all"
     end_sessions(reader().id, keep="" if everywhere else session_token(), actor=actor())
     if everywhere:
-        end_browser_session()
-        return make_response(redirect("/login", 303))
+        return forget_browser(make_response(redirect("/login", 303)))
     return back_to_account("sessions")
 
 
@@ -123,9 +120,7 @@ def save_preferences() -> Response:
     if may(Permission.UPDATE_LEADS):
         set_digest(reader().id, wanted="daily_digest" in request.form)
     response = back_to_account("preferences")
-    # Pages before sign-in follow the cookie, so that nothing flashes.
-    secure = settings().PUBLIC_URL.startswith("https://")
-    response.set_cookie("theme", theme, max_age=YEAR_SECONDS, secure=secure, httponly=True, samesite="Lax")
+    keep_theme(response, theme)
     return response
 
 

@@ -199,7 +199,7 @@ def _find_attorney(text: str) -> int | None:
 
 def _address_with(cursor: str) -> str:
     pairs = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
-    return f"{request.base_url}?{urlencode([*pairs, ('cursor', cursor)])}"
+    return f"{settings().PUBLIC_URL}{request.path}?{urlencode([*pairs, ('cursor', cursor)])}"
 
 
 def _get(lead_id: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from alma_leads.web.auth import may
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.dates import LATE_DAYS, Clock, zone_named
 from alma_leads.web.internal.lead_rows import initials
+from alma_leads.web.internal.toasts import Toast, kept_toasts
 from alma_leads.web.sessions import holder, reader
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -115,6 +116,11 @@ class Desk:
     def mail_off(self) -> bool:
         """Whether nothing is sent because no mail server is set."""
         return not settings().SMTP_HOST
+
+    @property
+    def toasts(self) -> list[Toast]:
+        """What the page before wants said on this one."""
+        return kept_toasts()
 
     def may(self, permission: str) -> bool:
         """Say whether the reader has the permission with this value, like "outbox:manage"."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from alma_leads.accounts.permissions import Permission
 from alma_leads.database import reading
-from alma_leads.extensions import db
+from alma_leads.extensions import db, settings
 from alma_leads.outbox import queries as outbox
 from alma_leads.outbox import queue
 from alma_leads.outbox.queries import Delivery, MessageRow
@@ -159,7 +159,7 @@ def _array() -> Response:
     response = _json([_shown(row) for row in rows])
     if len(found) > asked.limit:
         query = urlencode({"state": asked.state, "limit": asked.limit, "before": rows[-1].id})
-        response.headers["Link"] = f'<{request.base_url}?{query}>; rel="next"'
+        response.headers["Link"] = f'<{settings().PUBLIC_URL}{request.path}?{query}>; rel="next"'
     return response
 
 

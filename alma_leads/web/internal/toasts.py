@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 from typing import NamedTuple
 
-from flask import flash
+import orjson
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from flask import flash, get_flashed_messages
+
+from alma_leads.extensions import settings
+
+_CATEGORY = "toast"
+_KEY_IS_FOR = b"alma-leads toasts"
+# The page after a 303 comes at once. A cookie that somebody kept shows nothing later.
+_LIFETIME_S = 600
 
 
 class Toast(NamedTuple):
@@ -17,5 +29,24 @@ class Toast(NamedTuple):
 
 
 def keep_toast(toast: Toast) -> None:
-    """Show the toast on the next page: `layout/desk.html` reads category "toast"."""
-    flash(list(toast), "toast")  # type: ignore[arg-type]  # a session holds JSON; a plain string could carry no link
+    """Show the toast on the next page.
+
+    It names prospects, and the browser's cookie is signed but not secret: so it is encrypted there.
+    """
+    flash(_fernet().encrypt(orjson.dumps(list(toast))).decode(), _CATEGORY)
+
+
+def kept_toasts() -> list[Toast]:
+    """Return the toasts that the page before has kept, oldest first."""
+    found = []
+    for sealed in get_flashed_messages(category_filter=(_CATEGORY,)):
+        try:
+            found.append(Toast(*orjson.loads(_fernet().decrypt(str(sealed), ttl=_LIFETIME_S))))
+        except (InvalidToken, TypeError):  # too old, or kept by another version or with another SECRET_KEY
+            continue
+    return found
+
+
+def _fernet() -> Fernet:
+    key = HKDF(hashes.SHA256(), 32, salt=None, info=_KEY_IS_FOR)
+    return Fernet(base64.urlsafe_b64encode(key.derive(settings().SECRET_KEY.get_secret_value().encode())))

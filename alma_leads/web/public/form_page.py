@@ -24,10 +24,10 @@ from alma_leads.web.problems import size_text, too_large_sentence
 from alma_leads.web.public.blueprint import public
 from alma_leads.web.public.forms import LeadForm
 from alma_leads.web.public.intake import keep_upload, seconds_to_wait, send, spend_one, uploaded_file
+from alma_leads.web.theme import THEMES, device_theme
 
 log = structlog.get_logger(__name__)
 KEPT_FOR_SECONDS = 12 * 3600
-THEMES = ("", "light", "dark")
 TOKEN_PLACE = "token-goes-here"  # noqa: S105 -- where it goes, not what it is
 NEITHER = "Choose a file, or give a link to your resume"
 AGAIN = "Choose the file again when you send"
@@ -59,8 +59,7 @@ class FormView:
 @access(PUBLIC)
 def form() -> Response:
     """Show the form."""
-    theme = request.cookies.get("theme", "")
-    before, after = _empty_form(current_app.jinja_env, theme if theme in THEMES else "")
+    before, after = _empty_form(current_app.jinja_env, device_theme())
     return _uncached(make_response(before + generate_csrf() + after))
 
 

@@ -11,7 +11,7 @@ from alma_leads.accounts.session_service import sign_out
 from alma_leads.accounts.sign_in_service import sign_in_with_password
 from alma_leads.email_address import MAX_LENGTH
 from alma_leads.web.auth import PUBLIC, access, actor, needs
-from alma_leads.web.sessions import end_browser_session, holder, session_token, visitor
+from alma_leads.web.sessions import forget_browser, holder, session_token, visitor
 from alma_leads.web.sign_in.blueprint import sign_in
 from alma_leads.web.sign_in.steps import address_after, go_on, page, see_other, wanted
 from alma_leads.web.work_account import is_offered
@@ -45,8 +45,7 @@ def log_in() -> Response:
 def log_out() -> Response:
     """Sign this browser out."""
     sign_out(session_token(), actor=actor())
-    end_browser_session()
-    return see_other("/login")
+    return forget_browser(see_other("/login"))
 
 
 def _page(*, email: str, wrong: bool) -> Response:
