@@ -59,6 +59,7 @@ clean: ## remove what was made, but never .env or instance/
 
 # What the targets above need. The files in .venv are stamps: each step is done once, and again when its input changed.
 
+VENV_PACKAGE = $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
 LOCK := --system-certs --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 STATIC := $(shell find static -type f ! -name '*.gz')
 
@@ -66,9 +67,15 @@ install: .venv/.installed .venv/.compressed
 
 install-dev: .venv/.installed-dev
 
+# Packages of the system: root on Debian gets them; anyone else is told in one line which are missing.
+apt = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Installing $(1) (once) …" && apt-get update -qq \
+&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null 2>&1; }
+missing = { echo "Missing: $(1). Install it (on Debian, as root: apt-get install $(1)) and run make again." >&2; exit 1; }
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call apt,$(VENV_PACKAGE)) || $(call missing,$(VENV_PACKAGE))
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 # uv installs in seconds what takes pip a minute; where it cannot be had, pip does.
 $(BIN)/uv: requirements-uv.txt | $(BIN)/python
@@ -98,9 +105,9 @@ $(MAKE) --no-print-directory --silent $(BIN)/uv; \
 || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 endef
 
+# Playwright's own Node.js needs libatomic1. Where Debian's Chromium cannot be had, Playwright downloads one.
+STARTS := $(BIN)/python -m tests.browser
 chromium: install-dev
-	@command -v chromium chromium-browser google-chrome >/dev/null \
-	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	     && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
-	|| $(BIN)/playwright install chromium \
-	|| { echo "The tests need Chromium; install it so that 'chromium' is found, and run make test again." >&2; exit 1; }
+	@$(BIN)/playwright --version >/dev/null 2>&1 || $(call apt,libatomic1) || $(call missing,libatomic1 chromium)
+	@$(STARTS) 2>/dev/null || { $(call apt,chromium) && $(STARTS); } \
+	|| { $(BIN)/playwright install $$([ "$$(id -u)" != 0 ] || echo --with-deps) chromium >/dev/null 2>&1; $(STARTS); }

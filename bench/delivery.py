@@ -166,6 +166,6 @@ def _first_answer(port: int) -> None:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
                 answer.read()
             return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             time.sleep(0.01)
     raise TimeoutError("make run did not answer.")

@@ -18,7 +18,8 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import CHROMIUM_FLAGS, EMAIL, KEY, WORD, run_product
+from tests.browser import FLAGS, executable
+from tests.e2e.conftest import EMAIL, KEY, WORD, run_product
 from tests.gallery.firm import PROSPECTS
 
 VERSION = "12"
@@ -71,9 +72,8 @@ def _measure(url: str, device: str, headers: dict[str, str], folder: Path) -> di
     command = ["npx", "--yes", f"lighthouse@{VERSION}", url, "--quiet", "--output=json"]
     command += ["--preset=desktop"] if device == "desktop" else []
     command += [f"--output-path={report}", f"--only-categories={','.join(CATEGORIES)}"]
-    command += [f"--extra-headers={json.dumps(headers)}", f"--chrome-flags=--headless {' '.join(CHROMIUM_FLAGS)}"]
-    chrome = shutil.which("chromium") or shutil.which("google-chrome") or ""
-    subprocess.run(command, check=True, env={**os.environ, "CHROME_PATH": chrome})  # noqa: S603
+    command += [f"--extra-headers={json.dumps(headers)}", f"--chrome-flags=--headless {' '.join(FLAGS)}"]
+    subprocess.run(command, check=True, env={**os.environ, "CHROME_PATH": executable() or ""})  # noqa: S603
     found: dict[str, Any] = json.loads(report.read_text())
     return found
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
-from tests.e2e.conftest import CHROMIUM_FLAGS
+from tests.browser import FLAGS, executable
 from tests.gallery.places import PLACES, Place
 from tests.gallery.tour import tour
 
@@ -52,7 +52,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="pictures-"))
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS)
+            browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
             with tour(browser, folder, PORTS, days=MONTHS) as places:
                 for group in PLACES.values():
                     for place in group:

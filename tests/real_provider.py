@@ -40,7 +40,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             assert process.poll() is None, "the provider ended"
             time.sleep(0.05)
     raise AssertionError("the provider did not start")

@@ -250,7 +250,7 @@ class SmtpServer:
     def settings(self) -> dict[str, Any]:
         """Return the settings that make the application use this server."""
         return {
-            "SMTP_HOST": "localhost",
+            "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": self.port,
             "SMTP_USER": USER,
             "SMTP_PASSWORD": PASSWORD,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,21 +18,13 @@ from typing import Any
 
 import pytest
 
+from tests import browser
 from tests.smtp import SmtpServer
 
 ROOT = Path(__file__).resolve().parents[2]
 EMAIL = "rosa.delgado@firm.example"
 WORD = "forty green umbrellas"
 KEY = "a-key-of-the-story-only"
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @dataclass(frozen=True)
@@ -46,10 +37,8 @@ class Product:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
-    """Return how to start the system's Chromium."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert found, "Chromium is missing: make chromium"
-    return {"executable_path": found, "args": CHROMIUM_FLAGS, "headless": True}
+    """Return how to start Chromium."""
+    return {"executable_path": browser.executable(), "args": browser.FLAGS, "headless": True}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +91,7 @@ def _wait_for(url: str, log: Path, process: subprocess.Popen[bytes]) -> None:
         try:
             with urllib.request.urlopen(f"{url}/readyz", timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             assert process.poll() is None, log.read_text()
             time.sleep(0.05)
     raise AssertionError(f"The product did not start:\n{log.read_text()}")

@@ -50,7 +50,7 @@ def test_status_counts_and_names_the_server(app: Flask, engine: Engine, settings
     lines = dict(line.split(maxsplit=1) for line in done.output.replace("dead letters", "dead").splitlines())
     assert lines["queued"] == "1"
     assert lines["dead"] == "2"
-    assert f"localhost:{settings.SMTP_PORT}" in done.output
+    assert f"127.0.0.1:{settings.SMTP_PORT}" in done.output
     assert "oldest waits" in done.output
 
 

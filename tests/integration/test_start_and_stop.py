@@ -75,7 +75,7 @@ class Server:
     def answers(self) -> bool:
         try:
             return self.get("/readyz", timeout=2) == 200
-        except (OSError, urllib.error.URLError):
+        except OSError:
             return False
 
     def stop(self, number: int = signal.SIGTERM, *, group: bool = False) -> float:
