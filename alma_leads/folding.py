@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+from alma_leads.text import without_marks
 
 
 def fold(text: str) -> str:
@@ -12,11 +12,7 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    return _strip(_strip(text).casefold())
-
-
-def _strip(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return without_marks(without_marks(text).casefold())
 
 
 def search_text(*, first_name: str, last_name: str, email: str) -> str:

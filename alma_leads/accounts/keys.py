@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import string
-import unicodedata
 import zlib
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,6 +16,7 @@ from alma_leads.accounts.errors import KeyNotFound, KeyRefused
 from alma_leads.accounts.networks import BadNetwork, parse_network
 from alma_leads.accounts.permissions import Scope
 from alma_leads.database import Sql, to_stamp
+from alma_leads.text import EXPANSION, MAX_MARKS, TextTooLong, TooManyMarks, UnfitText, normalise
 
 STATIC_NAME = "INTERNAL_API_KEY"
 START = "alma_"
@@ -120,6 +120,10 @@ def _check(secret: str) -> str:
     return digits
 
 
+def _normalise_name(name: str) -> str:
+    return normalise(name.strip(), "NFC", at_most=EXPANSION * MAX_NAME_LENGTH).strip()
+
+
 def _key_hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
@@ -140,8 +144,15 @@ def wish(
         KeyRefused: something about it cannot be; every such thing is said.
     """
     errors: dict[str, str] = {}
-    name = unicodedata.normalize("NFC", name).strip()
-    if not (1 <= len(name) <= MAX_NAME_LENGTH and name.isprintable()):
+    try:
+        name = _normalise_name(name)
+    except TextTooLong:
+        name = ""
+    except TooManyMarks:
+        errors["name"] = f"Give the key a name with at most {MAX_MARKS} accents on a letter"
+    if errors:
+        pass
+    elif not (1 <= len(name) <= MAX_NAME_LENGTH and name.isprintable()):
         errors["name"] = f"Give the key a name of 1 to {MAX_NAME_LENGTH} characters"
     elif name == STATIC_NAME:
         errors["name"] = "Choose another name: the key of the environment is called so"
@@ -228,7 +239,10 @@ def id_of(connection: Connection, name: str) -> int:
     Raises:
         KeyNotFound: there is none.
     """
-    row = _ID_OF.row(connection, name=unicodedata.normalize("NFC", name).strip())
+    try:
+        row = _ID_OF.row(connection, name=_normalise_name(name))
+    except UnfitText as unfit:
+        raise KeyNotFound from unfit
     if row is None:
         raise KeyNotFound
     key_id: int = row[0]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from alma_leads.accounts.errors import TooManyAttempts
 from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
 from alma_leads.database import Sql, from_stamp, to_stamp
-from alma_leads.email_address import BadEmailAddress, normalise_email
+from alma_leads.email_address import MAX_LENGTH, BadEmailAddress, normalise_email
 
 WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 5
@@ -45,7 +45,7 @@ def account_key(email: str) -> str:
     try:
         account = normalise_email(email)
     except BadEmailAddress:
-        account = email.strip().casefold()
+        account = email.strip()[:MAX_LENGTH].casefold()
     return hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from alma_leads.email_address import BadEmailAddress, normalise_email
+from alma_leads.email_address import BadEmailAddress, normalise_email, tidy_email
 from alma_leads.leads.state import LeadStatus
+from alma_leads.text import BLANK, EXPANSION, MAX_MARKS, TextTooLong, TooManyMarks, normalise
 
 MAX_NAME_LENGTH = 100
 MAX_URL_LENGTH = 2048
@@ -18,8 +19,6 @@ MAX_URL_LENGTH = 2048
 # Embeddings, overrides and isolates can make a line read differently from what it says (Unicode TR 36).
 # Joiners and the plain direction marks are part of how names are written, and stay.
 _FORBIDDEN = frozenset(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029]))
-# Letters and symbols by their category that show nothing: Hangul fillers and the blank Braille pattern.
-_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _HTTP_URL = TypeAdapter(HttpUrl)
 
 
@@ -32,14 +31,19 @@ def _has_forbidden(text: str) -> bool:
 
 
 def _is_visible(text: str) -> bool:
-    return any(unicodedata.category(c)[0] in "LNPS" and c not in _BLANK for c in text)
+    return any(unicodedata.category(c)[0] in "LNPS" and c not in BLANK for c in text)
 
 
 def _name(what: str) -> BeforeValidator:
     def check(value: Any) -> str:
         if not isinstance(value, str):
             _refuse(f"Enter your {what} as text")
-        name = unicodedata.normalize("NFC", value.strip())
+        try:
+            name = normalise(value.strip(), "NFC", at_most=EXPANSION * MAX_NAME_LENGTH)
+        except TextTooLong:
+            _refuse(f"Enter a {what} of at most {MAX_NAME_LENGTH} characters")
+        except TooManyMarks:
+            _refuse(f"Enter a {what} with at most {MAX_MARKS} accents on a letter")
         if name.isascii() and name.isprintable() and 0 < len(name) <= MAX_NAME_LENGTH and not name.isspace():
             return name
         if _has_forbidden(name):
@@ -56,10 +60,10 @@ def _name(what: str) -> BeforeValidator:
 def _email(value: Any) -> str:
     if not isinstance(value, str):
         _refuse("Enter your email address as text")
-    typed = value.strip()
-    if not typed:
-        _refuse("Enter your email address")
     try:
+        typed = tidy_email(value)
+        if not typed:
+            _refuse("Enter your email address")
         normalise_email(typed)
     except BadEmailAddress:
         _refuse("Enter an email address like name@example.com")

@@ -11,6 +11,7 @@ class Reason(StrEnum):
     EMPTY = "The file is empty. Choose another one, or give a link"
     WRONG_KIND = "The file is neither PDF nor Word (.docx). Save it as one of the two, or give a link"
     WRONG_NAME = "The name of the file does not match what is in it. Save it again as PDF or DOCX"
+    LONG_NAME = "The name of the file is too long, or has too many accents on a letter. Save it under a shorter name"
     DAMAGED = "The file is damaged. Save it again as PDF or DOCX, or give a link"
     LOCKED = "The file is locked with a password. Save it without one, or give a link"
     SCRIPTS = "The file has scripts in it. Print it to PDF and choose that one, or give a link"

@@ -11,10 +11,12 @@ from typing import IO
 
 from alma_leads.resumes.errors import FileTooLarge, Reason, RefusedFile
 from alma_leads.resumes.quarantine import Kind, check_apart
+from alma_leads.text import EXPANSION, UnfitText, normalise
 
 CHUNK_BYTES = 65_536
 MAX_NAME_BYTES = 255  # what file systems take, so that whoever downloads it can keep the name
 MAX_EXTENSION_LENGTH = 10
+MAX_TYPED_NAME = EXPANSION * MAX_NAME_BYTES
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -57,8 +59,15 @@ def inspect(stream: IO[bytes], *, file_name: str, max_bytes: int) -> Inspected:
 
 
 def clean_name(file_name: str) -> str:
-    """Return the last part of a file name, in NFC, without control and direction characters, its extension kept."""
-    last = unicodedata.normalize("NFC", file_name).replace("\\", "/").rsplit("/", 1)[-1]
+    """Return the last part of a file name, in NFC, without control and direction characters, its extension kept.
+
+    Raises:
+        RefusedFile: no file system has such a name.
+    """
+    try:
+        last = normalise(file_name.replace("\\", "/").rsplit("/", 1)[-1], "NFC", at_most=MAX_TYPED_NAME)
+    except UnfitText as unfit:
+        raise RefusedFile(Reason.LONG_NAME) from unfit
     path = PurePosixPath("".join(filter(_is_fit_for_a_name, last)).strip(" .") or "resume")
     extension = path.suffix if len(path.suffix) <= MAX_EXTENSION_LENGTH else ""
     stem = path.name.removesuffix(extension).encode()[: MAX_NAME_BYTES - len(extension.encode())]

@@ -84,3 +84,23 @@ def test_pages_have_nothing_that_our_own_policy_forbids(path: Path) -> None:
         "src=" in piece.split(">")[0] or "application/json" in piece.split(">")[0]
         for piece in text.split("<script")[1:]
     )
+
+
+# What costs more than in proportion to the length of a text: the one module that calls each bounds the length first.
+COSTLY = {
+    "normalize": "text.py",
+    "validate_email": "email_address.py",
+    "zxcvbn": "accounts/passwords.py",
+    "anyascii": "leads/likeness.py",
+    "metaphone": "leads/likeness.py",
+    "jaro_winkler_similarity": "leads/likeness.py",
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_costly_work_on_text_has_one_caller(path: Path) -> None:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    named = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    named |= {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    here = str(path.relative_to(PACKAGE))
+    assert {name for name in named & COSTLY.keys() if COSTLY[name] != here} == set()

@@ -53,6 +53,8 @@ def test_what_is_asked_for_is_made_whole() -> None:
         (" ", {}, "name"),
         ("x" * 101, {}, "name"),
         ("two\nlines", {}, "name"),
+        ("a" + "\u0315\u0300\u05ae" * 80_000, {}, "name"),
+        ("a" + "\u0301" * 31, {}, "name"),
         ("INTERNAL_API_KEY", {}, "name"),
         ("x", {"scopes": []}, "scopes"),
         ("x", {"scopes": ["leads:create", "people:manage"]}, "scopes"),

@@ -65,6 +65,8 @@ def test_names_of_any_script_are_accepted(field: str, name: str) -> None:
         ("a\u202eb", "Enter your {} without line breaks or hidden control characters"),
         ("a\u2066b", "Enter your {} without line breaks or hidden control characters"),
         ("x" * 101, "Enter a {} of at most 100 characters"),
+        ("a" + "\u0315\u0300\u05ae" * 80_000, "Enter a {} of at most 100 characters"),
+        ("a" + "\u0301" * 31, "Enter a {} with at most 30 accents on a letter"),
         (7, "Enter your {} as text"),
         (None, "Enter your {} as text"),
         (["x"], "Enter your {} as text"),
@@ -115,9 +117,31 @@ def test_addresses_are_kept_as_typed_and_known_by_one_form(email: str, known_as:
 
 
 @pytest.mark.parametrize(
+    ("email", "kept"),
+    [
+        ("a＠example.com", "a@example.com"),
+        ("a＠ｅｘａｍｐｌｅ。com", "a@ｅｘａｍｐｌｅ。com"),
+        ("\u200ba@example.com\ufeff", "a@example.com"),
+        ("\u00a0\u2060 a@example.com\u3000\u200e\n", "a@example.com"),
+        ("a@example.com\ufe0f\u00ad", "a@example.com"),
+        ("\u202aa@example.com\u202c", "a@example.com"),
+        ("\u200b" * 300 + "a@example.com", "a@example.com"),
+    ],
+)
+def test_addresses_lose_what_keyboards_and_clipboards_add(email: str, kept: str) -> None:
+    lead = LeadIn.model_validate({**GOOD, "email": email})
+    assert lead.email == kept
+    assert lead.normalised_email == "a@example.com"
+
+
+@pytest.mark.parametrize(
     "email",
     [
         "a",
+        "a\u200bb@x.co",
+        "a＠b@x.co",
+        "a@x.co" + "\u200b" * 2000,
+        "a" + "\u0315\u0300\u05ae" * 80_000 + "@x.co",
         "a@b",
         "a@localhost",
         "a@@b.co",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 from flask import Response, request, stream_with_context
 
 from alma_leads.streaming import CONTENT_TYPES, Format
+from alma_leads.text import without_marks
 
 
 def download(export: Callable[[], Iterator[bytes]], *, kind: Format, name: str) -> Response:
@@ -28,6 +28,6 @@ def keep_as(response: Response, file_name: str) -> None:
 
     A header is ASCII, so the name goes along twice: as far as ASCII has it, and whole, encoded (RFC 8187).
     """
-    plain = unicodedata.normalize("NFKD", file_name).encode("ascii", "ignore").decode()
+    plain = without_marks(file_name).encode("ascii", "ignore").decode()
     whole = {} if plain == file_name else {"filename*": f"UTF-8''{quote(file_name, safe='')}"}
     response.headers.set("Content-Disposition", "attachment", filename=plain, **whole)
