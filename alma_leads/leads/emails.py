@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
+from alma_leads.leads.links import web_link
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.outbox.composition import compose
 from alma_leads.outbox.message import Message
@@ -64,7 +63,7 @@ def notification(
         lead_id=str(lead_id),
         name=f"{lead.first_name} {lead.last_name}",
         email=lead.email,
-        resume_label=file_name or urlsplit(lead.resume_url or "").hostname or "",
+        resume_label=file_name or web_link(lead.resume_url or "").host or "a link",
         lead_url=f"{public_url}/internal/leads/{lead_id}",
         earlier=tuple(earlier),
         returning=bool(earlier),

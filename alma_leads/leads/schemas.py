@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 from typing import Annotated, Any, NoReturn
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from alma_leads.email_address import BadEmailAddress, normalise_email, tidy_email
+from alma_leads.leads.links import MAX_LENGTH as MAX_URL_LENGTH
+from alma_leads.leads.links import BadLink, read_link
 from alma_leads.leads.state import LeadStatus
 from alma_leads.text import BLANK, EXPANSION, MAX_MARKS, TextTooLong, TooManyMarks, normalise
 
 MAX_NAME_LENGTH = 100
-MAX_URL_LENGTH = 2048
 
 # Embeddings, overrides and isolates can make a line read differently from what it says (Unicode TR 36).
 # Joiners and the plain direction marks are part of how names are written, and stay.
 _FORBIDDEN = frozenset(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029]))
-_HTTP_URL = TypeAdapter(HttpUrl)
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -78,20 +77,12 @@ def _resume_url(value: Any) -> str | None:
     link = value.strip()
     if not link:
         return None
-    if len(link) > MAX_URL_LENGTH:
-        _refuse(f"Enter a link of at most {MAX_URL_LENGTH:,} characters")
-    if _has_forbidden(link) or any(c.isspace() or c == "\\" for c in link):
+    if _has_forbidden(link[:MAX_URL_LENGTH]):
         _refuse("Enter a link without spaces or hidden characters")
     try:
-        _HTTP_URL.validate_python(link)
-        parts = urlsplit(link)
-        if not parts.hostname:  # pydantic forgives "https:example.com"; a browser must not have to
-            raise ValueError("no host")
-    except ValueError:
-        _refuse("Enter a link that starts with https:// or http://, like https://example.com/resume.pdf")
-    if "@" in parts.netloc:
-        _refuse("Enter a link without a user name or password in it")
-    return link
+        return read_link(link)
+    except BadLink as bad:
+        _refuse(str(bad))
 
 
 class LeadIn(BaseModel):
@@ -112,7 +103,10 @@ class LeadIn(BaseModel):
         None,
         max_length=MAX_URL_LENGTH,
         examples=["https://drive.google.com/x"],
-        description="An http or https link. Needed unless a file `resume` is sent.",
+        description=(
+            "An http or https link to a public host, without credentials. A link without a scheme that begins like a "
+            "host name (`drive.google.com/x`) gets `https://`. Needed unless a file `resume` is sent."
+        ),
     )
 
     @property

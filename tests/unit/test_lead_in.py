@@ -164,7 +164,7 @@ def test_other_addresses_are_refused(email: str) -> None:
     [
         "https://drive.google.com/x",
         "HTTP://EXAMPLE.COM",
-        "http://[::1]:8080/cv",
+        "http://[2606:4700::1111]:8080/cv",
         "https://例え.jp/履歴書.pdf?x=1#y",
         "https://x.co/" + "y" * (2048 - 13),
     ],
@@ -178,7 +178,6 @@ def test_links_are_kept_as_given(link: str) -> None:
     [
         "ftp://x.co/cv",
         "javascript:alert(1)",
-        "drive.google.com/x",
         "https://",
         "https:example.com",
         "https:///x.co",

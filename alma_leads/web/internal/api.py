@@ -17,6 +17,7 @@ from alma_leads.leads import assignment_service, queries, service
 from alma_leads.leads.errors import LeadChanged, LeadNotFound
 from alma_leads.leads.export_service import export_leads
 from alma_leads.leads.filters import DESK_SORTS, SORTS, LeadFilter, parse_filter
+from alma_leads.leads.links import web_link
 from alma_leads.leads.notes import without_deleted
 from alma_leads.leads.queries import EventRow
 from alma_leads.leads.schemas import AssignmentIn, LeadPatch
@@ -29,7 +30,6 @@ from alma_leads.web.internal import desk
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.downloads import download, keep_as
 from alma_leads.web.internal.export_progress import split_progress
-from alma_leads.web.internal.resume_view import web_link
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 from alma_leads.web.problems import problem
 

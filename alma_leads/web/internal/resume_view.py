@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pydantic import HttpUrl, ValidationError
 from sqlalchemy import Connection
 
 from alma_leads.leads.events import EventKind
+from alma_leads.leads.links import web_link
 from alma_leads.leads.queries import EventRow, LeadRow
 from alma_leads.leads.resume_texts import Passage, passages, text_of
 from alma_leads.resumes.models import Preview
@@ -94,12 +94,3 @@ def _beginning(text: str) -> str:
     if len(text) <= EXCERPT_LENGTH:
         return text
     return text[:EXCERPT_LENGTH].rsplit(maxsplit=1)[0] + " …"
-
-
-def web_link(url: str) -> tuple[str, str]:
-    """Return `url` and its host when a browser may follow it, else twice nothing. Read by the rules of browsers."""
-    try:
-        host = HttpUrl(url).host
-    except ValidationError:
-        return "", ""
-    return (url, host) if host else ("", "")
