@@ -101,6 +101,37 @@ def test_the_list_by_keyboard(desk: LeadsPage) -> None:
     assert complaints == []
 
 
+def test_searching_by_enter_breaks_nothing_off(desk: LeadsPage) -> None:
+    page, keyboard = desk.page, desk.page.keyboard
+    complaints = watch(page)
+    network = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
+    network.send("Network.emulateNetworkConditions", slow)
+    field = page.get_by_label("Search names and email addresses")
+    for typed, pause_ms in (("No1", 0), ("No0", 300), ("No21", 600)):  # before it is looked for, while, and after that
+        field.fill("")
+        field.press_sequentially(typed)
+        page.wait_for_timeout(pause_ms)
+        keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(rf"[?&]q={typed}(&|$)"))
+        expect(page.locator(".leads .name").first).to_contain_text(typed)
+        expect(page.locator(".htmx-request")).to_have_count(0)
+    assert desk.names() == ["Lead No21"]
+    assert complaints == []
+
+
+def test_signing_out_clears_storage_and_leads_to_the_sign_in_page(desk: LeadsPage) -> None:
+    page = desk.page
+    complaints = watch(page)
+    page.evaluate("localStorage.setItem('left', 'behind'); sessionStorage.setItem('left', 'behind')")
+    with page.expect_response(lambda answer: answer.url.endswith("/logout")) as signed_out:
+        page.get_by_role("button", name="Sign out").click()
+    assert signed_out.value.all_headers()["clear-site-data"] == '"cache", "storage"'
+    SignInPage(page)
+    assert page.evaluate("localStorage.length") == 0
+    assert complaints == []
+
+
 def test_a_selection_lasts_through_pages_and_back_and_can_be_all_that_match(desk: LeadsPage) -> None:
     page, keyboard = desk.page, desk.page.keyboard
     complaints = watch(page)
