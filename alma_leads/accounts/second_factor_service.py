@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection
 
 from alma_leads import audit
-from alma_leads.accounts import authenticators, factors, people, recovery, second_factor, sessions, throttle
+from alma_leads.accounts import authenticators, factors, people, recovery, second_factor, sessions
 from alma_leads.accounts.authenticators import Unconfirmed
 from alma_leads.accounts.emails import Notice, tell
 from alma_leads.accounts.errors import NoSecondFactor, SignInOver
@@ -23,7 +23,15 @@ from alma_leads.accounts.people import Person
 from alma_leads.accounts.proofs import Proof
 from alma_leads.accounts.second_factor import Added
 from alma_leads.accounts.sessions import Holder, Visitor
-from alma_leads.accounts.sign_in_service import Opened, begin_attempt, complete_sign_in, confirm, hold, note_failure
+from alma_leads.accounts.sign_in_service import (
+    Opened,
+    begin_attempt,
+    complete_sign_in,
+    confirm,
+    forget_failures,
+    hold,
+    note_failure,
+)
 from alma_leads.actor import Actor
 from alma_leads.audit import Action
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
@@ -151,7 +159,7 @@ def show_second_proof(holder: Holder, typed: str, *, proof: Proof, token: str, v
         TooManyAttempts: this account or this address has to wait.
         SignInOver: the session has ended meanwhile.
     """
-    begin_attempt(holder.person.email, address=visitor.address)
+    begin_attempt(holder.person.email, address=visitor.address, device=visitor.device)
     with transaction(db.engine) as connection:
         if _USE[proof](connection, holder.person.id, typed):
             opened = complete_sign_in(connection, token, proof, visitor=visitor)
@@ -172,14 +180,14 @@ def confirm_again(person: User, password: str, code: str, *, token: str, visitor
         TooManyAttempts: this account or this address has to wait.
     """
     need_passwords()
-    attempt = begin_attempt(person.email, address=visitor.address)
+    attempt = begin_attempt(person.email, address=visitor.address, device=visitor.device)
     if not verify_password(password, person.password):
         note_failure(person.email, address=visitor.address, proof=Proof.PASSWORD)
         return None
     with transaction(db.engine) as connection:
         has_second = factors.of_person(connection, person.id).has_second
         if not has_second or authenticators.use_code(connection, person.id, code):
-            throttle.succeed(connection, attempt, account=throttle.account_key(person.email))
+            forget_failures(connection, attempt, person.email, visitor=visitor)
             return confirm(connection, token)
     note_failure(person.email, address=visitor.address, proof=Proof.CODE)
     return None

@@ -50,10 +50,11 @@ _FORGET = Sql("""
 
 
 class Visitor(NamedTuple):
-    """The browser at the other end: its network address, and what it calls itself."""
+    """The browser at the other end: its network address, what it calls itself, and its device cookie, if it has one."""
 
     address: str
     user_agent: str
+    device: str = ""
 
 
 class Lifetime(NamedTuple):

@@ -59,20 +59,21 @@ class Opened(NamedTuple):
     stage: SessionStage
 
 
-def begin_attempt(email: str, *, address: str) -> int:
+def begin_attempt(email: str, *, address: str, device: str = "") -> int:
     """Count an attempt before what was typed is looked at, and return its number.
+
+    Args:
+        email: as typed.
+        address: of the client.
+        device: the browser's device cookie, or "".
 
     Raises:
         TooManyAttempts: this account or this address has to wait.
     """
     with transaction(db.engine) as connection:
-        return throttle.begin(connection, account=throttle.account_key(email), address=address, now=utc_now())
-
-
-def forget_attempt(attempt: int, email: str) -> None:
-    """Forget an attempt that was right, and the wrong ones before it."""
-    with transaction(db.engine) as connection:
-        throttle.succeed(connection, attempt, account=throttle.account_key(email))
+        now = utc_now()
+        account, apart = throttle.counted(email, device=device, now=now)
+        return throttle.begin(connection, account=account, address=address, now=now, apart=apart)
 
 
 def note_failure(email: str, *, address: str, proof: Proof) -> None:
@@ -100,7 +101,7 @@ def sign_in_with_password(email: str, password: str, *, visitor: Visitor, instea
         PasswordsOff: nobody has one.
     """
     need_passwords()
-    attempt = begin_attempt(email, address=visitor.address)
+    attempt = begin_attempt(email, address=visitor.address, device=visitor.device)
     with reading(db.engine) as connection:
         row = _find(connection, email)
     user_id, _name, hashed, active = row or (None, None, None, False)
@@ -118,8 +119,14 @@ def sign_in_with_password(email: str, password: str, *, visitor: Visitor, instea
         if renewed:
             _REHASH.run(connection, id=user_id, password=renewed)
         if opened.stage is not SessionStage.SECOND_FACTOR:
-            throttle.succeed(connection, attempt, account=throttle.account_key(email))
+            forget_failures(connection, attempt, email, visitor=visitor)
         return opened
+
+
+def forget_failures(connection: Connection, attempt: int, email: str, *, visitor: Visitor) -> None:
+    """Forget an attempt that was right, and the wrong ones before it that were counted with it."""
+    account, _ = throttle.counted(email, device=visitor.device, now=utc_now())
+    throttle.succeed(connection, attempt, account=account)
 
 
 def open_session(user_id: int, proofs: Sequence[Proof], *, visitor: Visitor, instead_of: str) -> Opened | None:
@@ -156,6 +163,7 @@ def begin_session(
         audit.record(connection, Action.SIGNED_IN, actor=who, subject=name, by=in_words(" ".join(proofs)))
         if are_two_factors(proofs):
             throttle.forget_account(connection, throttle.account_key(email))
+            forget_failures(connection, 0, email, visitor=visitor)
     return Opened(token, stage)
 
 
@@ -199,14 +207,14 @@ def confirm_with_password(email: str, password: str, *, token: str, visitor: Vis
         PasswordsOff: nobody has one.
     """
     need_passwords()
-    attempt = begin_attempt(email, address=visitor.address)
+    attempt = begin_attempt(email, address=visitor.address, device=visitor.device)
     with reading(db.engine) as connection:
         row = _find(connection, email)
     if row is None or not verify_password(password, row[2]):
         note_failure(email, address=visitor.address, proof=Proof.PASSWORD)
         return None
     with transaction(db.engine) as connection:
-        throttle.succeed(connection, attempt, account=throttle.account_key(email))
+        forget_failures(connection, attempt, email, visitor=visitor)
         return confirm(connection, token)
 
 

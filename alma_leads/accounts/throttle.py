@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from alma_leads.accounts.devices import count_apart
 from alma_leads.accounts.errors import TooManyAttempts
 from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
 from alma_leads.database import Sql, from_stamp, to_stamp
@@ -49,7 +51,21 @@ def account_key(email: str) -> str:
     return hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def begin(connection: Connection, *, account: str, address: str, now: datetime) -> int:
+class Counted(NamedTuple):
+    """How the attempts at an account are counted. `apart`: those of a browser in which its owner has signed in."""
+
+    account: str
+    apart: bool
+
+
+def counted(email: str, *, device: str, now: datetime) -> Counted:
+    """Return how an attempt with this address in a browser with this device cookie ("" for none) is counted."""
+    account = account_key(email)
+    own = count_apart(device, account, now=now)
+    return Counted(own or account, own is not None)
+
+
+def begin(connection: Connection, *, account: str, address: str, now: datetime, apart: bool = False) -> int:
     """Count an attempt before its password is looked at, and return its number.
 
     Counting first means that guesses made at the same time cannot exceed the limit.
@@ -59,6 +75,7 @@ def begin(connection: Connection, *, account: str, address: str, now: datetime) 
         account: as `account_key` returns it.
         address: of the client.
         now: the time.
+        apart: count the account's failures alone: whoever else is at this address cannot make this browser wait.
 
     Raises:
         TooManyAttempts: the limit is reached; this attempt is not counted.
@@ -66,8 +83,10 @@ def begin(connection: Connection, *, account: str, address: str, now: datetime) 
     since = to_stamp(now - WINDOW)
     network, wide = network_of(address), wide_network_of(address)
     _STAND_IN_LINE.run(connection)
-    limits = [(_NTH_OF_ACCOUNT, account, PER_ACCOUNT), (_NTH_OF_ADDRESS, network, PER_ADDRESS)]
-    if wide:
+    limits = [(_NTH_OF_ACCOUNT, account, PER_ACCOUNT)]
+    if not apart:
+        limits.append((_NTH_OF_ADDRESS, network, PER_ADDRESS))
+    if wide and not apart:
         limits.append((_NTH_OF_WIDE_NETWORK, wide, PER_ADDRESS * WIDE_TIMES))
     for statement, who, limit in limits:
         row = statement.row(connection, who=who, since=since, others=limit - 1)

@@ -6,8 +6,6 @@ Each confirmation leaves a row for a day. It names nobody: mailbox and networks 
 from __future__ import annotations
 
 import enum
-import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +13,7 @@ from sqlalchemy import Connection
 
 from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
 from alma_leads.database import Sql, to_stamp
-from alma_leads.extensions import settings
+from alma_leads.keyed_hash import keyed_hash
 from alma_leads.leads.traces import mailbox
 
 WINDOW = timedelta(days=1)
@@ -69,9 +67,9 @@ def counted_for(normalised_email: str, *, address: str | None) -> Counted:
     """
     wide = wide_network_of(address or "")
     return Counted(
-        _hashed("mailbox", mailbox(normalised_email)),
-        None if address is None else _hashed("network", network_of(address)),
-        _hashed("network", wide) if wide else None,
+        keyed_hash("confirmations of a mailbox", mailbox(normalised_email)),
+        None if address is None else keyed_hash("confirmations of a network", network_of(address)),
+        keyed_hash("confirmations of a network", wide) if wide else None,
     )
 
 
@@ -107,8 +105,3 @@ def _full(connection: Connection, params: dict[str, str | None]) -> Limit | None
     assert row is not None
     of_mailbox, of_network = row
     return Limit.MAILBOX if of_mailbox else Limit.NETWORK if of_network else None
-
-
-def _hashed(kind: str, value: str) -> str:
-    secret = settings().SECRET_KEY.get_secret_value().encode()
-    return hmac.new(secret, f"confirmations {kind} {value}".encode(), hashlib.sha256).hexdigest()[:32]

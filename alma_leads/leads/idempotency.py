@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alma_leads.actor import Actor
 from alma_leads.database import Sql, to_stamp
 from alma_leads.leads.errors import IdempotencyRunning
 
@@ -28,6 +27,9 @@ _RESERVE = Sql("""
     RETURNING lease
 """)
 _FIND = Sql("SELECT request_hash, lead_id FROM idempotency_keys WHERE key_hash = :key_hash")
+_KEPT = Sql("""
+    SELECT 1 FROM idempotency_keys WHERE key_hash = :key_hash AND lead_id IS NOT NULL AND created_at >= :day_ago
+""")
 _COMPLETE = Sql("""
     UPDATE idempotency_keys SET request_hash = :request_hash, lead_id = :lead_id
     WHERE key_hash = :key_hash AND lease = :lease AND lead_id IS NULL
@@ -46,30 +48,45 @@ class Reservation:
     lead_id: int | None = None
 
 
-def reserve(connection: Connection, key: str, *, actor: Actor, now: datetime) -> Reservation:
+def key_hash(key: str, *, owner: str) -> str:
+    """Return under what a key is kept: the same key of two owners never meets. A key holds no NUL."""
+    return hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest()
+
+
+def kept(connection: Connection, key: str, *, owner: str, now: datetime) -> bool:
+    """Say whether `key` has made a lead in its `LIFETIME`."""
+    day_ago = to_stamp(now - LIFETIME)
+    return _KEPT.row(connection, key_hash=key_hash(key, owner=owner), day_ago=day_ago) is not None
+
+
+def reserve(connection: Connection, key: str, *, owner: str, now: datetime) -> Reservation:
     """Take `key`, or return what its first request made.
+
+    Args:
+        connection: in a transaction of the caller.
+        key: as sent.
+        owner: whose it is: an API key, or a network.
+        now: the time.
 
     Raises:
         IdempotencyRunning: its first request still runs.
     """
-    # A key that is sent holds no NUL.
-    owned = f"{actor.id or actor.name}\0{key}" if actor.kind == "key" else key
-    key_hash = hashlib.sha256(owned.encode()).hexdigest()
+    hashed = key_hash(key, owner=owner)
     lease = secrets.token_hex(16)
     ours = _RESERVE.row(
         connection,
-        key_hash=key_hash,
+        key_hash=hashed,
         lease=lease,
         lease_until=to_stamp(now + LEASE),
         now=to_stamp(now),
         day_ago=to_stamp(now - LIFETIME),
     )
     if ours is not None:
-        return Reservation(key_hash, lease)
-    found = _FIND.row(connection, key_hash=key_hash)
+        return Reservation(hashed, lease)
+    found = _FIND.row(connection, key_hash=hashed)
     if found is None or found[1] is None:
         raise IdempotencyRunning("The first request with this key still runs. Try again in a moment.")
-    return Reservation(key_hash, "", *found)
+    return Reservation(hashed, "", *found)
 
 
 def complete(connection: Connection, reservation: Reservation, *, request_hash: str, lead_id: int) -> None:

@@ -43,14 +43,20 @@ class Submission:
     created: bool
 
 
-def reserve_key(key: str, *, actor: Actor = PROSPECT) -> Reservation:
-    """Take an idempotency key before its request is read. Those of two scripts never meet.
+def may_be_replay(key: str, *, owner: str) -> bool:
+    """Say whether an idempotency key of `owner` has made a lead, so that its request may be a replay."""
+    with reading(db.engine) as connection:
+        return idempotency.kept(connection, key, owner=owner, now=utc_now())
+
+
+def reserve_key(key: str, *, owner: str) -> Reservation:
+    """Take an idempotency key of `owner`, an API key or a network. Those of two owners never meet.
 
     Raises:
         IdempotencyRunning: its first request still runs.
     """
     with transaction(db.engine) as connection:
-        return idempotency.reserve(connection, key, actor=actor, now=utc_now())
+        return idempotency.reserve(connection, key, owner=owner, now=utc_now())
 
 
 def release_key(reservation: Reservation) -> None:

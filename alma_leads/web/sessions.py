@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import Response, g, request, session
+from flask import Response, after_this_request, current_app, g, request, session
 
-from alma_leads.accounts.models import User
+from alma_leads.accounts import devices
+from alma_leads.accounts.models import SessionStage, User
 from alma_leads.accounts.session_service import use_session
 from alma_leads.accounts.sessions import Holder, Visitor
 from alma_leads.accounts.sign_in_service import Opened
+from alma_leads.accounts.throttle import account_key
+from alma_leads.database import utc_now
 
 SESSION_TOKEN = "sid"  # noqa: S105 -- a key of the cookie, not a secret
 
@@ -24,7 +27,28 @@ def session_token() -> str:
 
 def visitor() -> Visitor:
     """Return the browser that makes this request."""
-    return Visitor(request.remote_addr or "", request.headers.get("User-Agent", ""))
+    return Visitor(
+        request.remote_addr or "", request.headers.get("User-Agent", ""), request.cookies.get(_device_cookie()[0], "")
+    )
+
+
+def _device_cookie() -> tuple[str, bool]:
+    """Return the name of the device cookie, and whether it goes over HTTPS only."""
+    secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+    return "__Host-device" if secure else "device", secure
+
+
+def _remember_device(response: Response) -> Response:
+    """Give this browser a device cookie for whoever has just signed in: see `accounts.devices`."""
+    found = holder()
+    if found is not None:
+        name, secure = _device_cookie()
+        account = account_key(found.person.email)
+        value = devices.remember(request.cookies.get(name, ""), account, now=utc_now())
+        response.set_cookie(
+            name, value, max_age=devices.LIFETIME, secure=secure, httponly=True, samesite="Lax", path="/"
+        )
+    return response
 
 
 def holder() -> Holder | None:
@@ -51,6 +75,8 @@ def begin_browser_session(opened: Opened) -> None:
     g.pop("csrf_token", None)
     g.pop("holder", None)
     session[SESSION_TOKEN] = opened.token
+    if opened.stage is SessionStage.OPEN:
+        after_this_request(_remember_device)
 
 
 def forget_browser(response: Response) -> Response:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import lru_cache
 from typing import cast
 
 import structlog
@@ -46,6 +47,12 @@ def exhausted(limit: RateLimitItem, *names: str) -> int | None:
     return _ask(limit, names, count=False)
 
 
+@lru_cache(maxsize=32)
+def times(limit: RateLimitItem, factor: int) -> RateLimitItem:
+    """Return a limit that is `factor` times as generous in the same time."""
+    return type(limit)(limit.amount * factor, limit.multiples)
+
+
 def spend_for_client(limit: RateLimitItem, name: str) -> int | None:
     """Count one use of `limit` by this client, and by the network around it; see `spend`."""
     return _ask_for_client(limit, name, count=True)
@@ -61,7 +68,7 @@ def _ask_for_client(limit: RateLimitItem, name: str, *, count: bool) -> int | No
     wide = wide_network_of(request.remote_addr or "")
     if wait is not None or not wide:
         return wait
-    return _ask(type(limit)(limit.amount * WIDE_TIMES, limit.multiples), (name, wide), count=count)
+    return _ask(times(limit, WIDE_TIMES), (name, wide), count=count)
 
 
 def _ask(limit: RateLimitItem, names: tuple[str, ...], *, count: bool) -> int | None:

@@ -19,7 +19,7 @@ from alma_leads.accounts.refusals import Refusal, WorkAccountRefused
 from alma_leads.accounts.sso_service import go_to_provider
 from alma_leads.web.problems import problem
 from alma_leads.web.sessions import holder
-from alma_leads.web.throttle import client, spend
+from alma_leads.web.throttle import spend_for_client
 
 BROWSER = "sso"  # a key of the cookie: what this browser is known by until it comes back
 _STARTS = parse("30 per minute")  # each costs a row, and the provider a visit
@@ -92,7 +92,7 @@ def leave(*, wanted: str, confirming: bool = False) -> Response:
     provider = identity_provider()
     if provider is None:
         raise NotFound("Nobody signs in with a work account here.")
-    wait = spend(_STARTS, "sso", client())
+    wait = spend_for_client(_STARTS, "sso")
     if wait is not None:
         return problem(429, "Too many sign-ins were started here.", headers={"Retry-After": str(wait)})
     browser = session.setdefault(BROWSER, secrets.token_urlsafe(32))

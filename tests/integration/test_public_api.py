@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,8 @@ from sqlalchemy import text
 from werkzeug.http import parse_options_header
 
 from alma_leads.extensions import db
+from alma_leads.leads.service import reserve_key
+from alma_leads.web.public.intake import key_owner
 from tests.factories import GOOD_LEAD, docx_bytes, lead_body, pdf_bytes
 
 
@@ -194,13 +195,8 @@ def test_twenty_with_one_key_make_one_lead(app: Flask) -> None:
 
 
 def test_a_key_whose_first_request_still_runs(app: Flask, client: FlaskClient) -> None:
-    with app.app_context(), db.engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO idempotency_keys (key_hash, lease, lease_until, created_at) VALUES (:hash, 'x', :at, :at)"
-            ),
-            {"hash": hashlib.sha256(b"one").hexdigest(), "at": "2999-01-01T00:00:00.000000Z"},
-        )
+    with app.test_request_context(environ_base={"REMOTE_ADDR": "127.0.0.1"}):
+        reserve_key("one", owner=key_owner())
     answer = post(client, lead_body(), Idempotency_Key="one")
     assert answer.status_code == 409
     assert int(answer.headers["Retry-After"]) > 0

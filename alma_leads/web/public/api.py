@@ -7,19 +7,30 @@ from dataclasses import asdict
 import orjson
 from flask import Response, request
 from werkzeug.datastructures import FileStorage
-from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
+from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, UnsupportedMediaType
 
 from alma_leads.accounts.permissions import Permission
+from alma_leads.leads.errors import IdempotencyConflict
 from alma_leads.leads.idempotency import Reservation
 from alma_leads.leads.schemas import LeadIn
-from alma_leads.leads.service import release_key, replay, reserve_key
+from alma_leads.leads.service import may_be_replay, release_key, replay, reserve_key
 from alma_leads.leads.source import Source
 from alma_leads.leads.submission import StoredLead
-from alma_leads.web.auth import Access, access, actor, by_key
+from alma_leads.web.auth import Access, access, by_key
 from alma_leads.web.bodies import allow_upload, is_multipart, read_json, refuse_nul, validate
 from alma_leads.web.problems import InputRefused
 from alma_leads.web.public.blueprint import public
-from alma_leads.web.public.intake import file_sha256, keep_upload, seconds_to_wait, send, spend_one, uploaded_file
+from alma_leads.web.public.intake import (
+    file_sha256,
+    keep_upload,
+    key_owner,
+    seconds_to_wait,
+    send,
+    spend_failure,
+    spend_one,
+    spend_replay,
+    uploaded_file,
+)
 
 MAX_KEY_LENGTH = 255
 
@@ -28,30 +39,67 @@ MAX_KEY_LENGTH = 255
 @access(Access(None, csrf=False, key_permission=Permission.CREATE_LEADS, takes_file=True))
 def create_lead() -> Response:
     """Store a lead and answer with its record."""
+    _refuse_cross_site()
     key = _idempotency_key()
-    if key is None:
-        return _created(_submit(None))
-    reservation = reserve_key(key, actor=actor())
+    counted = _refuse_over_limit(key)
     try:
-        return _created(_submit(reservation))
+        lead, file = _read()
+    except (HTTPException, InputRefused):
+        spend_failure(with_file=is_multipart())
+        raise
+    return _created(_submit(lead, file, key, replay_counted=counted))
+
+
+def _submit(lead: LeadIn, file: FileStorage | None, key: str | None, *, replay_counted: bool) -> StoredLead:
+    if key is None:
+        _refuse_when(spend_one())
+        return _store(lead, file, None)
+    reservation = reserve_key(key, owner=key_owner())
+    try:
+        again = replay(reservation, lead, file_sha256=file_sha256(file) if file else None)
+    except IdempotencyConflict:
+        spend_failure(with_file=file is not None)
+        raise
+    if again is not None:
+        if not replay_counted and spend_replay() is not None:
+            _refuse_when(spend_one())  # beyond the free ones a replay counts like any lead
+        return again.lead
+    try:
+        _refuse_when(spend_one())
+        return _store(lead, file, reservation)
     except BaseException:
         # Only a success is kept under a key. Should this not be reached, the reservation runs out by itself.
         release_key(reservation)
         raise
 
 
-def _submit(reservation: Reservation | None) -> StoredLead:
-    if reservation is None:
-        _refuse_when(seconds_to_wait())
-    lead, file = _read()
-    if reservation is not None:
-        again = replay(reservation, lead, file_sha256=file_sha256(file) if file else None)
-        if again is not None:
-            return again.lead
-    _refuse_when(spend_one())
+def _store(lead: LeadIn, file: FileStorage | None, reservation: Reservation | None) -> StoredLead:
     resume = keep_upload(file) if file is not None else None
     source = Source.KEY if by_key() else Source.API
     return send(lead, source=source, resume=resume, reservation=reservation).lead
+
+
+def _refuse_cross_site() -> None:
+    """Refuse what a page of another site makes its visitors' browsers send. A key is never sent without its owner."""
+    if not by_key() and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise Forbidden(
+            "Pages of other sites cannot send leads. Link to the form, or send an API key from your server."
+        )
+
+
+def _refuse_over_limit(key: str | None) -> bool:
+    """Refuse a request over the limit before its body is read, unless it may be a replay, of which a few are free.
+
+    Return whether it was counted as one.
+    """
+    wait = seconds_to_wait()
+    if wait is None or key is None:
+        _refuse_when(wait)
+    elif may_be_replay(key, owner=key_owner()) and spend_replay() is None:
+        return True
+    else:
+        _refuse_when(wait)
+    return False
 
 
 def _read() -> tuple[LeadIn, FileStorage | None]:

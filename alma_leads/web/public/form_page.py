@@ -23,7 +23,7 @@ from alma_leads.web.bodies import allow_upload
 from alma_leads.web.problems import size_text, too_large_sentence
 from alma_leads.web.public.blueprint import public
 from alma_leads.web.public.forms import LeadForm
-from alma_leads.web.public.intake import keep_upload, seconds_to_wait, send, spend_one, uploaded_file
+from alma_leads.web.public.intake import keep_upload, seconds_to_wait, send, spend_failure, spend_one, uploaded_file
 from alma_leads.web.theme import THEMES, device_theme
 
 log = structlog.get_logger(__name__)
@@ -79,6 +79,7 @@ def submit_form() -> Response:
     try:
         submitted = LeadForm()
     except RequestEntityTooLarge:
+        spend_failure(with_file=True)
         return _page({}, {"resume": too_large_sentence(settings().RESUME_MAX_BYTES)}, status=413)
     typed = submitted.typed
     if submitted.website.data:
@@ -115,6 +116,8 @@ def submit_form() -> Response:
             errors["resume"] = too_large_sentence(too_large.limit_bytes)
             status = 413
     if errors or submitted.lead is None:
+        if upload is None:  # else it was counted like a lead
+            spend_failure(with_file=False)
         return _page(typed, errors, kept=kept, status=400 if "" in errors else status)
     try:
         send(submitted.lead, source=Source.FORM, resume=kept)

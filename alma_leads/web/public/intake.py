@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
 
 from flask import request
 from limits import RateLimitItem, parse
 from werkzeug.datastructures import FileStorage
 
 from alma_leads.extensions import settings
+from alma_leads.keyed_hash import keyed_hash
 from alma_leads.leads.idempotency import Reservation
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.service import Submission, submit_lead
@@ -16,26 +19,73 @@ from alma_leads.leads.source import Source
 from alma_leads.resumes.service import KeptFile, discard, keep_file
 from alma_leads.tasks import wake
 from alma_leads.web.auth import actor, by_key
-from alma_leads.web.throttle import exhausted, exhausted_for_client, spend, spend_for_client
+from alma_leads.web.throttle import client, exhausted, exhausted_for_client, spend, spend_for_client, times
+
+# As many submissions may be refused as leads be sent, times this: a person who mends a form sends it several times.
+FAILURES_TIMES = 10
+REPLAYS = parse("60 per minute")
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How many leads may be sent, and how many may be refused."""
+
+    leads: RateLimitItem
+    failures: RateLimitItem
+
+
+@lru_cache(maxsize=8)
+def _limits(text: str) -> _Limits:
+    leads = parse(text)
+    return _Limits(leads, times(leads, FAILURES_TIMES))
 
 
 def seconds_to_wait() -> int | None:
     """Return how long this client, or this key, has to wait before it can send a lead; None when it need not."""
-    if by_key():
-        return exhausted(*_limit_of_key())
-    return exhausted_for_client(parse(settings().RATE_LIMIT_LEADS), "leads")
+    limits = _own_limits()
+    wait = _ask(limits.leads, "leads", count=False)
+    return _ask(limits.failures, "refused-leads", count=False) if wait is None else wait
 
 
 def spend_one() -> int | None:
     """Count one lead for this client, or this key; return the seconds to wait when there were too many."""
+    return _ask(_own_limits().leads, "leads", count=True)
+
+
+def spend_failure(*, with_file: bool) -> None:
+    """Count a submission that was refused: `FAILURES_TIMES` as many are free as leads, and with a file just as many.
+
+    A refusal without a file costs no more than any page; one with a file has been read to its end.
+    """
+    if with_file:
+        spend_one()
+    else:
+        _ask(_own_limits().failures, "refused-leads", count=True)
+
+
+def spend_replay() -> int | None:
+    """Count one replay under an idempotency key; return the seconds to wait when the free ones are used up."""
+    return _ask(REPLAYS, "replays", count=True)
+
+
+def key_owner() -> str:
+    """Return to whom an idempotency key belongs: to the API key that came with it, or else to the client's network."""
+    return _key_name() if by_key() else keyed_hash("owner of an idempotency key", client())
+
+
+def _own_limits() -> _Limits:
+    """Return the limits of whoever makes this request: a key has its own, wherever it is sent from."""
+    return _limits(settings().RATE_LIMIT_KEY_LEADS if by_key() else settings().RATE_LIMIT_LEADS)
+
+
+def _ask(limit: RateLimitItem, name: str, *, count: bool) -> int | None:
     if by_key():
-        return spend(*_limit_of_key())
-    return spend_for_client(parse(settings().RATE_LIMIT_LEADS), "leads")
+        return (spend if count else exhausted)(limit, f"key-{name}", _key_name())
+    return (spend_for_client if count else exhausted_for_client)(limit, name)
 
 
-def _limit_of_key() -> tuple[RateLimitItem, str, str]:
-    """Return the limit of the key that makes this request: its own, wherever it is sent from."""
-    return parse(settings().RATE_LIMIT_KEY_LEADS), "key-leads", str(actor().id or actor().name)
+def _key_name() -> str:
+    return str(actor().id or actor().name)
 
 
 def uploaded_file() -> FileStorage | None:
