@@ -48,6 +48,7 @@ class Action(enum.StrEnum):
     KEY_CREATED = "key_created"
     KEY_REVOKED = "key_revoked"
     KEY_REFUSED = "key_refused"
+    ACCESS_REFUSED = "access_refused"
     LEADS_EXPORTED = "leads_exported"
     AUDIT_EXPORTED = "audit_exported"
     OUTBOX_RETRIED = "outbox_retried"

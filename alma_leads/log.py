@@ -1,6 +1,7 @@
 """How this application logs: one event a line on stderr, as JSON or for eyes; libraries' records go the same way.
 
-No personal data belongs in a log: events carry numbers and routes, never names, addresses or paths.
+Of personal data, the line about a request carries the client's network address and the number of the user or key, so
+that misuse can be traced. Nothing else does: events carry numbers and routes, never names, email addresses or paths.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ from urllib.parse import urlencode
 
 import structlog
 from flask import Flask, Response, current_app, g, redirect, request
+from flask_wtf.csrf import CSRFError
 
+from alma_leads.accounts.access_refusal_service import Why
 from alma_leads.accounts.errors import KeyElsewhere
 from alma_leads.accounts.key_refusal_service import note_refused_key
 from alma_leads.accounts.key_service import use_key
@@ -27,6 +29,7 @@ from alma_leads.extensions import csrf
 from alma_leads.web.back import back, is_inside
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 from alma_leads.web.problems import problem
+from alma_leads.web.refusals import note_refusal
 from alma_leads.web.sessions import holder
 from alma_leads.web.throttle import WRONG_KEYS, spend_for_client
 
@@ -121,8 +124,16 @@ def _authorise() -> Response | None:
         if rule.permission not in g.permissions:
             return _forbidden()
     if rule.csrf and request.method not in SAFE_METHODS and not by_key():
-        csrf.protect()
+        _check_token()
     return None
+
+
+def _check_token() -> None:
+    try:
+        csrf.protect()
+    except CSRFError:
+        note_refusal(Why.CSRF)
+        raise
 
 
 def _refuse_key(key: str) -> Response | None:
@@ -162,6 +173,7 @@ def _refuse_session(rule: Access) -> Response | None:
 
 
 def _forbidden() -> Response:
+    note_refusal(Why.SCOPE if by_key() else Why.ROLE)
     if by_key():
         return problem(403, "This key has no scope for that. Ask an administrator for one that has.")
     return problem(403, "You are signed in, but your role does not allow this. Ask an administrator.")

@@ -1,13 +1,20 @@
-"""A number for every request, in its answer and in the log, and one line about each. No path: it may name a person."""
+"""A number for every request, in its answer and in the log, and one line about each.
+
+The line says who made the request (ASVS 16.2.1): the number of the user or key, and the client's address. No path: it
+may name a prospect.
+"""
 
 from __future__ import annotations
 
 import logging
 import secrets
 import time
+from typing import cast
 
 import structlog
 from flask import Flask, Response, g, has_request_context, request
+
+from alma_leads.actor import Actor
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +33,12 @@ def _route_not_path(record: logging.LogRecord) -> bool:
     return True
 
 
+def _who() -> dict[str, int | str]:
+    """Return the number of the user or key that made this request; INTERNAL_API_KEY has none."""
+    found = cast("Actor | None", g.get("actor"))
+    return {} if found is None or found.kind not in ("user", "key") else {found.kind: found.id or found.name}
+
+
 def _begin() -> None:
     # Always our own: one that a client sends could be anybody's, or somebody's address.
     g.request_id = secrets.token_hex(8)
@@ -42,5 +55,7 @@ def _end(response: Response) -> Response:
         route=request.url_rule.rule if request.url_rule else None,
         status=response.status_code,
         ms=round((time.perf_counter() - g.request_began) * 1000, 1),
+        address=request.remote_addr,
+        **_who(),
     )
     return response

@@ -11,6 +11,7 @@ import pytest
 import structlog
 from flask import Flask, g
 
+from alma_leads.actor import Actor
 from alma_leads.log import configure_logging
 from alma_leads.web.requests_log import log_requests
 from tests.conftest import MakeSettings
@@ -51,7 +52,32 @@ def test_one_line_with_route_and_number_but_no_path(app: Flask, capfd: pytest.Ca
     assert line["ms"] >= 0
     assert line["request_id"] == said["request_id"] == answer.headers["X-Request-ID"] == answer.text
     assert line["request_id"] != "chosen-by-a-client"
+    assert line["address"] == "127.0.0.1"
     assert "ada" not in json.dumps([said, line]).lower()
+
+
+@pytest.mark.parametrize(
+    ("actor", "said"),
+    [
+        (Actor("user", 7, "Rosa", "192.0.2.1"), {"user": 7}),
+        (Actor("key", 3, "script: import", "192.0.2.1"), {"key": 3}),
+        (Actor("key", None, "INTERNAL_API_KEY", "192.0.2.1"), {"key": "INTERNAL_API_KEY"}),
+        (None, {}),
+    ],
+)
+def test_the_line_says_who_by_number(
+    app: Flask, capfd: pytest.CaptureFixture[str], actor: Actor | None, said: dict[str, Any]
+) -> None:
+    @app.before_request
+    def know() -> None:
+        if actor is not None:
+            g.actor = actor
+
+    app.test_client().get("/people/ada@example.com", environ_base={"REMOTE_ADDR": "192.0.2.1"})
+    line = _lines(capfd)[-1]
+    assert {name: value for name, value in line.items() if name in ("user", "key")} == said
+    assert line["address"] == "192.0.2.1"
+    assert "Rosa" not in json.dumps(line)
 
 
 def test_an_exception_is_logged_by_route_and_with_the_same_number(

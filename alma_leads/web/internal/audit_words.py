@@ -44,6 +44,7 @@ WORDS: dict[Action, tuple[str, str]] = {
     Action.KEY_CREATED: ("Key created", "{who} created the key {subject}."),
     Action.KEY_REVOKED: ("Key revoked", "{who} revoked the key {subject}."),
     Action.KEY_REFUSED: ("Key refused", "{who} was refused with {subject}."),
+    Action.ACCESS_REFUSED: ("Access refused", "{who} was refused {subject}."),
     Action.LEADS_EXPORTED: ("Leads exported", "{who} exported {subject}."),
     Action.AUDIT_EXPORTED: ("Audit log exported", "{who} exported the audit log, {subject}."),
     Action.OUTBOX_RETRIED: ("Email sent again", "{who} had an email about {subject} sent again."),

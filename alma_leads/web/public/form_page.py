@@ -13,6 +13,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import Environment
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from alma_leads.accounts.access_refusal_service import Why
 from alma_leads.extensions import settings
 from alma_leads.leads.errors import ResumeGone
 from alma_leads.leads.source import Source
@@ -24,6 +25,7 @@ from alma_leads.web.problems import size_text, too_large_sentence
 from alma_leads.web.public.blueprint import public
 from alma_leads.web.public.forms import LeadForm
 from alma_leads.web.public.intake import keep_upload, seconds_to_wait, send, spend_failure, spend_one, uploaded_file
+from alma_leads.web.refusals import note_refusal
 from alma_leads.web.theme import THEMES, device_theme
 
 log = structlog.get_logger(__name__)
@@ -116,6 +118,8 @@ def submit_form() -> Response:
             errors["resume"] = too_large_sentence(too_large.limit_bytes)
             status = 413
     if errors or submitted.lead is None:
+        if "" in errors:
+            note_refusal(Why.CSRF)
         if upload is None:  # else it was counted like a lead
             spend_failure(with_file=False)
         return _page(typed, errors, kept=kept, status=400 if "" in errors else status)
