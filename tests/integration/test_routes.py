@@ -93,6 +93,14 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient, accept: 
         assert headers["X-Request-ID"]
 
 
+def test_nothing_is_served_that_no_route_names(app: Flask, client: FlaskClient) -> None:
+    for path in ("/.git/config", "/.env", "/static/", "/static/vendor", "/static/../.env", "/static/%2e%2e/.env"):
+        assert client.get(path).status_code == 404, path
+    for rule in rules(app):
+        assert client.open(address(rule), method="TRACE").status_code == 405, rule.rule
+    assert client.open("/static/app.css", method="TRACE").status_code == 405
+
+
 def test_paths_are_kebab_case(app: Flask) -> None:
     for rule in rules(app):
         static = re.sub(r"<[^>]*>", "", rule.rule)
