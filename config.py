@@ -265,6 +265,11 @@ class Settings(BaseSettings):
                 f"PUBLIC_URL is not set, so links in emails and in answers begin with {self.PUBLIC_URL}. "
                 f"Set it to the address that people use."
             )
+        if self.WEB_WORKERS > 1 and self.RATE_LIMIT_STORAGE_URL.startswith("memory"):
+            lines.append(
+                f"RATE_LIMIT_STORAGE_URL holds memory://, so each of the {self.WEB_WORKERS} web processes counts by "
+                f"itself. Set it to redis://HOST."
+            )
         return [*lines, *misspelt(ENV_FILE, os.environ, known=type(self).model_fields)]
 
     def flask_config(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from alma_leads import create_app, schema_version  # noqa: E402
 from alma_leads.accounts.errors import WeakPassword  # noqa: E402
 from alma_leads.accounts.setup_service import prepare_first_administrator  # noqa: E402
 from alma_leads.extensions import db  # noqa: E402
+from alma_leads.starting import unreachable  # noqa: E402
 from alma_leads.supervisor import supervise  # noqa: E402
 from config import ENV_FILE, Settings, load_settings  # noqa: E402
 from env_file import ensure_env_file  # noqa: E402
@@ -39,6 +40,8 @@ def main() -> None:
         say(line)
     listening = listen(settings)
     app = create_app(settings)
+    for line in unreachable(app, settings):
+        say(line)
     with app.app_context():
         try:
             schema_version.upgrade()

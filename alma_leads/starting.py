@@ -6,13 +6,17 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import structlog
 from flask import Flask
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from alma_leads.accounts.errors import WeakPassword
+from alma_leads.accounts.provider import ProviderFailed, identity_provider
 from alma_leads.accounts.setup_service import prepare_start
 from alma_leads.extensions import db
 
@@ -25,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 # While the database is not migrated, or does not answer, it is asked this often at most.
 AGAIN_S = 1.0
+# How long the start is held up by a server that does not answer, and that it can do without.
+WAIT_FOR_OTHERS_S = 1.0
 WITHOUT_DATABASE = ("/healthz",)
 
 
@@ -36,7 +42,7 @@ def prepare_server(app: Flask, settings: Settings) -> None:
     """
     prepared = False
     if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
-        say_warnings(settings)
+        say_warnings(app, settings)
         prepared = _prepare(app)
         with app.app_context():
             db.engine.dispose()  # a server that forks now must not share our connections with its children
@@ -44,16 +50,44 @@ def prepare_server(app: Flask, settings: Settings) -> None:
         app.wsgi_app = _AtFirstRequest(app, app.wsgi_app)  # type: ignore[method-assign]
 
 
-def prepare_worker(app: Flask, settings: Settings) -> None:
-    """Prepare the first administrator in a worker's process."""
-    say_warnings(settings)
+def prepare_process(app: Flask, settings: Settings) -> None:
+    """Prepare the first administrator in a process that a command starts and that goes on."""
+    say_warnings(app, settings)
     _prepare(app)
 
 
-def say_warnings(settings: Settings) -> None:
-    """Log what is odd about the settings."""
-    for line in settings.warnings():
+def say_warnings(app: Flask, settings: Settings) -> None:
+    """Log what is odd about the settings, and which servers they name do not answer."""
+    for line in (*settings.warnings(), *unreachable(app, settings)):
         log.warning(line)
+
+
+def unreachable(app: Flask, settings: Settings) -> Iterator[str]:
+    """Yield a line for each server that is not needed to start, and does not answer. No line shows a password."""
+    effects = {
+        "RATE_LIMIT_STORAGE_URL": "each process counts by itself",
+        "TASK_QUEUE_URL": "emails go out later than they could",
+    }
+    for name, effect in effects.items():
+        url = getattr(settings, name)
+        if url.startswith("redis") and not _answers(url):
+            yield f"{name} names a Redis that does not answer. Until it does, {effect}."
+    with app.app_context():
+        provider = identity_provider()
+    if provider is not None:
+        try:
+            provider.check(wait_s=WAIT_FOR_OTHERS_S)
+        except ProviderFailed as failed:
+            yield f"OIDC_ISSUER names a provider that cannot be used: {failed}. No work account works until then."
+
+
+def _answers(url: str) -> bool:
+    timeouts = {"socket_timeout": WAIT_FOR_OTHERS_S, "socket_connect_timeout": WAIT_FOR_OTHERS_S}
+    try:
+        with Redis.from_url(url, retry=Retry(NoBackoff(), 0), **timeouts) as redis:
+            return bool(redis.ping())
+    except RedisError:
+        return False
 
 
 def _prepare(app: Flask) -> bool:

@@ -51,13 +51,15 @@ class CodeRefused(Exception):
 class _Wire(OAuth2Session):  # type: ignore[misc]
     """Authlib's client, with bounds on what a provider may take of our time and memory."""
 
+    wait_s: float | None = None  # less than `WAIT_S`, where somebody is in a hurry
+
     def request(self, method: str, url: str, **options: Any) -> Response:
         """Ask, and read the answer within the bounds.
 
         Raises:
             RequestException: there is none.
         """
-        options |= {"timeout": WAIT_S, "allow_redirects": False, "stream": True}
+        options |= {"timeout": self.wait_s or WAIT_S, "allow_redirects": False, "stream": True}
         until = time.monotonic() + _WHOLE_S
         with super().request(method, url, **options) as response:
             body = bytearray()
@@ -159,6 +161,14 @@ class IdentityProvider:
                 claims = self._ask_for_more(description["userinfo_endpoint"], tokens.get("access_token"), claims)
         return work_account(claims)
 
+    def check(self, *, wait_s: float) -> None:
+        """Ask the provider for its description, and forget the answer.
+
+        Raises:
+            ProviderFailed: it does not answer within about `wait_s`, or what it says does not fit the settings.
+        """
+        self._fetch_description(wait_s=wait_s)
+
     def _claims(self, token: object, nonce: str) -> dict[str, Any]:
         for at_most_s in (_LIFETIME_S, _KEYS_AGAIN_S):
             keys = self._keys.get(at_most_s=at_most_s)
@@ -175,8 +185,8 @@ class IdentityProvider:
             raise BadIdToken("the provider was asked about one person and told about another")
         return {**found, **claims}
 
-    def _fetch_description(self) -> dict[str, Any]:
-        found = self._fetch(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+    def _fetch_description(self, *, wait_s: float | None = None) -> dict[str, Any]:
+        found = self._fetch(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration", wait_s=wait_s)
         if found.get("issuer") != self.issuer:
             raise ProviderFailed(f"OIDC_ISSUER holds {self.issuer!r}, but it calls itself {found.get('issuer')!r}")
         for name in (*_NEEDED, "userinfo_endpoint"):
@@ -190,9 +200,12 @@ class IdentityProvider:
         except BadIdToken as failed:
             raise ProviderFailed(str(failed)) from failed
 
-    def _fetch(self, address: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    def _fetch(
+        self, address: str, headers: dict[str, str] | None = None, *, wait_s: float | None = None
+    ) -> dict[str, Any]:
         try:
             with self._wire() as wire:
+                wire.wait_s = wait_s
                 answer = wire.request("GET", address, withhold_token=True, headers=headers)
             found = answer.json()
         except (RequestException, ValueError) as failed:

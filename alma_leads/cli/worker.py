@@ -6,7 +6,7 @@ import click
 from flask import current_app
 
 from alma_leads.extensions import settings
-from alma_leads.starting import prepare_worker
+from alma_leads.starting import prepare_process
 from alma_leads.tasks import run_worker
 
 
@@ -14,5 +14,5 @@ from alma_leads.tasks import run_worker
 def worker() -> None:
     """Run the worker in this process."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    prepare_worker(app, settings())
+    prepare_process(app, settings())
     run_worker(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,11 +20,12 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from alma_leads.starting import prepare_server
+from alma_leads.starting import prepare_server, unreachable
 from config import ROOT, Settings
 from tests.conftest import MakeSettings
 from tests.databases import migrate
 from tests.desk import HTML, Page, add_person, value
+from tests.oidc import Provider
 
 # Any WSGI server will do: this one is the standard library's.
 SERVE = """
@@ -162,3 +164,30 @@ def test_the_link_stays_the_same_from_start_to_start_and_is_announced_at_each(
     add_person(app)
     clock.forward(hours=1)  # type: ignore[attr-defined]
     assert announced() == []
+
+
+def test_servers_that_do_not_answer_are_warned_of_and_stop_no_start(
+    make_app: Callable[[Settings], Flask],
+    make_settings: MakeSettings,
+    sqlite_url: str,
+    valkey_url: str,
+    provider: Provider,
+) -> None:
+    def warned(**changes: str) -> list[str]:
+        settings = make_settings(DATABASE_URL=sqlite_url, **provider.settings(), **changes)
+        return list(unreachable(make_app(settings), settings))
+
+    with socket.create_server(("127.0.0.1", 0)) as frozen:  # takes connections, and never answers
+        nothing = f"redis://:hidden@127.0.0.1:{frozen.getsockname()[1]}"
+        began = time.monotonic()
+        lines = warned(RATE_LIMIT_STORAGE_URL=nothing, TASK_QUEUE_URL=nothing)
+        assert time.monotonic() - began < 10
+    assert [line.split()[0] for line in lines] == ["RATE_LIMIT_STORAGE_URL", "TASK_QUEUE_URL"]
+    assert "hidden" not in "".join(lines)
+    assert warned(RATE_LIMIT_STORAGE_URL=valkey_url, TASK_QUEUE_URL=valkey_url) == []
+    provider.description["issuer"] = "https://elsewhere.example"
+    (line,) = warned()
+    assert "https://elsewhere.example" in line
+    provider.down = True
+    (line,) = warned()
+    assert line.startswith("OIDC_ISSUER names a provider that cannot be used")

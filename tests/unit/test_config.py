@@ -214,6 +214,12 @@ def test_a_public_url_that_others_cannot_use_is_warned_of(load: Any, environment
     assert [line.split()[0] for line in lines] == (["PUBLIC_URL"] if warned else [])
 
 
+def test_limits_that_several_processes_do_not_share_are_warned_of(load: Any) -> None:
+    (line,) = load({**GOOD, "WEB_WORKERS": "3"}).warnings()
+    assert line.startswith("RATE_LIMIT_STORAGE_URL holds memory://")
+    assert load({**GOOD, "WEB_WORKERS": "3", "RATE_LIMIT_STORAGE_URL": "redis://:hidden@x"}).warnings() == []
+
+
 def test_short_secrets_are_warned_of(load: Any) -> None:
     lines = load({"SECRET_KEY": "hidden", "INTERNAL_API_KEY": "hidden"}).warnings()
     assert [line.split()[0] for line in lines] == ["SECRET_KEY", "INTERNAL_API_KEY"]
