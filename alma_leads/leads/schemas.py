@@ -91,13 +91,22 @@ class LeadIn(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     first_name: Annotated[str, _name("first name")] = Field(
-        min_length=1, max_length=MAX_NAME_LENGTH, examples=["Sai"], description="Any script."
+        min_length=1,
+        max_length=MAX_NAME_LENGTH,
+        examples=["Sai"],
+        description="Any script. At most 30 accents on a letter.",
     )
     last_name: Annotated[str, _name("last name")] = Field(
-        min_length=1, max_length=MAX_NAME_LENGTH, examples=["Maryada"], description="Any script."
+        min_length=1,
+        max_length=MAX_NAME_LENGTH,
+        examples=["Maryada"],
+        description="Any script. At most 30 accents on a letter.",
     )
     email: Annotated[str, BeforeValidator(_email)] = Field(
-        max_length=254, examples=["example@gmail.com"], json_schema_extra={"format": "email"}
+        max_length=254,
+        examples=["example@gmail.com"],
+        json_schema_extra={"format": "email"},
+        description="Spaces and invisible characters at its ends are removed, and a full-width ＠ is read as @.",
     )
     resume_url: Annotated[str | None, BeforeValidator(_resume_url)] = Field(
         None,
