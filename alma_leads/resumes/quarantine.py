@@ -6,16 +6,22 @@ request, or end it. Here the worst it can do is to be refused.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
+import structlog
+
 from alma_leads.resumes.errors import Reason, RefusedFile
+from alma_leads.resumes.inspector import UNCONFINED
 from alma_leads.resumes.reading import Reading
 
+log = structlog.get_logger(__name__)
 WALL_SECONDS = 30
 LOOK_EVERY_S = 0.2
 _INSPECTOR = Path(__file__).with_name("inspector.py")
@@ -68,7 +74,14 @@ def _run(file: IO[bytes], work: _Work, *, stop: threading.Event | None) -> bytes
     command = [sys.executable, "-I", str(_INSPECTOR), *map(str, work)]
     # A session of its own: Ctrl-C stops the server, which finishes what it has begun.
     with subprocess.Popen(  # noqa: S603 -- our own interpreter, our own file, words of our own
-        command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdin=file,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        close_fds=True,
+        cwd="/",
+        env=_environment(),
     ) as process:
         try:
             said, complained = _wait(process, stop)
@@ -81,9 +94,21 @@ def _run(file: IO[bytes], work: _Work, *, stop: threading.Event | None) -> bytes
     word = verdict.decode(errors="replace")
     if process.returncode or word not in {"FINE", *Reason.__members__}:
         raise InspectionFailed(complained.decode(errors="replace")[-2000:])
+    _tell_once(*(line for line in complained.decode(errors="replace").splitlines() if line.startswith(UNCONFINED)))
     if word != "FINE":
         raise RefusedFile(Reason[word])
     return answer
+
+
+def _environment() -> dict[str, str]:
+    """Return what Python itself needs to start: where a Python that was moved finds its own library, and UTF-8."""
+    return {"LC_ALL": "C.UTF-8"} | {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+
+
+@lru_cache(maxsize=16)
+def _tell_once(*lines: str) -> None:
+    for line in lines:
+        log.warning("files are inspected with fewer protections than intended", words=line)
 
 
 def _wait(process: subprocess.Popen[bytes], stop: threading.Event | None) -> tuple[bytes, bytes]:
