@@ -33,7 +33,9 @@ from alma_leads.resumes.previews import (
 )
 from alma_leads.resumes.quarantine import InspectionFailed, Stopped, read_apart
 from alma_leads.resumes.reading import Reading
+from alma_leads.resumes.service import installation
 from alma_leads.resumes.sniff import PDF
+from alma_leads.resumes.turns import worker_turn
 
 log = structlog.get_logger(__name__)
 LOST = "LOST"
@@ -42,10 +44,18 @@ _FINAL = (Reason.DAMAGED, Reason.LOCKED)
 
 
 def read_next_resume(stop: threading.Event) -> bool:
-    """Read the newest file that waits and keep what came of it, unless `stop` is set; say whether there was one."""
+    """Read the newest file that waits and keep what came of it, unless `stop` is set; say whether there was one.
+
+    One worker of a machine reads at a time; the others have nothing to do here meanwhile.
+    """
     with reading(db.engine) as connection:
         if not any_unread(connection, now=utc_now()):
             return False
+    with worker_turn(installation()) as ours:
+        return ours and _read_next(stop)
+
+
+def _read_next(stop: threading.Event) -> bool:
     with transaction(db.engine) as connection:
         unread = take_unread(connection, now=utc_now())
     if unread is None:

@@ -30,6 +30,17 @@ class RefusedFile(Exception):
         self.reason = reason
 
 
+class UploadsRefused(Exception):
+    """No file can be taken now, whatever is in it. Its text says so to the prospect, and that a link can be given."""
+
+
+class TooManyInspections(UploadsRefused):
+    """Too many files are being inspected, and this one's turn did not come in time."""
+
+    def __init__(self) -> None:
+        super().__init__("We're checking too many files right now. Choose the file again in a minute, or give a link")
+
+
 class FileTooLarge(Exception):
     """The file has more bytes than allowed."""
 

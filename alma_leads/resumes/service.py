@@ -21,6 +21,7 @@ from alma_leads.resumes import storage
 from alma_leads.resumes.errors import FileTooLarge, RefusedFile
 from alma_leads.resumes.previews import PreviewRow, picture_name
 from alma_leads.resumes.sniff import inspect
+from alma_leads.resumes.turns import person_turn
 
 __all__ = [
     "FileTooLarge",
@@ -82,14 +83,21 @@ class KeptFile:
     sha256: str
 
 
-def keep_file(stream: IO[bytes], *, file_name: str) -> KeptFile:
+def keep_file(stream: IO[bytes], *, file_name: str, client: str = "") -> KeptFile:
     """Inspect a file and store it, belonging to nobody yet. A refused file leaves nothing.
 
+    Args:
+        stream: the file.
+        file_name: the name it was sent with.
+        client: the network it was sent from: one file of each is inspected at a time.
+
     Raises:
+        TooManyInspections: too many files are being inspected.
         RefusedFile: it is not what a resume may be.
         FileTooLarge: it has more than RESUME_MAX_BYTES.
     """
-    found = inspect(stream, file_name=file_name, max_bytes=settings().RESUME_MAX_BYTES)
+    turn = person_turn(installation(), client)
+    found = inspect(stream, file_name=file_name, max_bytes=settings().RESUME_MAX_BYTES, turn=turn)
     kept = KeptFile(secrets.token_hex(24), found.file_name, found.media_type, found.size_bytes, found.sha256)
     with transaction(db.engine) as connection:
         _INSERT.run(
@@ -107,6 +115,11 @@ def keep_file(stream: IO[bytes], *, file_name: str) -> KeptFile:
         _discard_quietly(kept.storage_name)
         raise
     return kept
+
+
+def installation() -> str:
+    """Return what names this installation among others on the machine; it holds no secret."""
+    return db.engine.url.render_as_string(hide_password=True)
 
 
 def attach(connection: Connection, storage_name: str, *, lead_id: int) -> bool:

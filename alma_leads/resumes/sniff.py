@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from tempfile import TemporaryFile
@@ -37,10 +38,19 @@ class Inspected:
     sha256: str
 
 
-def inspect(stream: IO[bytes], *, file_name: str, max_bytes: int) -> Inspected:
+def inspect(
+    stream: IO[bytes], *, file_name: str, max_bytes: int, turn: AbstractContextManager[None] | None = None
+) -> Inspected:
     """Return what the seekable `stream` holds, and leave it at its start.
 
+    Args:
+        stream: the file.
+        file_name: the name it was sent with.
+        max_bytes: how large it may be.
+        turn: held while a process of its own looks at the file.
+
     Raises:
+        TooManyInspections: its turn did not come.
         FileTooLarge: it has more than `max_bytes`.
         RefusedFile: it is not a PDF or DOCX that can be read safely, or its name says something else.
         InspectionFailed: it could not be looked at.
@@ -53,7 +63,8 @@ def inspect(stream: IO[bytes], *, file_name: str, max_bytes: int) -> Inspected:
         kind = _kind(copy)
         if PurePosixPath(name).suffix.lower() != f".{kind}":
             raise RefusedFile(Reason.WRONG_NAME)
-        check_apart(copy, kind=kind)
+        with turn or nullcontext():
+            check_apart(copy, kind=kind)
     stream.seek(0)
     return Inspected(_MEDIA_TYPES[kind], name, size, digest)
 

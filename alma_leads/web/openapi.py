@@ -31,6 +31,8 @@ _PROBLEMS = {
     415: "Neither JSON nor multipart",
     422: "Something in it cannot be used",
     429: "Too many requests; see Retry-After",
+    503: "Not now; see Retry-After",
+    507: "No room for files; a link can be given",
 }
 
 
@@ -147,7 +149,7 @@ def document(*, public_url: str) -> Schema:
                     _answers(
                         "The stored record",
                         _json(_ref("Record")),
-                        *(400, 401, 403, 409, 413, 415, 422, 429),
+                        *(400, 401, 403, 409, 413, 415, 422, 429, 503, 507),
                         status=201,
                         Location="The lead's address",
                     ),

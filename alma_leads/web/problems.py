@@ -37,7 +37,7 @@ from alma_leads.leads.errors import (
     ViewNotFound,
 )
 from alma_leads.leads.filters import BadFilter
-from alma_leads.resumes.errors import FileTooLarge, RefusedFile
+from alma_leads.resumes.errors import FileTooLarge, RefusedFile, TooManyInspections, UploadsRefused
 from alma_leads.web.error_words import SIGN_IN_WAITS, ErrorWords, words_for
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 
@@ -120,6 +120,10 @@ STATUS_OF: dict[type[Exception], int] = {
     NotYourNote: 403,
     NoPasskeysHere: 404,
 }
+# Why no file can be taken now: the status, and how many seconds to wait (None: nobody knows).
+STATUS_OF_REFUSED_UPLOAD: dict[type[UploadsRefused], tuple[int, int | None]] = {
+    TooManyInspections: (503, 10),
+}
 # Those that are about one field of the input.
 FIELD_OF: dict[type[Exception], str] = {
     IdempotencyConflict: "Idempotency-Key",
@@ -139,6 +143,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(BadFilter, lambda error: _refused(InputRefused(error.errors)))
     app.register_error_handler(TooManyAttempts, _on_too_many_attempts)
     app.register_error_handler(FileTooLarge, lambda error: problem(413, too_large_sentence(error.limit_bytes)))
+    app.register_error_handler(UploadsRefused, _on_uploads_refused)
     for kind in STATUS_OF:
         app.register_error_handler(kind, _on_domain_error)
     for kind, field in FIELD_OF.items():
@@ -163,6 +168,12 @@ def _refused(error: InputRefused) -> Response:
 
 def _on_too_many_attempts(error: TooManyAttempts) -> Response:
     return problem(429, str(error), headers={"Retry-After": str(error.wait_seconds)}, words=SIGN_IN_WAITS)
+
+
+def _on_uploads_refused(error: UploadsRefused) -> Response:
+    status, wait_seconds = STATUS_OF_REFUSED_UPLOAD[type(error)]
+    headers = {} if wait_seconds is None else {"Retry-After": str(wait_seconds)}
+    return problem(status, str(error), headers=headers)
 
 
 def _on_domain_error(error: Exception) -> Response:

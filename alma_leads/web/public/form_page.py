@@ -17,11 +17,11 @@ from alma_leads.accounts.access_refusal_service import Why
 from alma_leads.extensions import settings
 from alma_leads.leads.errors import ResumeGone
 from alma_leads.leads.source import Source
-from alma_leads.resumes.errors import FileTooLarge, RefusedFile
+from alma_leads.resumes.errors import FileTooLarge, RefusedFile, UploadsRefused
 from alma_leads.resumes.service import KeptFile, discard, find_unattached
 from alma_leads.web.auth import PUBLIC, PUBLIC_FORM, access
 from alma_leads.web.bodies import allow_upload
-from alma_leads.web.problems import size_text, too_large_sentence
+from alma_leads.web.problems import STATUS_OF_REFUSED_UPLOAD, size_text, too_large_sentence
 from alma_leads.web.public.blueprint import public
 from alma_leads.web.public.forms import LeadForm
 from alma_leads.web.public.intake import keep_upload, seconds_to_wait, send, spend_failure, spend_one, uploaded_file
@@ -106,7 +106,7 @@ def submit_form() -> Response:
         wait = spend_one()
         if wait is not None:
             return _page(typed, chosen_in_vain, kept=kept, wait_seconds=wait, status=429)
-    status = 422
+    status, retry_after = 422, None
     if upload is not None:
         try:
             former, kept = kept, keep_upload(upload)
@@ -117,12 +117,15 @@ def submit_form() -> Response:
         except FileTooLarge as too_large:
             errors["resume"] = too_large_sentence(too_large.limit_bytes)
             status = 413
+        except UploadsRefused as refused:
+            errors["resume"] = str(refused)
+            status, retry_after = STATUS_OF_REFUSED_UPLOAD[type(refused)]
     if errors or submitted.lead is None:
         if "" in errors:
             note_refusal(Why.CSRF)
         if upload is None:  # else it was counted like a lead
             spend_failure(with_file=False)
-        return _page(typed, errors, kept=kept, status=400 if "" in errors else status)
+        return _page(typed, errors, kept=kept, status=400 if "" in errors else status, retry_after=retry_after)
     try:
         send(submitted.lead, source=Source.FORM, resume=kept)
     except ResumeGone:
@@ -140,6 +143,7 @@ def _page(
     *,
     kept: KeptFile | None = None,
     wait_seconds: int | None = None,
+    retry_after: int | None = None,
     status: int = 200,
 ) -> Response:
     view = FormView(
@@ -151,8 +155,9 @@ def _page(
         wait_seconds=wait_seconds,
     )
     response = _uncached(make_response(render_template("public/form.html", form=view), status))
-    if wait_seconds is not None:
-        response.headers["Retry-After"] = str(wait_seconds)
+    retry_after = retry_after if wait_seconds is None else wait_seconds
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
     return response
 
 

@@ -109,8 +109,9 @@ def keep_upload(file: FileStorage) -> KeptFile:
     Raises:
         RefusedFile: it is not what it should be; nothing is kept.
         FileTooLarge: it is larger than RESUME_MAX_BYTES; nothing is kept.
+        UploadsRefused: no file can be taken now; nothing is kept.
     """
-    return keep_file(file.stream, file_name=file.filename or "")
+    return keep_file(file.stream, file_name=file.filename or "", client=client())
 
 
 def send(
