@@ -12,6 +12,7 @@ from xml.parsers import expat
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, LargeZipFile, ZipFile, ZipInfo
 
 from alma_leads.resumes.errors import Reason, RefusedFile
+from alma_leads.resumes.targets import is_on_own_disk, leads_to_file
 
 MAX_ENTRIES = 2000
 MAX_DIRECTORY_BYTES = 1_048_576
@@ -23,11 +24,20 @@ CHUNK_BYTES = 65_536
 
 _MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 _TYPES = "[Content_Types].xml"
-_MACRO_TYPES = re.compile(r"macroEnabled|vbaProject|vbaData|activeX|oleObject|\.keyMapCustomizations", re.IGNORECASE)
+_MACRO_TYPES = re.compile(r"macroEnabled|vbaProject|vbaData|activeX|oleObject", re.IGNORECASE)
 _MACRO_NAMES = re.compile(r"vbaproject|vbadata|(^|/)activex/", re.IGNORECASE)
 _CARRYING = {"oleObject", "package", "control", "aFChunk", "subDocument", "vbaProject"}
-# Where Word found the template when it wrote the document: a folder on the writer's own disk. It is not on ours.
-_OWN_DISK = re.compile(r"(file:///)?[A-Za-z]:[/\\]|file:///(Users|home|private|Applications)/|[\w.%-]+$", re.IGNORECASE)
+# Fields (ECMA-376, 17.16.5) that fetch something when they are brought up to date. Word leaves the first two behind,
+# with a path of its own disk, where somebody pasted a picture.
+_FETCHING = re.compile(
+    r"(INCLUDEPICTURE|INCLUDETEXT|INCLUDE|IMPORT|LINK|DDE|DDEAUTO|DATABASE|RD|HTMLCONTROL)\b", re.IGNORECASE
+)
+_MAY_NAME_OWN_DISK = re.compile(r"(INCLUDEPICTURE|INCLUDETEXT)\s+(\"[^\"]*\"|\S+)", re.IGNORECASE)
+_HYPERLINK = re.compile(r"HYPERLINK\s+(\"[^\"]*\"|\S+)", re.IGNORECASE)
+# Drawings of older programs name what they show by themselves, and some videos are a page of the web.
+_SHOWING = {"imagedata", "fill", "stroke", "image"}
+_MAX_FIELDS_WITHIN = 20
+_MAX_INSTRUCTION = 10_000
 _END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
 
 Attributes = dict[str, str]
@@ -152,7 +162,9 @@ def _check_part(
 
 def _parser_for(on_element: Callable[[str, Attributes], None]) -> expat.XMLParserType:
     parser = xml_parser()
-    if on_element is not _ignore:
+    if on_element is _ignore:
+        _Fields(parser)
+    else:
         parser.StartElementHandler = on_element
     return parser
 
@@ -169,7 +181,7 @@ def _refuse_doctype(*_declaration: object) -> None:
 
 
 def _ignore(_element: str, _attributes: Attributes) -> None:
-    """Only well-formedness matters here."""
+    """Stand for a part that `_Fields` looks through."""
 
 
 def _check_relationship(element: str, attributes: Attributes) -> None:
@@ -180,6 +192,89 @@ def _check_relationship(element: str, attributes: Attributes) -> None:
     if kind in _CARRYING:
         raise RefusedFile(Reason.MACROS if kind in ("control", "vbaProject") else Reason.CARRIES_FILES)
     if attributes.get("TargetMode", "").lower() == "external" and kind != "hyperlink":
-        if kind == "attachedTemplate" and _OWN_DISK.match(target):
+        if kind == "attachedTemplate" and is_on_own_disk(target):
             return
         raise RefusedFile(Reason.LOADS_REMOTE)
+    if kind == "hyperlink" and leads_to_file(target):
+        raise RefusedFile(Reason.LEADS_ELSEWHERE)
+
+
+class _Fields:
+    """Looks through the elements of a part for fields, and for drawings, that fetch something from elsewhere."""
+
+    def __init__(self, parser: expat.XMLParserType) -> None:
+        self._open: list[list[str] | None] = []  # the instructions of fields, from outside in; None: read already
+        self._in_instruction = False
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+
+    def _start(self, element: str, attributes: Attributes) -> None:
+        name = element.rpartition(":")[2]
+        if name == "instrText":
+            self._in_instruction = True
+        elif name == "fldChar":
+            self._turn(_attribute(attributes, "fldCharType"))
+        elif name == "fldSimple":
+            _check_instruction(_attribute(attributes, "instr"))
+        elif name == "webVideoPr":
+            raise RefusedFile(Reason.LOADS_REMOTE)
+        elif name in _SHOWING:
+            for key in ("src", "href"):
+                target = _attribute(attributes, key)
+                if "://" in target or leads_to_file(target):
+                    raise RefusedFile(Reason.LOADS_REMOTE)
+
+    def _turn(self, kind: str) -> None:
+        if kind == "begin":
+            if len(self._open) >= _MAX_FIELDS_WITHIN:
+                raise RefusedFile(Reason.TOO_COMPLEX)
+            outer = self._open[-1] if self._open else None
+            if outer is not None and not "".join(outer).strip():
+                raise RefusedFile(Reason.LOADS_REMOTE)  # which field it is, another field says: nobody writes that
+            self._open.append([])
+        elif kind in ("separate", "end") and self._open:
+            instruction = self._open[-1]
+            if instruction is not None:
+                _check_instruction("".join(instruction))
+            self._open[-1] = None
+            if kind == "end":
+                self._open.pop()
+
+    def _end(self, element: str) -> None:
+        if element.rpartition(":")[2] == "instrText":
+            self._in_instruction = False
+
+    def _characters(self, text: str) -> None:
+        if self._in_instruction:
+            instruction = self._open[-1] if self._open else None
+            if instruction is None:
+                _check_instruction(text)
+            else:
+                instruction.append(text[:_MAX_INSTRUCTION])
+                if len(instruction) > _MAX_INSTRUCTION:
+                    raise RefusedFile(Reason.TOO_COMPLEX)
+
+
+def _attribute(attributes: Attributes, name: str) -> str:
+    """Return the attribute that is called so in any namespace."""
+    return next((value for key, value in attributes.items() if key.rpartition(":")[2] == name), "")
+
+
+def _check_instruction(instruction: str) -> None:
+    instruction = instruction.strip()
+    link = _HYPERLINK.match(instruction)
+    if link is not None and any(map(leads_to_file, _readings(link[1]))):
+        raise RefusedFile(Reason.LEADS_ELSEWHERE)
+    if _FETCHING.match(instruction) is None:
+        return
+    source = _MAY_NAME_OWN_DISK.match(instruction)
+    if source is None or not all(map(is_on_own_disk, _readings(source[2]))):
+        raise RefusedFile(Reason.LOADS_REMOTE)
+
+
+def _readings(written: str) -> tuple[str, str]:
+    """Return a path as it is written, and as it is meant: fields write each backslash twice."""
+    path = written.strip('"')
+    return path, path.replace("\\\\", "\\")

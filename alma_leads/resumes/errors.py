@@ -10,15 +10,24 @@ class Reason(StrEnum):
 
     EMPTY = "The file is empty. Choose another one, or give a link"
     WRONG_KIND = "The file is neither PDF nor Word (.docx). Save it as one of the two, or give a link"
-    WRONG_NAME = "The name of the file does not match what is in it. Save it again as PDF or DOCX"
-    LONG_NAME = "The name of the file is too long, or has too many accents on a letter. Save it under a shorter name"
+    OPENDOCUMENT = "This is an OpenDocument file (.odt). Save it as PDF or Word (.docx), or give a link"
+    PAGES = "This is a Pages document. Export it from Pages as PDF or Word (.docx), or give a link"
+    OLD_WORD = "This is an older Word document (.doc). Save it as PDF or Word (.docx), or give a link"
+    RICH_TEXT = "This is a rich text document (.rtf). Save it as PDF or Word (.docx), or give a link"
+    PICTURE = "This is a picture. Save it as PDF, or give a link"
+    HEIC = "This is a photo (HEIC). Save it as PDF, or give a link"
+    WRONG_NAME = "The name of the file does not match what is in it. Save it again as PDF or DOCX, or give a link"
+    LONG_NAME = "The name of the file is too long, or has too many accents on a letter. Save it under a shorter name, or give a link"
     DAMAGED = "The file is damaged. Save it again as PDF or DOCX, or give a link"
     LOCKED = "The file is locked with a password. Save it without one, or give a link"
     SCRIPTS = "The file has scripts in it. Print it to PDF and choose that one, or give a link"
     MACROS = "The file has macros in it. Save it as PDF and choose that one, or give a link"
     CARRIES_FILES = "The file carries other files in it. Print it to PDF and choose that one, or give a link"
-    LOADS_REMOTE = "The file loads something from elsewhere when it is opened. Print it to PDF and choose that one"
-    BOMB = "The file becomes far too large when it is unpacked. Print it to PDF and choose that one"
+    LOADS_REMOTE = (
+        "The file loads something from elsewhere when it is opened. Print it to PDF and choose that one, or give a link"
+    )
+    LEADS_ELSEWHERE = "The file leads to a file elsewhere. Print it to PDF and choose that one, or give a link"
+    BOMB = "The file becomes far too large when it is unpacked. Print it to PDF and choose that one, or give a link"
     TOO_COMPLEX = "The file is too complicated to check. Print it to PDF and choose that one, or give a link"
 
 

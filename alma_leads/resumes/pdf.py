@@ -10,6 +10,7 @@ import pikepdf
 from pikepdf.settings import set_qpdf_limits
 
 from alma_leads.resumes.errors import Reason, RefusedFile
+from alma_leads.resumes.targets import leads_to_file
 
 MAX_OBJECTS = 50_000
 MAX_VALUES = 500_000
@@ -22,13 +23,20 @@ _MAY_RUN_UNASKED = {"/GoTo", "/Named", "/Hide", "/SetOCGState", "/Trans"}
 # What an action cannot do its work without. An /S alone may be the name of a paragraph's style in a tagged document.
 _OPERANDS = {"/JS", "/F", "/Win", "/Mac", "/Unix", "/R", "/OP", "/Sound", "/Annotation", "/T", "/CMD", "/TA"}
 _PLAYS = {"/RichMedia", "/Screen", "/Movie", "/Sound", "/3D"}
+# Actions that open another file, and what names a file elsewhere (PDF 32000-1, 7.11).
+_OPENS_FILES = {"/GoToR", "/GoToE"}
+_FILE_NAMES = ("/F", "/UF", "/DOS", "/Mac", "/Unix")
 # How qpdf says that something is missing, not merely untidy.
 _LOSSES = ("expected n n obj", "non-dictionary object", "too many errors", "/QPDFFake", "EOF while reading")
+# Where a stream's content is, if not in the file.
+_OUTSIDE = {"/F", "/FFilter", "/FDecodeParms"}
 _FILE_KEYS = {"/F", "/UF", "/DOS", "/Mac", "/Unix"}
 
 
 def check(stream: IO[bytes]) -> None:
-    """Refuse a PDF that is damaged, encrypted, or holds something that acts.
+    """Refuse a PDF that is damaged, needs a password, acts, or leads to a file elsewhere.
+
+    One with an owner password alone opens for everyone: readers only ask their users not to change it.
 
     Raises:
         RefusedFile: says why, and what to do.
@@ -52,14 +60,15 @@ def check(stream: IO[bytes]) -> None:
         raise RefusedFile(Reason.LOCKED) from None
     except (MemoryError, RecursionError):
         raise RefusedFile(Reason.TOO_COMPLEX) from None
+    except pikepdf.PdfError as error:
+        # A lock that is none of the standard's: certificates, rights management.
+        raise RefusedFile(Reason.LOCKED if "encryption" in str(error) else Reason.DAMAGED) from None
     except (pikepdf.PikepdfError, ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError):
         # qpdf and its bindings report a file that contradicts itself in all of these ways.
         raise RefusedFile(Reason.DAMAGED) from None
 
 
 def _check_document(document: pikepdf.Pdf) -> None:
-    if document.is_encrypted:
-        raise RefusedFile(Reason.LOCKED)
     if len(document.objects) > MAX_OBJECTS:
         raise RefusedFile(Reason.TOO_COMPLEX)
     root = document.Root
@@ -93,6 +102,8 @@ def _check_values(document: pikepdf.Pdf) -> None:
             children: list[Any] = list(value)
         elif isinstance(value, pikepdf.Dictionary | pikepdf.Stream):
             entries = _entries(value)
+            if isinstance(value, pikepdf.Stream) and not _OUTSIDE.isdisjoint(entries):
+                raise RefusedFile(Reason.LOADS_REMOTE)
             _check_dictionary(entries)
             children = list(entries.values())
         else:
@@ -117,8 +128,23 @@ def _check_dictionary(entries: dict[str, Any]) -> None:
         raise RefusedFile(Reason.SCRIPTS)
     if kind == "/FileAttachment" or not _FILE_KEYS.isdisjoint(_entries(entries.get("/EF"))):
         raise RefusedFile(Reason.CARRIES_FILES)
-    if _name(entries.get("/Type")) == "/EmbeddedFile" or (action == "/GoToE" and "/T" in entries):
+    if _name(entries.get("/Type")) == "/EmbeddedFile":
         raise RefusedFile(Reason.CARRIES_FILES)
+    _check_references(action, entries)
+
+
+def _check_references(action: str | None, entries: dict[str, Any]) -> None:
+    """Refuse what names a file elsewhere, whatever it is named for: a jump, a form's source, a page of another file."""
+    if action in _OPENS_FILES and not {"/F", "/D", "/T"}.isdisjoint(entries):
+        raise RefusedFile(Reason.LEADS_ELSEWHERE)
+    if any(isinstance(entries.get(key), pikepdf.String) for key in _FILE_NAMES):
+        raise RefusedFile(Reason.LEADS_ELSEWHERE)
+    if "/Ref" in entries and "/F" in _entries(entries["/Ref"]):
+        raise RefusedFile(Reason.LOADS_REMOTE)
+    for key in ("/URI", "/Base"):
+        link = entries.get(key)
+        if isinstance(link, pikepdf.String) and leads_to_file(str(link)):
+            raise RefusedFile(Reason.LEADS_ELSEWHERE)
 
 
 def _check_unasked(action: Any) -> None:
@@ -143,7 +169,10 @@ def _check_pages(document: pikepdf.Pdf) -> None:
                 done.add(part.objgen)
                 room -= _unpacked_size(part, room)
     # What qpdf only warns of, a reader shows as an empty page.
-    if any(_tells_of_loss(str(warning)) for warning in document.get_warnings()):
+    warnings = [str(warning) for warning in document.get_warnings()]
+    if any("limits error" in warning for warning in warnings):  # nested deeper than set above: left out, not read
+        raise RefusedFile(Reason.TOO_COMPLEX)
+    if any(map(_tells_of_loss, warnings)):
         raise RefusedFile(Reason.DAMAGED)
 
 

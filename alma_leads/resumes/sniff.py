@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO
@@ -18,6 +20,8 @@ CHUNK_BYTES = 65_536
 MAX_NAME_BYTES = 255  # what file systems take, so that whoever downloads it can keep the name
 MAX_EXTENSION_LENGTH = 10
 MAX_TYPED_NAME = EXPANSION * MAX_NAME_BYTES
+MIN_EXTENSION_LENGTH = 2  # with its dot: "Meyer J.C" has none
+PDF_HEADER_WITHIN = 1024  # bytes, as readers look for it
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -25,6 +29,29 @@ _MEDIA_TYPES: dict[Kind, str] = {"pdf": PDF, "docx": DOCX}
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 _ZIP = b"PK\x03\x04"
+_WORD_DOCUMENT = "WordDocument".encode("utf-16-le")
+_OPEN_DOCUMENT = b"application/vnd.oasis.opendocument.text"
+_CONTENT_TYPES = b"[Content_Types].xml"
+_PAGES = b"Index/Document.iwa"
+_OTHERS = {
+    Reason.RICH_TEXT: re.compile(rb"\{\\rtf"),
+    Reason.HEIC: re.compile(rb".{4}ftyp(hei|hev|mif1|msf1|avif)", re.DOTALL),
+    Reason.PICTURE: re.compile(
+        rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|BM.{4}\0\0\0\0", re.DOTALL
+    ),
+}
+# What counts as an extension of its own. After anything else ("v2.1", "Ph.D.") the one of the content is added.
+_EXTENSIONS = (
+    {kind.removeprefix(".") for kind in MimeTypes().types_map[True] if len(kind) > MIN_EXTENSION_LENGTH}
+    | {"docx", "docm", "dotx", "dotm", "odt", "ott", "fodt", "pages", "rtf", "wpd", "wps", "tex", "md", "one", "eml"}
+    | {"xlsx", "xlsm", "xlsb", "pptx", "pptm", "ods", "odp", "key", "numbers", "epub", "mobi", "xps", "oxps", "pub"}
+    | {"heic", "heif", "webp", "avif", "raw", "psd", "ai", "eps", "svg", "ico", "jfif", "mp3", "m4a", "mkv", "webm"}
+    | {"zip", "rar", "7z", "gz", "bz2", "xz", "tgz", "iso", "img", "dmg", "apk", "jar", "war", "cab", "pkg", "deb"}
+    | {"exe", "com", "bat", "cmd", "scr", "pif", "cpl", "msi", "msp", "dll", "sys", "lnk", "url", "webloc", "reg"}
+    | {"ps1", "psm1", "vb", "vbs", "vbe", "jse", "wsf", "wsh", "hta", "chm", "scf", "inf", "sh", "app", "command"}
+    | {"php", "asp", "aspx", "jsp", "cgi", "shtml", "xht", "mht", "mhtml", "svgz", "xml", "yaml", "ini", "sql"}
+)
+_COUNTED = re.compile(r"(?P<stem>.+)\.(?P<extension>\w{2,10})(?P<space> ?)(?P<count>[(\[]\d{1,4}[)\]])")
 _JOINERS = "\u200c\u200d"
 
 
@@ -60,9 +87,8 @@ def inspect(
         size, digest = _copy(stream, copy, max_bytes)
         if size == 0:
             raise RefusedFile(Reason.EMPTY)
-        kind = _kind(copy)
-        if PurePosixPath(name).suffix.lower() != f".{kind}":
-            raise RefusedFile(Reason.WRONG_NAME)
+        kind = _kind(copy, name)
+        name = _named_as(name, kind)
         with turn or nullcontext():
             check_apart(copy, kind=kind)
     stream.seek(0)
@@ -85,6 +111,23 @@ def clean_name(file_name: str) -> str:
     return stem.decode(errors="ignore").rstrip(" .") + extension
 
 
+def _named_as(name: str, kind: Kind) -> str:
+    """Return a name that ends in the extension of its content, which is added where there is none.
+
+    Raises:
+        RefusedFile: it has the extension of something else.
+    """
+    found = _COUNTED.fullmatch(name)  # "resume.pdf(1)", as browsers and phones name a second download
+    if found is not None and found["extension"].lower() in _EXTENSIONS:
+        name = f"{found['stem']}{found['space']}{found['count']}.{found['extension']}"
+    extension = PurePosixPath(name).suffix.lower().removeprefix(".")
+    if extension == kind:
+        return name
+    if extension in _EXTENSIONS:
+        raise RefusedFile(Reason.WRONG_NAME)
+    return clean_name(f"{name}.{kind}")
+
+
 def _is_fit_for_a_name(character: str) -> bool:
     if character in _JOINERS:  # some scripts cannot be written without them
         return True
@@ -104,15 +147,27 @@ def _copy(stream: IO[bytes], copy: IO[bytes], max_bytes: int) -> tuple[int, str]
     return size, digest.hexdigest()
 
 
-def _kind(copy: IO[bytes]) -> Kind:
+def _kind(copy: IO[bytes], name: str) -> Kind:
+    """Return what a file is by its content, or refuse it with what it is; the name only helps to say that."""
     copy.seek(0)
     head = copy.read(CHUNK_BYTES)
+    named = PurePosixPath(name).suffix.lower()
     if head.startswith(_ZIP):
+        if head[30:38] == b"mimetype" and _OPEN_DOCUMENT in head[38:200]:
+            raise RefusedFile(Reason.OPENDOCUMENT)
+        if _CONTENT_TYPES not in head and (named == ".pages" or _holds(copy, _PAGES)):
+            raise RefusedFile(Reason.PAGES)
         return "docx"
-    if head.startswith(b"%PDF-"):
-        return "pdf"
     if head.startswith(_OLE):  # what Word wraps a locked document in; also what it wrote until 2003
-        raise RefusedFile(Reason.LOCKED if _holds(copy, _ENCRYPTED_PACKAGE) else Reason.WRONG_KIND)
+        if _holds(copy, _ENCRYPTED_PACKAGE):
+            raise RefusedFile(Reason.LOCKED)
+        is_word = named in (".doc", ".dot") or _holds(copy, _WORD_DOCUMENT)
+        raise RefusedFile(Reason.OLD_WORD if is_word else Reason.WRONG_KIND)
+    for reason, looks_so in _OTHERS.items():
+        if looks_so.match(head):
+            raise RefusedFile(reason)
+    if b"%PDF-" in head[:PDF_HEADER_WITHIN]:  # a byte order mark, an empty line or a line of a mail may be before it
+        return "pdf"
     raise RefusedFile(Reason.WRONG_KIND)
 
 

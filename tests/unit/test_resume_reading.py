@@ -99,6 +99,11 @@ def test_text_ends_somewhere() -> None:
     assert len(_read(docx_bytes("word " * 100_000), "docx").text) == MAX_CHARACTERS
 
 
+def test_a_pdf_that_opens_without_a_password_is_read() -> None:
+    reading = _read(_changed(lambda document: None, encryption=Encryption(owner="a", user="")))
+    assert (reading.text, reading.picture is not None) == ("Amara Okafor", True)
+
+
 def test_a_locked_pdf_is_said_to_be_locked() -> None:
     locked = _changed(lambda document: None, encryption=Encryption(owner="a", user="b"))
     assert _reason(locked) is Reason.LOCKED

@@ -7,6 +7,7 @@ import io
 import time
 import unicodedata
 import zlib
+from zipfile import ZipFile
 
 import pikepdf
 import pytest
@@ -18,12 +19,23 @@ from alma_leads.resumes.sniff import DOCX, PDF, clean_name, inspect
 from tests.factories import docx_bytes, pdf_bytes
 
 LIMIT = 10_485_760
+
+
+def _zip(**parts: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with ZipFile(buffer, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 
 
 @pytest.mark.parametrize(
     ("content", "name", "media_type"),
-    [(pdf_bytes(), "Resume.pdf", PDF), (pdf_bytes(), "RESUME.PDF", PDF), (docx_bytes(), "Resume.DocX", DOCX)],
+    [(pdf_bytes(), "Resume.pdf", PDF), (pdf_bytes(), "RESUME.PDF", PDF), (docx_bytes(), "Resume.DocX", DOCX)]
+    + [(before + pdf_bytes(), "Resume.pdf", PDF) for before in (b"\xef\xbb\xbf", b"\r\n", bytes(1000))],
 )
 def test_a_resume_is_described_and_its_stream_is_at_its_start(content: bytes, name: str, media_type: str) -> None:
     stream = io.BytesIO(content)
@@ -38,14 +50,24 @@ def test_a_resume_is_described_and_its_stream_is_at_its_start(content: bytes, na
     [
         (b"", "a.pdf", Reason.EMPTY),
         (b"Dear Sir or Madam", "a.pdf", Reason.WRONG_KIND),
-        (b"<html>%PDF-1.7", "a.pdf", Reason.WRONG_KIND),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a.png", Reason.WRONG_KIND),
-        (OLE, "a.doc", Reason.WRONG_KIND),
+        (bytes(1020) + b"%PDF-1.7", "a.pdf", Reason.WRONG_KIND),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a.png", Reason.PICTURE),
+        (OLE, "a.xls", Reason.WRONG_KIND),
+        (OLE, "a.doc", Reason.OLD_WORD),
+        (OLE + "WordDocument".encode("utf-16-le"), "a.docx", Reason.OLD_WORD),
+        (b"{\\rtf1\\ansi Hello}", "a.doc", Reason.RICH_TEXT),
+        (_zip(mimetype=b"application/vnd.oasis.opendocument.text"), "a.odt", Reason.OPENDOCUMENT),
+        (_zip(**{"Index/Document.iwa": b"x", "preview.jpg": b"y"}), "a.pages", Reason.PAGES),
+        (_zip(**{"Index/Document.iwa": b"x"}), "a.docx", Reason.PAGES),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF" + bytes(50), "a.pdf", Reason.PICTURE),
+        (b"\0\0\0\x18ftypheic" + bytes(50), "a.heic", Reason.HEIC),
         (OLE + bytes(65_000) + "EncryptedPackage".encode("utf-16-le"), "a.docx", Reason.LOCKED),
         (pdf_bytes(), "a.docx", Reason.WRONG_NAME),
         (pdf_bytes(), "a.pdf.exe", Reason.WRONG_NAME),
-        (pdf_bytes(), "a", Reason.WRONG_NAME),
-        (pdf_bytes(), "", Reason.WRONG_NAME),
+        (pdf_bytes(), "a.exe (1)", Reason.WRONG_NAME),
+        (pdf_bytes(), "a.docx(1)", Reason.WRONG_NAME),
+        (pdf_bytes(), "a.html", Reason.WRONG_NAME),
+        (pdf_bytes(), "a.jpg", Reason.WRONG_NAME),
         (docx_bytes(), "a.pdf", Reason.WRONG_NAME),
         (docx_bytes(), "a.docm", Reason.WRONG_NAME),
         (b"%PDF-1.7 and nothing more", "a.pdf", Reason.DAMAGED),
@@ -61,8 +83,28 @@ def test_what_is_no_resume_is_refused(content: bytes, name: str, reason: Reason)
 def test_a_reason_is_plain_words_that_say_what_to_do() -> None:
     for reason in Reason:
         assert str(RefusedFile(reason)) == reason.value
-        assert any(remedy in reason for remedy in ("Save it", "Print it", "Choose another"))
+        assert any(remedy in reason for remedy in ("Save it", "Print it", "Export it", "Choose another"))
+        assert reason.endswith(", or give a link")
         assert not any(word in reason.lower() for word in ("invalid", "please", "!", "oops", "error"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("document:1000012", "document1000012.pdf"),
+        ("resume.pdf(1)", "resume(1).pdf"),
+        ("resume.pdf (2)", "resume (2).pdf"),
+        ("blob", "blob.pdf"),
+        ("履歴書", "履歴書.pdf"),
+        ("my resume", "my resume.pdf"),
+        ("CV v2.1", "CV v2.1.pdf"),
+        ("Jane Doe, Ph.D", "Jane Doe, Ph.D.pdf"),
+        ("", "resume.pdf"),
+        ("x" * 300, "x" * 251 + ".pdf"),
+    ],
+)
+def test_a_name_without_an_extension_gets_that_of_its_content(name: str, kept: str) -> None:
+    assert inspect(io.BytesIO(pdf_bytes()), file_name=name, max_bytes=LIMIT).file_name == kept
 
 
 class _Endless(io.RawIOBase):

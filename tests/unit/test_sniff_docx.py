@@ -65,6 +65,18 @@ def _override(name: str, kind: str) -> Parts:
     return _typed("</Types>", f'<Override PartName="/{name}" ContentType="{kind}"/></Types>')
 
 
+_BEGIN, _SEPARATE, _END = (f'<w:fldChar w:fldCharType="{kind}"/>' for kind in ("begin", "separate", "end"))
+# A field within the instruction, which would make "DDE" of numbers.
+_QUOTED = f"</w:instrText>{_BEGIN}<w:instrText>QUOTE 68 68 69</w:instrText>{_END}<w:instrText>".encode()
+
+
+def _field(*instruction: str) -> Parts:
+    """Return a document with a field whose instruction is in as many pieces."""
+    pieces = "".join(f"<w:r><w:instrText>{piece}</w:instrText></w:r>" for piece in instruction)
+    said = f"<w:r>{_BEGIN}</w:r>{pieces}<w:r>{_SEPARATE}<w:t>said</w:t>{_END}</w:r>"
+    return {"word/document.xml": f'<w:document xmlns:w="w"><w:p>{said}</w:p></w:document>'.encode()}
+
+
 FINE: dict[str, bytes] = {
     "plain": docx_bytes(),
     "not compressed": _zip(_parts(), ZIP_STORED),
@@ -75,6 +87,14 @@ FINE: dict[str, bytes] = {
     "its styles": _with(_related("styles", "styles.xml", "")),
     "a template on the writer's Windows": _with(_related("attachedTemplate", "file:///C:\\Users\\me\\Resume.dotx")),
     "a template on the writer's Mac": _with(_related("attachedTemplate", "file:///Users/me/Resume.dotx")),
+    "keys of its own": _with(
+        _override("word/customizations.xml", "application/vnd.ms-word.keyMapCustomizations+xml")
+        | {"word/customizations.xml": b"<tcg/>"}
+    ),
+    "a pasted picture": _with(_field('INCLUDEPICTURE "/var/folders/x/page1image.png" \\* MERGEFORMATINET')),
+    "a number of pages": _with(_field(" PAGE ")),
+    "a field that links to the web": _with(_field('HYPERLINK "https://example.com/DDE"')),
+    "a link to its own disk": _with(_related("hyperlink", "file:///C:\\Users\\me\\Cover.docx")),
     "the usual template": _with(_related("attachedTemplate", "Normal.dotm")),
     "UTF-16": _with({"word/document.xml": _parts()["word/document.xml"].decode().encode("utf-16")}),
     "many pages": _with({"word/document.xml": b"<d>" + b"<p>words words words</p>" * 150_000 + b"</d>"}),
@@ -150,6 +170,38 @@ REFUSED: dict[str, tuple[bytes, Reason]] = {
         Reason.LOADS_REMOTE,
     ),
     "a picture elsewhere": (_with(_related("image", "https://example.com/p.png")), Reason.LOADS_REMOTE),
+    "a link to a share": (_with(_related("hyperlink", "file://host/share/x.docx")), Reason.LEADS_ELSEWHERE),
+    "a link to a Windows share": (_with(_related("hyperlink", "\\\\host\\x.docx")), Reason.LEADS_ELSEWHERE),
+    "a link to a disguised share": (_with(_related("hyperlink", "%5C%5Chost%5Cx")), Reason.LEADS_ELSEWHERE),
+    "a field that links to a share": (_with(_field('HYPERLINK "\\\\\\\\host\\\\x.docx"')), Reason.LEADS_ELSEWHERE),
+    "a picture that a field fetches": (_with(_field('INCLUDEPICTURE "https://host/x.png" \\d')), Reason.LOADS_REMOTE),
+    "a text that a field fetches": (_with(_field('includetext "\\\\\\\\host\\\\x.docx"')), Reason.LOADS_REMOTE),
+    "a program that a field asks": (_with(_field("DDEAUTO c:\\\\windows\\\\cmd.exe /k calc")), Reason.LOADS_REMOTE),
+    "a field in pieces": (_with(_field("DD", "E excel", " x")), Reason.LOADS_REMOTE),
+    "a field in a footer": (_with({"word/footer1.xml": _field("DDE x y")["word/document.xml"]}), Reason.LOADS_REMOTE),
+    "a simple field": (
+        _with({"word/document.xml": b'<d xmlns:w="w"><w:fldSimple w:instr=" DDE x y "/></d>'}),
+        Reason.LOADS_REMOTE,
+    ),
+    "a field whose name another one makes": (
+        _with({"word/document.xml": _field("@")["word/document.xml"].replace(b"@", _QUOTED)}),
+        Reason.LOADS_REMOTE,
+    ),
+    "an old drawing's picture": (
+        _with({"word/document.xml": b'<d xmlns:v="v"><v:imagedata src="http://host/x.png"/></d>'}),
+        Reason.LOADS_REMOTE,
+    ),
+    "part of another document": (_with(_related("subDocument", "https://host/x.docx")), Reason.CARRIES_FILES),
+    "a list of addresses elsewhere": (
+        _with(
+            {
+                "word/_rels/settings.xml.rels": _related("mailMergeSource", "file://host/x")[
+                    "word/_rels/document.xml.rels"
+                ]
+            }
+        ),
+        Reason.LOADS_REMOTE,
+    ),
     "a frame": (_with(_related("frame", "https://example.com")), Reason.LOADS_REMOTE),
     "a relationship in capitals": (
         _with(_related("image", "https://example.com", "TargetMode='EXTERNAL'")),

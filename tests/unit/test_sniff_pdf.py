@@ -67,7 +67,9 @@ FINE: dict[str, Change] = {
     "plain": lambda _: None,
     "a link": _annotation(Subtype=Name.Link, A=_action("URI", URI=String("https://example.com/js?Launch"))),
     "a jump": _annotation(Subtype=Name.Link, A=_action("GoTo", D=Array([0, Name.Fit]))),
-    "a link to a file": _annotation(Subtype=Name.Link, A=_action("GoToR", F=String("other.pdf"), D=Array([0]))),
+    "a mail address": _annotation(Subtype=Name.Link, A=_action("URI", URI=String("mailto:me@example.com"))),
+    "flags": _annotation(Subtype=Name.Link, F=4),
+    "a font called F": lambda d: d.pages[0].obj.__setitem__("/Resources", Dictionary(Font=Dictionary(F=_font(d)))),
     "opens at a place": lambda d: _root("/OpenAction", Array([d.pages[0].obj, Name.FitH, 100]))(d),
     "opens with a jump": _root("/OpenAction", _action("GoTo", D=Array([0, Name.Fit]))),
     "opens at a named place": _root("/OpenAction", String("first")),
@@ -137,6 +139,48 @@ REFUSED: dict[str, tuple[Change, Reason]] = {
         lambda d: _root("/AF", Array([Dictionary(EF=Dictionary(F=d.make_stream(b"x")))]))(d),
         Reason.CARRIES_FILES,
     ),
+    "a jump to another file": (
+        _annotation(Subtype=Name.Link, A=_action("GoToR", F=String("other.pdf"), D=Array([0]))),
+        Reason.LEADS_ELSEWHERE,
+    ),
+    "a jump to a share": (
+        _annotation(Subtype=Name.Link, A=_action("GoToR", F=Dictionary(UF=String("\\\\host\\x.pdf")), D=Array([0]))),
+        Reason.LEADS_ELSEWHERE,
+    ),
+    "a jump into a file of another file": (
+        _annotation(Subtype=Name.Link, A=_action("GoToE", F=String("http://host/x.pdf"), T=Dictionary(R=Name.C))),
+        Reason.LEADS_ELSEWHERE,
+    ),
+    "a thread of another file": (
+        _annotation(Subtype=Name.Link, A=_action("Thread", F=String("x.pdf"), D=0)),
+        Reason.LEADS_ELSEWHERE,
+    ),
+    "a file named for nothing": (
+        _root("/Extra", Array([Dictionary(Type=Name.Filespec, F=String("//host/x"))])),
+        Reason.LEADS_ELSEWHERE,
+    ),
+    "a link to a share": (
+        _annotation(Subtype=Name.Link, A=_action("URI", URI=String("file://host/share/x.docx"))),
+        Reason.LEADS_ELSEWHERE,
+    ),
+    "links that begin at a share": (
+        _root("/URI", Dictionary(Base=String("\\\\host\\share\\"))),
+        Reason.LEADS_ELSEWHERE,
+    ),
+    "a stream whose content is elsewhere": (
+        lambda d: _root("/Extra", d.make_stream(b"", F=String("\\\\host\\share\\x")))(d),
+        Reason.LOADS_REMOTE,
+    ),
+    "a picture whose content is on the web": (
+        lambda d: _root("/Extra", d.make_stream(b"", F=Dictionary(FS=Name.URL, F=String("http://host/x"))))(d),
+        Reason.LOADS_REMOTE,
+    ),
+    "a page of another file": (
+        lambda d: _root(
+            "/Extra", d.make_stream(b"", Subtype=Name.Form, Ref=Dictionary(F=Dictionary(F=String("x.pdf")), Page=0))
+        )(d),
+        Reason.LOADS_REMOTE,
+    ),
     "a folder of files": (_root("/Collection", Dictionary()), Reason.CARRIES_FILES),
     "no pages": (lambda d: d.pages.__delitem__(0), Reason.DAMAGED),
     "pages without end": (
@@ -173,12 +217,32 @@ def test_a_script_under_a_disguised_name_is_refused() -> None:
     assert _reason(disguised) is Reason.SCRIPTS
 
 
-@pytest.mark.parametrize("user", ["", "secret"])
 @pytest.mark.parametrize("strength", [2, 3, 4, 6])
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_locked_pdf_is_refused_even_when_anybody_may_read_it(user: str, strength: int) -> None:
-    how = Encryption(owner="owner", user=user, R=strength, metadata=False, aes=strength > 3)  # type: ignore[arg-type]
-    assert _reason(_pdf(encryption=how)) is Reason.LOCKED
+def test_a_pdf_is_locked_if_it_takes_a_password_to_open_it(strength: int) -> None:
+    def locked(user: str, change: Change = lambda _: None) -> Reason | None:
+        how = Encryption(owner="owner", user=user, R=strength, metadata=False, aes=strength > 3)  # type: ignore[arg-type]
+        return _reason(_pdf(change, encryption=how))
+
+    assert locked("secret") is Reason.LOCKED
+    assert locked("") is None
+    assert locked("", _root("/OpenAction", _action("Launch", F=String("x")))) is Reason.SCRIPTS
+    assert locked("", REFUSED["pages without end"][0]) is Reason.BOMB
+
+
+def test_a_pdf_that_is_nested_too_deep_is_refused() -> None:
+    place = String("x" * 5998)
+    content = _pdf(
+        lambda d: _root("/Extra", d.make_indirect(place))(d), object_stream_mode=pikepdf.ObjectStreamMode.disable
+    )
+    deep = content.replace(b"(" + b"x" * 5998 + b")", b"[" * 3000 + b"]" * 3000)
+    assert deep != content
+    assert _reason(deep) is Reason.TOO_COMPLEX
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n", b"Content-Type: application/pdf\r\n\r\n", bytes(1000)])
+def test_what_stands_before_a_pdf_does_not_spoil_it(before: bytes) -> None:
+    assert _reason(before + pdf_bytes()) is None
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.9])
