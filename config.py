@@ -127,6 +127,12 @@ class Settings(BaseSettings):
     SESSION_MAX_HOURS: int = _number(12, 1, 720)
     AUTHENTICATOR_ISSUER: str = Field("Alma", description="a name of 1 to 60 visible characters, without a colon")
     RESUME_MAX_BYTES: int = _number(10_485_760, 1024, 1_073_741_824, "bytes")
+    RESUME_DISK_RESERVE_BYTES: int | None = Field(
+        None,
+        ge=0,
+        le=1_125_899_906_842_624,
+        description="a whole number from 0 to 1125899906842624 (bytes), or nothing",
+    )
     LOG_FORMAT: Literal["console", "json"] = Field(
         default_factory=lambda: "console" if sys.stderr.isatty() else "json", description="console or json"
     )

@@ -59,6 +59,7 @@ def settings_for(folder: Path, **overrides: Any) -> Settings:
         "RESUME_STORAGE_URL": f"file://{folder / 'resumes'}",
         "RATE_LIMIT_LEADS": "1000 per second",
         "RATE_LIMIT_KEY_LEADS": "1000 per second",
+        "RESUME_DISK_RESERVE_BYTES": 0,  # however full the disk of the tests is
         "LOG_FORMAT": "json",
     }
     return Settings(_env_file=None, **(values | overrides))

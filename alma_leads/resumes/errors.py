@@ -17,7 +17,10 @@ class Reason(StrEnum):
     PICTURE = "This is a picture. Save it as PDF, or give a link"
     HEIC = "This is a photo (HEIC). Save it as PDF, or give a link"
     WRONG_NAME = "The name of the file does not match what is in it. Save it again as PDF or DOCX, or give a link"
-    LONG_NAME = "The name of the file is too long, or has too many accents on a letter. Save it under a shorter name, or give a link"
+    LONG_NAME = (
+        "The name of the file is too long, or has too many accents on a letter. Save it under a shorter one, "
+        "or give a link"
+    )
     DAMAGED = "The file is damaged. Save it again as PDF or DOCX, or give a link"
     LOCKED = "The file is locked with a password. Save it without one, or give a link"
     SCRIPTS = "The file has scripts in it. Print it to PDF and choose that one, or give a link"
@@ -42,12 +45,32 @@ class RefusedFile(Exception):
 class UploadsRefused(Exception):
     """No file can be taken now, whatever is in it. Its text says so to the prospect, and that a link can be given."""
 
+    def __init__(self, sentence: str, *, wait_seconds: int | None = None) -> None:
+        super().__init__(sentence)
+        self.wait_seconds = wait_seconds
+
+
+class NoRoom(UploadsRefused):
+    """There is too little room where files are kept, or none at all."""
+
+    def __init__(self) -> None:
+        super().__init__("We can't take files at the moment. Give a link to your resume instead")
+
+
+class UploadQuotaSpent(UploadsRefused):
+    """This client's forms with errors have left too many files today."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        sentence = "Too many files were sent from your connection today. Give a link to your resume instead"
+        super().__init__(sentence, wait_seconds=wait_seconds)
+
 
 class TooManyInspections(UploadsRefused):
     """Too many files are being inspected, and this one's turn did not come in time."""
 
     def __init__(self) -> None:
-        super().__init__("We're checking too many files right now. Choose the file again in a minute, or give a link")
+        sentence = "We're checking too many files right now. Choose the file again in a minute, or give a link"
+        super().__init__(sentence, wait_seconds=10)
 
 
 class FileTooLarge(Exception):

@@ -18,8 +18,9 @@ from sqlalchemy import Connection
 from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.resumes import storage
-from alma_leads.resumes.errors import FileTooLarge, RefusedFile
+from alma_leads.resumes.errors import FileTooLarge, NoRoom, RefusedFile
 from alma_leads.resumes.previews import PreviewRow, picture_name
+from alma_leads.resumes.room import disk_full_is_no_room, missing_bytes
 from alma_leads.resumes.sniff import inspect
 from alma_leads.resumes.turns import person_turn
 
@@ -93,11 +94,15 @@ def keep_file(stream: IO[bytes], *, file_name: str, client: str = "") -> KeptFil
 
     Raises:
         TooManyInspections: too many files are being inspected.
+        NoRoom: there is too little room where files are kept.
         RefusedFile: it is not what a resume may be.
         FileTooLarge: it has more than RESUME_MAX_BYTES.
     """
+    if lacks_room():
+        raise NoRoom
     turn = person_turn(installation(), client)
-    found = inspect(stream, file_name=file_name, max_bytes=settings().RESUME_MAX_BYTES, turn=turn)
+    with disk_full_is_no_room():
+        found = inspect(stream, file_name=file_name, max_bytes=settings().RESUME_MAX_BYTES, turn=turn)
     kept = KeptFile(secrets.token_hex(24), found.file_name, found.media_type, found.size_bytes, found.sha256)
     with transaction(db.engine) as connection:
         _INSERT.run(
@@ -110,11 +115,17 @@ def keep_file(stream: IO[bytes], *, file_name: str, client: str = "") -> KeptFil
             now=to_stamp(utc_now()),
         )
     try:
-        storage.put(settings().RESUME_STORAGE_URL, kept.storage_name, stream)
+        with disk_full_is_no_room():
+            storage.put(settings().RESUME_STORAGE_URL, kept.storage_name, stream)
     except BaseException:
         _discard_quietly(kept.storage_name)
         raise
     return kept
+
+
+def lacks_room() -> int:
+    """Return how many bytes have to be freed before uploads are accepted again; 0 if there is room."""
+    return missing_bytes(settings().RESUME_STORAGE_URL, settings().RESUME_DISK_RESERVE_BYTES)
 
 
 def installation() -> str:

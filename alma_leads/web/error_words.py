@@ -55,6 +55,11 @@ _WORDS = {
         action_label="Try again",
         footer="We have a record of what happened.",
     ),
+    507: ErrorWords(
+        "We can't take files at the moment.",
+        ("Go back and give a link to your resume instead.",),
+        footer="Nothing was lost.",
+    ),
     503: ErrorWords("We are not ready yet.", ("Try again in a minute.",), action_label="Try again"),
 }
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Flask, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from alma_leads import schema_version
 from alma_leads.extensions import db
+from alma_leads.resumes.service import lacks_room
 from alma_leads.web.auth import PUBLIC, access
-from alma_leads.web.problems import problem
+from alma_leads.web.problems import problem, size_text
 
 
 def add_health(app: Flask) -> None:
@@ -35,7 +38,20 @@ def readyz() -> Response:
         return _uncached(
             problem(503, f"The database is at revision {present}, and {needed} is needed: run flask db upgrade.")
         )
-    return _uncached(jsonify(status="ready", revision=present))
+    return _uncached(jsonify(status="ready", revision=present, warnings=warnings()))
+
+
+def warnings() -> list[str]:
+    """Return what an operator should look at although this process can serve."""
+    return [warning for ask in WARNINGS if (warning := ask()) is not None]
+
+
+def _no_room_for_files() -> str | None:
+    missing = lacks_room()
+    return f"Uploads are refused until {size_text(missing)} more are free where files are kept." if missing else None
+
+
+WARNINGS: list[Callable[[], str | None]] = [_no_room_for_files]
 
 
 def _uncached(response: Response) -> Response:

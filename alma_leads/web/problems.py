@@ -37,7 +37,15 @@ from alma_leads.leads.errors import (
     ViewNotFound,
 )
 from alma_leads.leads.filters import BadFilter
-from alma_leads.resumes.errors import FileTooLarge, RefusedFile, TooManyInspections, UploadsRefused
+from alma_leads.resumes.errors import (
+    FileTooLarge,
+    NoRoom,
+    RefusedFile,
+    TooManyInspections,
+    UploadQuotaSpent,
+    UploadsRefused,
+)
+from alma_leads.resumes.room import is_disk_full
 from alma_leads.web.error_words import SIGN_IN_WAITS, ErrorWords, words_for
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 
@@ -120,9 +128,11 @@ STATUS_OF: dict[type[Exception], int] = {
     NotYourNote: 403,
     NoPasskeysHere: 404,
 }
-# Why no file can be taken now: the status, and how many seconds to wait (None: nobody knows).
-STATUS_OF_REFUSED_UPLOAD: dict[type[UploadsRefused], tuple[int, int | None]] = {
-    TooManyInspections: (503, 10),
+# Why no file can be taken now.
+STATUS_OF_REFUSED_UPLOAD: dict[type[UploadsRefused], int] = {
+    TooManyInspections: 503,
+    NoRoom: 507,
+    UploadQuotaSpent: 429,
 }
 # Those that are about one field of the input.
 FIELD_OF: dict[type[Exception], str] = {
@@ -171,9 +181,8 @@ def _on_too_many_attempts(error: TooManyAttempts) -> Response:
 
 
 def _on_uploads_refused(error: UploadsRefused) -> Response:
-    status, wait_seconds = STATUS_OF_REFUSED_UPLOAD[type(error)]
-    headers = {} if wait_seconds is None else {"Retry-After": str(wait_seconds)}
-    return problem(status, str(error), headers=headers)
+    headers = {} if error.wait_seconds is None else {"Retry-After": str(error.wait_seconds)}
+    return problem(STATUS_OF_REFUSED_UPLOAD[type(error)], str(error), headers=headers)
 
 
 def _on_domain_error(error: Exception) -> Response:
@@ -192,5 +201,8 @@ def _on_http_exception(error: HTTPException) -> Response:
 
 
 def _on_exception(error: Exception) -> Response:
+    if is_disk_full(error):  # while a body was taken in
+        log.warning("the disk is full", error=str(error))
+        return _on_uploads_refused(NoRoom())
     log.error("unhandled exception", rule=str(request.url_rule), exc_info=error)
     return problem(500, "Something broke on our side. What you sent was not saved.")

@@ -16,6 +16,7 @@ from alma_leads.leads import queries
 from alma_leads.leads.attorneys import Attorney
 from alma_leads.leads.first_contact import firm_zone
 from alma_leads.outbox.queries import count_dead
+from alma_leads.resumes.service import lacks_room
 from alma_leads.web.auth import may
 from alma_leads.web.internal.blueprint import internal
 from alma_leads.web.internal.dates import LATE_DAYS, Clock, zone_named
@@ -121,6 +122,11 @@ class Desk:
     def toasts(self) -> list[Toast]:
         """What the page before wants said on this one."""
         return kept_toasts()
+
+    @cached_property
+    def uploads_off(self) -> bool:
+        """Whether uploads are refused because too little disk is free."""
+        return lacks_room() > 0
 
     def may(self, permission: str) -> bool:
         """Say whether the reader has the permission with this value, like "outbox:manage"."""

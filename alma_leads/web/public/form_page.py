@@ -17,14 +17,23 @@ from alma_leads.accounts.access_refusal_service import Why
 from alma_leads.extensions import settings
 from alma_leads.leads.errors import ResumeGone
 from alma_leads.leads.source import Source
-from alma_leads.resumes.errors import FileTooLarge, RefusedFile, UploadsRefused
+from alma_leads.resumes.errors import FileTooLarge, RefusedFile, UploadQuotaSpent, UploadsRefused
 from alma_leads.resumes.service import KeptFile, discard, find_unattached
 from alma_leads.web.auth import PUBLIC, PUBLIC_FORM, access
 from alma_leads.web.bodies import allow_upload
 from alma_leads.web.problems import STATUS_OF_REFUSED_UPLOAD, size_text, too_large_sentence
 from alma_leads.web.public.blueprint import public
 from alma_leads.web.public.forms import LeadForm
-from alma_leads.web.public.intake import keep_upload, seconds_to_wait, send, spend_failure, spend_one, uploaded_file
+from alma_leads.web.public.intake import (
+    count_kept,
+    keep_upload,
+    refuse_beyond_quota,
+    seconds_to_wait,
+    send,
+    spend_failure,
+    spend_one,
+    uploaded_file,
+)
 from alma_leads.web.refusals import note_refusal
 from alma_leads.web.theme import THEMES, device_theme
 
@@ -109,6 +118,7 @@ def submit_form() -> Response:
     status, retry_after = 422, None
     if upload is not None:
         try:
+            refuse_beyond_quota()
             former, kept = kept, keep_upload(upload)
             if former is not None:
                 discard(former.storage_name)
@@ -119,12 +129,18 @@ def submit_form() -> Response:
             status = 413
         except UploadsRefused as refused:
             errors["resume"] = str(refused)
-            status, retry_after = STATUS_OF_REFUSED_UPLOAD[type(refused)]
+            status, retry_after = STATUS_OF_REFUSED_UPLOAD[type(refused)], refused.wait_seconds
     if errors or submitted.lead is None:
         if "" in errors:
             note_refusal(Why.CSRF)
         if upload is None:  # else it was counted like a lead
             spend_failure(with_file=False)
+        if upload is not None and kept is not None and "resume" not in errors:
+            try:
+                count_kept(kept)
+            except UploadQuotaSpent as spent:
+                errors["resume"], kept = str(spent), None
+                status, retry_after = STATUS_OF_REFUSED_UPLOAD[type(spent)], spent.wait_seconds
         return _page(typed, errors, kept=kept, status=400 if "" in errors else status, retry_after=retry_after)
     try:
         send(submitted.lead, source=Source.FORM, resume=kept)

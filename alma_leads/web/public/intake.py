@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from flask import request
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, RateLimitItemPerDay, parse
 from werkzeug.datastructures import FileStorage
 
 from alma_leads.extensions import settings
@@ -16,6 +16,7 @@ from alma_leads.leads.idempotency import Reservation
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.service import Submission, submit_lead
 from alma_leads.leads.source import Source
+from alma_leads.resumes.errors import UploadQuotaSpent
 from alma_leads.resumes.service import KeptFile, discard, keep_file
 from alma_leads.tasks import wake
 from alma_leads.web.auth import actor, by_key
@@ -38,6 +39,9 @@ class _Limits:
 def _limits(text: str) -> _Limits:
     leads = parse(text)
     return _Limits(leads, times(leads, FAILURES_TIMES))
+
+MEBIBYTE = 1_048_576
+KEPT_MEBIBYTES_A_DAY = 100
 
 
 def seconds_to_wait() -> int | None:
@@ -101,6 +105,31 @@ def file_sha256(file: FileStorage) -> str:
         digest.update(chunk)
     file.stream.seek(0)
     return digest.hexdigest()
+
+
+def refuse_beyond_quota() -> None:
+    """Raise `UploadQuotaSpent` if this client's forms with errors have left too many files today."""
+    wait = exhausted_for_client(_quota(), "kept-files")
+    if wait is not None:
+        raise UploadQuotaSpent(wait)
+
+
+def count_kept(kept: KeptFile) -> None:
+    """Count a file that stays here without a lead, since its form came back with errors.
+
+    Raises:
+        UploadQuotaSpent: there is no room for it in what this client may leave in a day; it is discarded.
+    """
+    for _ in range(-(-kept.size_bytes // MEBIBYTE)):
+        wait = spend_for_client(_quota(), "kept-files")
+        if wait is not None:
+            discard(kept.storage_name)
+            raise UploadQuotaSpent(wait)
+
+
+def _quota() -> RateLimitItem:
+    """Return how many mebibytes of files a client's forms with errors may leave in a day: ten large ones at least."""
+    return RateLimitItemPerDay(max(KEPT_MEBIBYTES_A_DAY, 10 * settings().RESUME_MAX_BYTES // MEBIBYTE))
 
 
 def keep_upload(file: FileStorage) -> KeptFile:
