@@ -276,7 +276,7 @@ def hostile_docx() -> bytes:
 def test_a_hostile_text_keeps_nobody_waiting(app: Flask, client: FlaskClient) -> None:
     content = hostile_docx()
     assert len(content) < 10_000
-    add_resume(content, "CV.docx")
+    lead_id = add_resume(content, "CV.docx")
     waits = []
 
     def read() -> None:
@@ -291,3 +291,4 @@ def test_a_hostile_text_keeps_nobody_waiting(app: Flask, client: FlaskClient) ->
         waits.append(time.monotonic() - began)
     reader.join()
     assert max(waits) < 1
+    assert (_preview(lead_id).state, len(_text(lead_id))) == ("made", 189_999 + 1)
