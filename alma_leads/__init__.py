@@ -12,7 +12,19 @@ from alma_leads.accounts import provider
 from alma_leads.engine import prepare_engine
 from alma_leads.extensions import csrf, db, mail, migrate
 from alma_leads.log import configure_logging
-from alma_leads.web import assets, auth, headers, health, passkeys, problems, refusals, requests_log, theme, throttle
+from alma_leads.web import (
+    assets,
+    auth,
+    headers,
+    health,
+    passkeys,
+    problems,
+    refusals,
+    requests_log,
+    server_refusals,
+    theme,
+    throttle,
+)
 from alma_leads.web.bodies import AppRequest
 from alma_leads.web.client import ParsedAddress
 from alma_leads.web.internal import internal
@@ -47,6 +59,7 @@ def create_app(settings: Settings) -> Flask:
     provider.init_app(app, settings)
 
     requests_log.log_requests(app)
+    server_refusals.init_app(app)
     problems.register_error_handlers(app)
     refusals.init_app(app)
     auth.protect(app)

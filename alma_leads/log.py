@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STDERR = 2
 # Chatty at INFO, and what they say there is either ours to say or of no use to an operator.
-QUIET = ("gunicorn.error", "gunicorn.access", "werkzeug", "alembic", "huey", "flask-limiter", "urllib3")
+QUIET = ("uvicorn.error", "werkzeug", "alembic", "huey", "flask-limiter", "urllib3")
 
 # PostgreSQL says here what stood in the row that it refused: names and addresses.
 _ROW = re.compile(r"^DETAIL:.*?(?=^\[SQL:|^$|\Z)", re.DOTALL | re.MULTILINE)

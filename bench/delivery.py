@@ -21,7 +21,7 @@ import psutil
 
 from bench.databases import Stores
 from bench.report import Report
-from bench.servers import ROOT, app_environment, flask, folder, free_port, gunicorn, load, percentile, wait_for
+from bench.servers import ROOT, app_environment, flask, folder, free_port, load, percentile, server, wait_for
 from bench.writes import POST
 
 MESSAGES = 2000
@@ -76,7 +76,7 @@ def _misbehaving(report: Report, stores: Stores, options: argparse.Namespace) ->
                     )
                     environment["TASK_QUEUE_URL"] = f"sqlite:///{path}/tasks-{secrets.token_hex(3)}.db"
                     flask(environment, "db", "upgrade")
-                    with gunicorn("wsgi:app", environment) as ours, worker(environment):
+                    with server("wsgi:app", environment) as ours, worker(environment):
                         load(ours, **POST, seconds=1)
                         measured = load(ours, **POST, tag="y", clients=4, seconds=options.seconds)
                         times[mode].append(percentile(measured, 0.99))
@@ -109,7 +109,7 @@ def _speed(report: Report, stores: Stores, kind: str) -> None:
             stores.make(kind), path, SMTP_HOST="127.0.0.1", SMTP_PORT=str(port), SMTP_SECURITY="none"
         )
         flask(environment, "db", "upgrade")
-        with gunicorn("wsgi:app", environment) as ours:
+        with server("wsgi:app", environment) as ours:
             stored = 0
             while stored < MESSAGES / 2:
                 stored += len(load(ours, **POST, tag=secrets.token_hex(3), seconds=2)["latencies"])
@@ -135,7 +135,7 @@ def _start_and_idle(report: Report) -> None:
             report_start = time.perf_counter() - begin
             time.sleep(6)
             tree = psutil.Process(process.pid).children(recursive=True)
-            python = [each for each in tree if "python" in each.name() or "gunicorn" in each.name()]
+            python = [each for each in tree if "python" in each.name()]
             memory = sum(each.memory_full_info().pss for each in python) / 1024**2
             busy = sum(sum(each.cpu_times()[:2]) for each in python)
             time.sleep(10)

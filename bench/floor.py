@@ -1,6 +1,6 @@
 """The floor: the least that a WSGI function can do for the same work, with `json`, `sqlite3` or `psycopg` and no more.
 
-Loaded by gunicorn as `bench.floor:app`; the database comes from FLOOR_DATABASE (a path, or a PostgreSQL address).
+Served by `bench.serve` as `bench.floor:app`; the database comes from FLOOR_DATABASE (a path, or a PostgreSQL address).
 """
 
 from __future__ import annotations

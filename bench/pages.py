@@ -16,7 +16,7 @@ from http.cookiejar import CookieJar
 
 from bench.databases import Stores
 from bench.report import Report
-from bench.servers import KEY, ROOT, app_environment, flask, folder, gunicorn, load, throughput
+from bench.servers import KEY, ROOT, app_environment, flask, folder, load, server, throughput
 
 WORD = "a long enough word 1"
 EMAIL = "admin@firm.test"
@@ -40,7 +40,7 @@ def measure(report: Report, stores: Stores, options: argparse.Namespace) -> None
         environment = app_environment(stores.sqlite(), path)
         flask(environment, "db", "upgrade")
         floor = {**os.environ, "FLOOR_DATABASE": stores.sqlite().removeprefix("sqlite:///")}
-        with gunicorn("wsgi:app", environment) as ours, gunicorn("bench.floor:app", floor) as bare:
+        with server("wsgi:app", environment) as ours, server("bench.floor:app", floor) as bare:
             for port in (ours, bare):
                 load(port, method="POST", path="/public/leads", headers={"Content-Type": "application/json"}, seconds=2)
             key = {"X-API-Key": KEY}

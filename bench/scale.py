@@ -20,7 +20,7 @@ import psycopg
 from bench.databases import Stores
 from bench.report import Report
 from bench.seeding import seed
-from bench.servers import KEY, app_environment, flask, folder, gunicorn
+from bench.servers import KEY, app_environment, flask, folder, server
 
 SMALL = 1000
 REPEATS = 60
@@ -33,7 +33,7 @@ def measure(report: Report, stores: Stores, options: argparse.Namespace) -> None
     for kind in ("sqlite", "postgresql"):
         with folder() as path:
             small, large = (_seeded(stores, kind, leads, path) for leads in (SMALL, options.leads))
-            with gunicorn("wsgi:app", small) as few, gunicorn("wsgi:app", large) as many:
+            with server("wsgi:app", small) as few, server("wsgi:app", large) as many:
                 _reads(report, kind, few, many, options.leads)
                 _export(report, kind, many, large["DATABASE_URL"], options.leads)
 

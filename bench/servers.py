@@ -1,4 +1,4 @@
-"""Starting and stopping what is measured: the floor and the application under the same gunicorn, PostgreSQL, SMTP."""
+"""Starting and stopping what is measured: the floor and the application under the same server, PostgreSQL, SMTP."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "bench-" + secrets.token_hex(16)
@@ -68,12 +70,11 @@ def flask(environment: dict[str, str], *arguments: str) -> str:
 
 
 @contextmanager
-def gunicorn(target: str, environment: dict[str, str], *, workers: int = 1, threads: int = 8) -> Iterator[int]:
-    """Run `target` under gunicorn; yield its port."""
+def server(target: str, environment: dict[str, str], *, workers: int = 1, threads: int = 8) -> Iterator[int]:
+    """Serve `target`, the application or the floor, as `make run` serves; yield its port."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", target, "-b", f"127.0.0.1:{port}", "--config", "/dev/null"]
-    command += ["-w", str(workers), "-k", "gthread", "--threads", str(threads), "--log-level", "error"]
-    command += ["--keep-alive", "30"]
+    command = [sys.executable, "-m", "bench.serve", target, "--port", str(port)]
+    command += ["--workers", str(workers), "--threads", str(threads)]
     process = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603
     try:
         wait_for(port)
@@ -81,6 +82,27 @@ def gunicorn(target: str, environment: dict[str, str], *, workers: int = 1, thre
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
+
+
+@contextmanager
+def product(environment: dict[str, str]) -> Iterator[tuple[int, psutil.Process]]:
+    """Run all that `make run` starts; yield its port and its parent process."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "serve.py"], cwd=ROOT, env={**environment, "PORT": str(port)}, stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_for(port)
+        yield port, psutil.Process(process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU seconds that a process and its children have taken so far."""
+    family = [process, *process.children(recursive=True)]
+    return float(sum(sum(each.cpu_times()[:2]) for each in family))
 
 
 @contextmanager

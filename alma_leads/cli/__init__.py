@@ -10,10 +10,11 @@ from alma_leads.cli.keys import keys_cli
 from alma_leads.cli.outbox import outbox_cli
 from alma_leads.cli.people import people_cli
 from alma_leads.cli.resumes import resumes_cli
+from alma_leads.cli.web import web
 from alma_leads.cli.worker import worker
 
 
 def register(app: Flask) -> None:
     """Give `app` its commands."""
-    for command in (assignments_cli, insights_cli, keys_cli, outbox_cli, people_cli, resumes_cli, worker):
+    for command in (assignments_cli, insights_cli, keys_cli, outbox_cli, people_cli, resumes_cli, web, worker):
         app.cli.add_command(command)

@@ -1,0 +1,1 @@
+"""How the application is served: uvicorn with a small ASGI front, and the processes that `make run` looks after."""
