@@ -34,7 +34,9 @@ from alma_leads.task_queue import briefly, queue_at
 
 log = structlog.get_logger(__name__)
 
-WAKE_EVERY_S = 0.1  # a burst of requests knocks once
+# A burst of requests wakes the workers once: each waking costs as much as a submission, and a queue in a file is looked
+# at no more often anyway.
+WAKE_EVERY_S = 0.5
 IDLE_S = 5.0  # the thread that knocks, and its connection, are kept for so long after the last request
 POLL_S = 0.35  # a queue in a file has to be looked at
 LINGER_S = 1.0  # the queue's timer is no finer: what comes due sooner is waited for
@@ -255,11 +257,15 @@ def init_app(app: Flask) -> None:
     app.extensions["background"] = Background(app)
 
 
-def wake(*, wait: bool = False) -> None:
+def wake(*, wait: bool = False, mail_only: bool = False) -> None:
     """Have a worker look at what is to be done soon. Best effort: never raises, and the sweep catches up.
 
-    `wait` is for a process that ends right after: no request waits for the task queue.
+    Args:
+        wait: for a process that ends right after. No request waits for the task queue.
+        mail_only: there is nothing to do but mail, so that without a mail server no worker is woken.
     """
+    if mail_only and settings().SMTP_HOST is None:
+        return
     background: Background = current_app.extensions["background"]
     try:
         if wait:

@@ -159,3 +159,25 @@ def test_a_request_is_not_told_when_the_queue_is_down(
         assert time.monotonic() - began < 0.5
         wake(wait=True)
     assert "Traceback" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("with_mail", [True, False])
+def test_leads_wake_a_worker_once_and_not_without_a_mail_server(
+    with_mail: bool,
+    make_app: Callable[[Settings], Flask],
+    make_settings: MakeSettings,
+    sqlite_url: str,
+    smtp_server: SmtpServer,
+    tmp_path: Path,
+) -> None:
+    queue = f"sqlite:///{tmp_path / 'queue.db'}"
+    mail = smtp_server.settings() if with_mail else {}
+    app = make_app(make_settings(DATABASE_URL=sqlite_url, TASK_QUEUE_URL=queue, **mail))
+    client = app.test_client()
+    for number in range(5):
+        lead = {"first_name": "Sai", "last_name": "Maryada", "email": f"{number}@example.com"}
+        assert client.post("/public/leads", json=lead | {"resume_url": "https://example.com/cv"}).status_code == 201
+    with app.app_context():
+        time.sleep(0.3)
+        assert app.extensions["background"].huey.pending_count() == (1 if with_mail else 0)
+        close(app)

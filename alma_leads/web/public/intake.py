@@ -163,5 +163,5 @@ def send(
     if resume is not None and not submission.created:
         discard(resume.storage_name)
     if submission.created:
-        wake()
+        wake(mail_only=resume is None)
     return submission
