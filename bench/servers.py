@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,18 @@ def wait_for(port: int, *, seconds: float = 20) -> float:
         except OSError:
             time.sleep(0.02)
     raise TimeoutError(f"Nothing listens on port {port} after {seconds} s.")
+
+
+def wait_until_ready(port: int, *, seconds: float = 60) -> None:
+    """Wait until the application on `port` can serve: it listens before it has loaded."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError(f"The application on port {port} is not ready after {seconds} s.")
 
 
 def app_environment(database_url: str, folder: Path, **more: str) -> dict[str, str]:
@@ -92,7 +105,8 @@ def product(environment: dict[str, str]) -> Iterator[tuple[int, psutil.Process]]
         [sys.executable, "serve.py"], cwd=ROOT, env={**environment, "PORT": str(port)}, stdout=subprocess.DEVNULL
     )
     try:
-        wait_for(port)
+        wait_for(port, seconds=60)
+        wait_until_ready(port)
         yield port, psutil.Process(process.pid)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""`make hostile`: one client does its worst, and another one is timed meanwhile."""

