@@ -23,7 +23,7 @@ from alma_leads.web.openapi_schemas import (
 _PROBLEMS = {
     400: "Not JSON, not UTF-8, or a NUL in it",
     401: "No key, or one that does not work",
-    403: "Not allowed for this key, this role or from this address, or the CSRF token is missing",
+    403: "Not allowed for this key, this role, this address or a page of another site, or the CSRF token is missing",
     404: "There is none",
     409: "Not possible in the present state",
     412: "It has changed since it was read",
@@ -156,7 +156,11 @@ def document(*, public_url: str) -> Schema:
                     scope=Scope.CREATE,
                     operationId="createLead",
                     parameters=[
-                        _header("Idempotency-Key", "1 to 255 visible characters. A retry with it is answered alike.")
+                        _header(
+                            "Idempotency-Key",
+                            "1 to 255 visible characters. For 24 hours a retry with it and the same fields and file "
+                            "gets the first answer again. It belongs to your API key, or without one to your network.",
+                        )
                     ],
                     requestBody={
                         "required": True,

@@ -23,7 +23,8 @@ import alma_leads.leads.models
 import alma_leads.outbox.models
 import alma_leads.resumes.models  # noqa: F401
 from alma_leads import schema_version
-from alma_leads.database import Base
+from alma_leads.accounts.sign_in_service import begin_attempt
+from alma_leads.database import Base, to_stamp, utc_now
 from alma_leads.extensions import db
 from config import ROOT, Settings
 from tests.conftest import MakeSettings
@@ -107,6 +108,22 @@ def test_who_began_with_utc_gets_the_firms_zone(empty_app: Flask) -> None:
         assert _zones(db.engine) == ["", "Asia/Kolkata"]
         flask_migrate.downgrade(revision="0021")
         assert _zones(db.engine) == ["UTC", "Asia/Kolkata"]
+
+
+def test_attempts_of_before_still_count_after_the_upgrade(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        flask_migrate.upgrade(revision="0022")
+        attempts = "SELECT count(*) FROM sign_in_attempts WHERE address = '2001:db8::/64'"
+        with db.engine.begin() as connection:
+            insert = "INSERT INTO sign_in_attempts (account, address, at) VALUES ('a', '2001:db8::/64', :at)"
+            connection.execute(text(insert), {"at": to_stamp(utc_now())})
+        flask_migrate.upgrade()
+        with db.engine.connect() as connection:
+            assert connection.execute(text(f"{attempts} AND wide_network IS NULL")).scalar() == 1
+        begin_attempt("somebody@alma.example", address="2001:db8::1")
+        flask_migrate.downgrade(revision="0022")
+        with db.engine.connect() as connection:
+            assert connection.execute(text(attempts)).scalar() == 2
 
 
 def _zones(engine: Engine) -> list[str]:
