@@ -138,5 +138,5 @@ def test_a_disk_that_is_full_is_no_fault_of_ours(
 
 def _encoded(content: bytes, **more: str) -> dict[str, Any]:
     file = FileStorage(io.BytesIO(content), filename="CV.pdf")
-    boundary, data = encode_multipart(_multipart(**more) | {"resume": file})
+    boundary, data = encode_multipart(_multipart(None, **more) | {"resume": file})
     return {"data": data, "content_type": f'multipart/form-data; boundary="{boundary}"'}
