@@ -8,6 +8,7 @@ from flask import current_app
 from alma_leads.extensions import db, settings
 from alma_leads.server.listening import CannotListen, listen
 from alma_leads.server.supervisor import supervise
+from alma_leads.starting import prepare_process
 
 
 @click.command(
@@ -19,8 +20,9 @@ def web() -> None:
         listening = listen(settings())
     except CannotListen as cannot:
         raise click.ClickException(str(cannot)) from None
-    db.engine.dispose()  # the processes that we fork open connections of their own
     app = current_app._get_current_object()  # type: ignore[attr-defined]
+    prepare_process(app, settings())
+    db.engine.dispose()  # the processes that we fork open connections of their own
     supervise(
         app, settings(), listening=listening, ready=lambda: click.echo("Listening. Press Ctrl-C to stop."), mail=False
     )

@@ -7,7 +7,7 @@ application, which is plain WSGI, is called in a thread. Threads are handed out 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -50,7 +50,8 @@ class Limits:
     """What clients may ask of a server.
 
     `threads` is how many requests of one client run at once. A body has at most `body_bytes`; a form with files has
-    `upload_bytes` where `takes_file`, which is given method and path, says so.
+    `upload_bytes` where `takes_file`, which is given method and path, says so. `headers` are those of every answer that
+    the front gives itself.
     """
 
     threads: int
@@ -58,6 +59,7 @@ class Limits:
     body_bytes: int
     upload_bytes: int
     takes_file: Callable[[str, str], bool]
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 class Front:
@@ -88,7 +90,7 @@ class Front:
         connection.request_began()
         try:
             if scope["method"] in {"GET", "HEAD"} and scope["path"] == "/healthz":
-                await _send_whole(send, 200, b"application/json", ALIVE)
+                await _send_whole(send, 200, b"application/json", ALIVE, self._limits.headers)
             elif scope["method"] == "GET" and scope["path"] == "/readyz":
                 await self._answer_probe(scope, send)
             else:
@@ -158,7 +160,7 @@ class Front:
             if not await self._turns.take(client, request.connection.ended.wait):
                 raise ClientGone
         except TooManyWaiting:
-            await _send_busy(request)
+            await _send_busy(request, self._limits.headers)
             return
         loop = asyncio.get_running_loop()
         call = Call(self._app, environ, request.send, loop, lambda: request.connection.is_lost)
@@ -227,18 +229,17 @@ def _closing(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [start, *[part | {"more_body": True} for part in parts], {"type": "http.response.body", "body": b""}]
 
 
-async def _send_busy(request: Request) -> None:
+async def _send_busy(request: Request, headers: Sequence[tuple[bytes, bytes]]) -> None:
     page = b"text/html" in request.headers.get(b"accept", b"")
     kind = b"text/html; charset=utf-8" if page else b"application/problem+json"
-    await _send_whole(request.send, 503, kind, BUSY_PAGE if page else BUSY, (b"retry-after", b"2"))
+    await _send_whole(request.send, 503, kind, BUSY_PAGE if page else BUSY, [*headers, (b"retry-after", b"2")])
 
 
-async def _send_whole(send: Send, status: int, kind: bytes, body: bytes, *more: tuple[bytes, bytes]) -> None:
+async def _send_whole(send: Send, status: int, kind: bytes, body: bytes, more: Sequence[tuple[bytes, bytes]]) -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
         *more,
     ]
     await _send_all(

@@ -14,6 +14,7 @@ from werkzeug.routing import RequestRedirect
 from alma_leads.server.connections import connections_of, prepare_connections
 from alma_leads.server.front import Front, Limits
 from alma_leads.web.auth import access_of
+from alma_leads.web.headers import headers_for
 
 if TYPE_CHECKING:
     from config import Settings
@@ -80,4 +81,5 @@ def limits_of(app: Flask, settings: Settings) -> Limits:
         body_bytes=app.config["MAX_CONTENT_LENGTH"],
         upload_bytes=settings.RESUME_MAX_BYTES + UPLOAD_WRAPPING_BYTES,
         takes_file=takes_file,
+        headers=[(name.lower().encode(), value.encode()) for name, value in headers_for(settings).items()],
     )

@@ -10,6 +10,8 @@ from flask import Flask, Response, redirect, request
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from config import Settings
+
 # No inline script or style, nothing from elsewhere. `img-src` allows `data:` for nothing: pictures are files.
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
@@ -27,13 +29,17 @@ HEADERS = {
 HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 
 
+def headers_for(settings: Settings) -> Mapping[str, str]:
+    """Return the headers of every answer, whoever gives it."""
+    return HEADERS | HTTPS_HEADERS if settings.PUBLIC_URL.startswith("https://") else HEADERS
+
+
 def set_headers(app: Flask) -> None:
     """Make every response of `app` carry the headers; a value that is there already wins.
 
     To be called when everything that answers by itself (static files) has been put around `app.wsgi_app`.
     """
-    secure = app.config["SETTINGS"].PUBLIC_URL.startswith("https://")
-    app.wsgi_app = _WithHeaders(app.wsgi_app, HEADERS | HTTPS_HEADERS if secure else HEADERS)  # type: ignore[method-assign]
+    app.wsgi_app = _WithHeaders(app.wsgi_app, headers_for(app.config["SETTINGS"]))  # type: ignore[method-assign]
 
     @app.after_request
     def add(response: Response) -> Response:

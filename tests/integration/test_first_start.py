@@ -38,6 +38,7 @@ with make_server("127.0.0.1", 0, app) as server:
 """
 SERVER = (sys.executable, "-c", SERVE)
 WORKER = (sys.executable, "-m", "flask", "--app", "wsgi", "worker")
+WEB = (*WORKER[:-1], "web")
 WITHIN_S = 90.0  # generous, since the machine may be busy
 ADMIN = {"FIRST_ADMIN_EMAIL": "rosa.delgado@firm.example", "FIRST_ADMIN_PASSWORD": "forty green umbrellas"}
 
@@ -46,6 +47,11 @@ def environment_of(settings: Settings) -> dict[str, str]:
     given = settings.model_dump(exclude_unset=True)
     values = {name: getattr(value, "get_secret_value", lambda value=value: value)() for name, value in given.items()}
     return {"PATH": os.environ["PATH"]} | {name: str(value) for name, value in values.items()}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
 
 
 class Started:
@@ -137,10 +143,12 @@ def test_what_is_not_migrated_when_it_starts_is_prepared_once_it_is(
 def test_a_first_password_that_cannot_be_used_stops_the_start_with_a_line(
     start: Callable[..., Started], make_settings: MakeSettings, sqlite_url: str
 ) -> None:
-    settings = make_settings(DATABASE_URL=sqlite_url, **ADMIN | {"FIRST_ADMIN_PASSWORD": "passwordpassword"})
-    started = start(settings, WORKER)
-    assert started.processes[0].wait(timeout=WITHIN_S) == 2
-    assert re.fullmatch(r"FIRST_ADMIN_PASSWORD cannot be used: .*\n", started.said)
+    settings = make_settings(
+        DATABASE_URL=sqlite_url, PORT=free_port(), **ADMIN | {"FIRST_ADMIN_PASSWORD": "passwordpassword"}
+    )
+    started = start(settings, WORKER, WEB)
+    assert [process.wait(timeout=WITHIN_S) for process in started.processes] == [2, 2]
+    assert re.fullmatch(r"(FIRST_ADMIN_PASSWORD cannot be used: .*\n){2}", started.said)
 
 
 def test_the_link_stays_the_same_from_start_to_start_and_is_announced_at_each(

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import base64
+import select
+import threading
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from alma_leads.server import front
+from alma_leads.server.web import limits_of
 from alma_leads.web import headers as headers_module
 from alma_leads.web.back import is_inside
 from config import Settings
 from tests.conftest import API_KEY, MakeSettings
 from tests.desk import HTML, Page, add_lead, add_person, get, post, sign_in
 from tests.routes import address, methods, rules
+from tests.served import connect, read_answer, served
 
 PUBLIC_URL = "https://intake.firm.example"
 
@@ -60,6 +68,36 @@ def test_every_answer_has_every_header(behind_tls: Flask) -> None:
         assert answer.status_code == status, (path, answer.status_code)
         for name, value in (headers_module.HEADERS | headers_module.HTTPS_HEADERS).items():
             assert answer.headers.getlist(name) == [value], (method, path, sent, name)
+
+
+def test_what_the_server_answers_by_itself_has_them_too(behind_tls: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "WAITING_PER_CLIENT", 1)
+    limits = replace(limits_of(behind_tls, settings_of(behind_tls)), threads=1)
+    wanted = headers_module.HEADERS | headers_module.HTTPS_HEADERS
+    held = threading.Event()
+    plain = behind_tls.wsgi_app
+
+    def slow(environ: Any, start_response: Any) -> Any:
+        held.wait(20)
+        return plain(environ, start_response)
+
+    with served(slow, limits) as port, ExitStack() as opened:
+        try:
+            waiting = [opened.enter_context(connect(port)) for _ in range(3)]
+            for connection in waiting:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            readable, _, _ = select.select(waiting, [], [], 20)
+            status, busy, _ = read_answer(readable[0])
+            assert status == 503
+            with connect(port) as probe:
+                probe.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                status, alive, _ = read_answer(probe)
+            assert status == 200
+        finally:
+            held.set()
+    for name, value in wanted.items():
+        assert busy[name.lower()] == value, name
+        assert alive[name.lower()] == value, name
 
 
 HOST = "evil.example:666"

@@ -40,6 +40,7 @@ def _limits(text: str) -> _Limits:
     leads = parse(text)
     return _Limits(leads, times(leads, FAILURES_TIMES))
 
+
 MEBIBYTE = 1_048_576
 KEPT_MEBIBYTES_A_DAY = 100
 
