@@ -25,7 +25,7 @@ from alma_leads.web import (
     theme,
     throttle,
 )
-from alma_leads.web.bodies import AppRequest
+from alma_leads.web.bodies import AppRequest, limit_bodies
 from alma_leads.web.client import ParsedAddress
 from alma_leads.web.internal import internal
 from alma_leads.web.public import public
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class App(Flask):
-    """A Flask whose requests cap their uploads."""
+    """A Flask whose requests bound their bodies."""
 
     request_class = AppRequest
 
@@ -47,6 +47,7 @@ def create_app(settings: Settings) -> Flask:
     app = App(__name__, root_path=str(settings.root), static_folder="static", template_folder="templates")
     app.config["SETTINGS"] = settings
     app.config.from_mapping(settings.flask_config())
+    limit_bodies(app)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
 
     db.init_app(app)

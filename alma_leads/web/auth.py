@@ -27,6 +27,7 @@ from alma_leads.actor import PROSPECT, Actor
 from alma_leads.database import utc_now
 from alma_leads.extensions import csrf
 from alma_leads.web.back import back, is_inside
+from alma_leads.web.bodies import bound_body
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 from alma_leads.web.problems import problem
 from alma_leads.web.refusals import note_refusal
@@ -114,6 +115,7 @@ def _authorise() -> Response | None:
     if rule is None:
         log.error("route without access declaration", endpoint=request.endpoint)
         return problem(403)
+    bound_body(takes_file=rule.takes_file)
     key = request.headers.get("X-API-Key")
     if key is not None and rule.key_permission is not None:
         rule = replace(rule, permission=rule.key_permission)

@@ -64,6 +64,11 @@ _WORDS = {
 }
 
 
+# A body that is torn, or not in UTF-8: no browser sends one by itself.
+UNREADABLE = ErrorWords(
+    "We couldn't read what was sent.",
+    ("It may have been cut off on its way. Go back, check what you typed, and send it again.",),
+)
 # The same for an account that exists, one that does not, and an address from which too many were tried.
 SIGN_IN_WAITS = ErrorWords(
     "Wait before you sign in again.",

@@ -10,7 +10,7 @@ import orjson
 import structlog
 from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from alma_leads.accounts.errors import (
     KeyElsewhere,
@@ -46,7 +46,7 @@ from alma_leads.resumes.errors import (
     UploadsRefused,
 )
 from alma_leads.resumes.room import is_disk_full
-from alma_leads.web.error_words import SIGN_IN_WAITS, ErrorWords, words_for
+from alma_leads.web.error_words import SIGN_IN_WAITS, UNREADABLE, ErrorWords, words_for
 from alma_leads.web.negotiation import vary_on_accept, wants_html
 
 log = structlog.get_logger(__name__)
@@ -66,6 +66,10 @@ class InputRefused(Exception):
         super().__init__(detail or "; ".join(f"{field}: {message}" for field, message in errors))
         self.errors = [FieldError(field=field, message=message) for field, message in errors]
         self.detail = detail or "Some fields cannot be used. Each is named in errors, with what to do."
+
+
+class UnreadableBody(BadRequest):
+    """What was sent is torn, or is not what it says it is (400)."""
 
 
 def problem(
@@ -197,7 +201,8 @@ def _on_http_exception(error: HTTPException) -> Response:
     detail = error.description or ""
     if isinstance(error, CSRFError):
         detail = "The CSRF token is missing or too old. Send it in X-CSRFToken, or open the page again."
-    return problem(error.code or 500, detail, headers=headers)
+    words = UNREADABLE if isinstance(error, UnreadableBody) else None
+    return problem(error.code or 500, detail, headers=headers, words=words)
 
 
 def _on_exception(error: Exception) -> Response:

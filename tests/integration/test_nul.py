@@ -36,7 +36,7 @@ def test_nul_in_an_address_breaks_nothing(desk: FlaskClient, address: str, statu
     assert desk.get(address, headers=HTML).status_code == status
 
 
-def test_nul_in_the_name_of_a_file_breaks_nothing(desk: FlaskClient) -> None:
+def test_nul_in_the_name_of_a_file_is_refused(desk: FlaskClient) -> None:
     file = (BytesIO(b"email,attorney\nada@example.com,\n"), "a\0b.csv")
     data = {"csrf_token": csrf(desk, ASSIGNMENTS), "file": file}
-    assert desk.post(f"{ASSIGNMENTS}/imports", data=data, headers=HTML).status_code == 303
+    assert desk.post(f"{ASSIGNMENTS}/imports", data=data, headers=HTML).status_code == 400

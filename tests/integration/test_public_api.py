@@ -55,7 +55,7 @@ def test_answers_with_the_stored_record(app: Flask, client: FlaskClient) -> None
         (b"[]", "application/json", 422),
         (b'"text"', "application/json", 422),
         (b"{}", "application/json", 422),
-        (b'{"x": "' + b"y" * 70_000 + b'"}', "application/json", 413),
+        (b'{"x": "' + b"y" * 140_000 + b'"}', "application/json", 413),
     ],
 )
 def test_what_cannot_be_read_is_a_problem_document(

@@ -52,7 +52,7 @@ def look_at_file() -> Response:
         message = f"The file is larger than {most // 1_000_000 or 1} MB, or has more than {MAX_LINES:,} lines. Split it"
         return page_of_assignments(errors={"file": message}, status=413)
     try:
-        import_id = look_at_import(content, file_name=file.filename.replace("\0", ""), actor=actor())
+        import_id = look_at_import(content, file_name=file.filename, actor=actor())
     except BadFile as bad:
         return page_of_assignments(errors={"file": str(bad)}, status=422)
     return make_response(redirect(f"{HOME}/imports/{import_id}", 303))

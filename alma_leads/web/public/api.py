@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import orjson
 from flask import Response, request
@@ -17,22 +18,25 @@ from alma_leads.leads.service import may_be_replay, release_key, replay, reserve
 from alma_leads.leads.source import Source
 from alma_leads.leads.submission import StoredLead
 from alma_leads.web.auth import Access, access, by_key
-from alma_leads.web.bodies import allow_upload, is_multipart, read_json, refuse_nul, validate
+from alma_leads.web.bodies import is_multipart, read_document, validate
 from alma_leads.web.problems import InputRefused
 from alma_leads.web.public.blueprint import public
 from alma_leads.web.public.intake import (
+    RESUME,
     file_sha256,
     keep_upload,
     key_owner,
     seconds_to_wait,
     send,
+    sent_files,
     spend_failure,
     spend_one,
     spend_replay,
-    uploaded_file,
 )
 
 MAX_KEY_LENGTH = 255
+NOT_AS_JSON = "Send a file as multipart/form-data, or a link in resume_url"
+NO_RESUME = "Give a link to your resume, or send the file in the field resume"
 
 
 @public.post("/public/leads")
@@ -104,19 +108,34 @@ def _refuse_over_limit(key: str | None) -> bool:
 
 def _read() -> tuple[LeadIn, FileStorage | None]:
     if is_multipart():
-        allow_upload()
-        fields = request.form.to_dict()
-        refuse_nul(fields.values())
-        file = uploaded_file()
-        lead = validate(LeadIn, fields)
-    elif request.is_json:
-        file = None
-        lead = read_json(LeadIn)
-    else:
-        raise UnsupportedMediaType("Send application/json, or multipart/form-data with a file in the field resume.")
-    if file is None and lead.resume_url is None:
-        raise InputRefused([("resume_url", "Give a link to your resume, or send the file in the field resume")])
-    return lead, file
+        file, errors = sent_files()
+        # An error of its own says what to do with the text `resume`.
+        fields = {name: text for name, text in request.form.to_dict().items() if name != RESUME}
+        return _validated(fields, errors, has_file=file is not None), file
+    if request.mimetype == "application/json":
+        return _validated(read_document(), [], has_file=False), None
+    raise UnsupportedMediaType("Send application/json, or multipart/form-data with a file in the field resume.")
+
+
+def _validated(document: Any, errors: list[tuple[str, str]], *, has_file: bool) -> LeadIn:
+    """Return `document` as a lead, or raise InputRefused with all that is wrong, `errors` and a missing resume too."""
+    try:
+        lead = validate(LeadIn, document)
+        wrong = []
+    except InputRefused as refused:
+        wrong = [
+            (error["field"], NOT_AS_JSON if error["field"] == RESUME else error["message"]) for error in refused.errors
+        ]
+    # One error a field: where a text was sent twice, what the first one holds does not matter.
+    named = {field for field, _ in errors}
+    wrong = [(field, message) for field, message in wrong if field not in named] + errors
+    if isinstance(document, dict) and not has_file and not {RESUME, "resume_url"} & {field for field, _ in wrong}:
+        link = document.get("resume_url")
+        if link is None or (isinstance(link, str) and not link.strip()):
+            wrong.append(("resume_url", NO_RESUME))
+    if wrong:
+        raise InputRefused(wrong)
+    return lead
 
 
 def _refuse_when(wait_seconds: int | None) -> None:

@@ -11,7 +11,7 @@ from flask import Response, current_app, make_response, redirect, render_templat
 from flask_wtf.csrf import generate_csrf
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import Environment
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from alma_leads.accounts.access_refusal_service import Why
 from alma_leads.extensions import settings
@@ -20,7 +20,7 @@ from alma_leads.leads.source import Source
 from alma_leads.resumes.errors import FileTooLarge, RefusedFile, UploadQuotaSpent, UploadsRefused
 from alma_leads.resumes.service import KeptFile, discard, find_unattached
 from alma_leads.web.auth import PUBLIC, PUBLIC_FORM, access
-from alma_leads.web.bodies import allow_upload
+from alma_leads.web.bodies import is_multipart
 from alma_leads.web.problems import STATUS_OF_REFUSED_UPLOAD, size_text, too_large_sentence
 from alma_leads.web.public.blueprint import public
 from alma_leads.web.public.forms import LeadForm
@@ -30,9 +30,9 @@ from alma_leads.web.public.intake import (
     refuse_beyond_quota,
     seconds_to_wait,
     send,
+    sent_files,
     spend_failure,
     spend_one,
-    uploaded_file,
 )
 from alma_leads.web.refusals import note_refusal
 from alma_leads.web.theme import THEMES, device_theme
@@ -86,11 +86,14 @@ def thanks() -> str:
 @access(PUBLIC_FORM)
 def submit_form() -> Response:
     """Take a submission: 303 to the thanks, or the form again with a message at each field."""
-    allow_upload()
     try:
         submitted = LeadForm()
-    except RequestEntityTooLarge:
-        spend_failure(with_file=True)
+    except HTTPException as refused:
+        spend_failure(with_file=is_multipart())
+        # Too many parts, too much text or no form at all: not what the page sends.
+        too_large_file = (request.content_length or 0) > settings().RESUME_MAX_BYTES
+        if not (isinstance(refused, RequestEntityTooLarge) and too_large_file):
+            raise
         return _page({}, {"resume": too_large_sentence(settings().RESUME_MAX_BYTES)}, status=413)
     typed = submitted.typed
     if submitted.website.data:
@@ -101,15 +104,17 @@ def submit_form() -> Response:
         if kept is not None:
             discard(kept.storage_name)
         return _page(typed, {})
+    upload, refused_parts = sent_files()
     # A file that comes with it is not looked at, which is what the limit is for: it has to be chosen again.
-    chosen_in_vain = {"resume": AGAIN} if uploaded_file() is not None else {}
+    chosen_in_vain = {"resume": AGAIN} if upload is not None else {}
     wait = seconds_to_wait()
     if wait is not None:
         return _page(typed, chosen_in_vain, kept=kept, wait_seconds=wait, status=429)
     submitted.validate()
     errors = submitted.messages
-    upload = uploaded_file()
-    if upload is None and kept is None and not typed["resume_url"].strip():
+    for field, message in refused_parts:
+        errors[field if field in typed else "resume"] = message  # the page has no place for other fields
+    if upload is None and kept is None and not typed["resume_url"].strip() and "resume" not in errors:
         errors.setdefault("resume_url", GONE if "resume_kept" in request.form else NEITHER)
     if upload is not None or not errors:
         wait = spend_one()
@@ -134,7 +139,7 @@ def submit_form() -> Response:
         if "" in errors:
             note_refusal(Why.CSRF)
         if upload is None:  # else it was counted like a lead
-            spend_failure(with_file=False)
+            spend_failure(with_file=bool(refused_parts))
         if upload is not None and kept is not None and "resume" not in errors:
             try:
                 count_kept(kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from flask import request
 from limits import RateLimitItem, RateLimitItemPerDay, parse
@@ -25,6 +26,11 @@ from alma_leads.web.throttle import client, exhausted, exhausted_for_client, spe
 # As many submissions may be refused as leads be sent, times this: a person who mends a form sends it several times.
 FAILURES_TIMES = 10
 REPLAYS = parse("60 per minute")
+RESUME = "resume"
+TEXT_FIELDS = ("first_name", "last_name", "email", "resume_url")
+OTHER_FIELD = "Send your resume in the field resume. No other field takes a file"
+NO_FILE_NAME = "Send this as a file, with a file name that ends in .pdf or .docx"
+ONCE = "Send this field once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +99,33 @@ def _key_name() -> str:
     return str(actor().id or actor().name)
 
 
-def uploaded_file() -> FileStorage | None:
-    """Return the file that came in the field `resume`, or None. Browsers send an empty one when none was chosen."""
-    file = request.files.get("resume")
-    return file if file is not None and file.filename else None
+class Sent(NamedTuple):
+    """What a multipart body holds besides text: the resume, and what is wrong with its files and fields."""
+
+    file: FileStorage | None
+    errors: list[tuple[str, str]]  # (field, sentence)
+
+
+def sent_files() -> Sent:
+    """Return the file in the field `resume`, and an error for each thing that would otherwise be dropped unseen.
+
+    Browsers send an empty part without a name where no file was chosen: those are ignored.
+    """
+    chosen = [(field, file) for field, file in request.files.items(multi=True) if file.filename or not _is_empty(file)]
+    resumes = [file for field, file in chosen if field == RESUME]
+    errors = [(field, OTHER_FIELD) for field in dict.fromkeys(field for field, _ in chosen) if field != RESUME]
+    if len(resumes) > 1:
+        errors.append((RESUME, f"Send one file, not {len(resumes)}"))
+    elif request.form.get(RESUME) or any(not file.filename for file in resumes):
+        errors.append((RESUME, NO_FILE_NAME))
+    errors += [(field, ONCE) for field in TEXT_FIELDS if len(request.form.getlist(field)) > 1]
+    return Sent(resumes[0] if resumes and not errors else None, errors)
+
+
+def _is_empty(file: FileStorage) -> bool:
+    empty = not file.stream.read(1)
+    file.stream.seek(0)
+    return empty
 
 
 def file_sha256(file: FileStorage) -> str:
