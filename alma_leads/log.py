@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from config import Settings
 
 STDERR = 2
+# A stranger must not make us write much: some hundred frames of a recursion were 149 kB a request.
+MAX_TRACEBACK_LENGTH = 8_000
 # Chatty at INFO, and what they say there is either ours to say or of no use to an operator.
 QUIET = ("uvicorn.error", "werkzeug", "alembic", "huey", "flask-limiter", "urllib3")
 
@@ -62,16 +64,27 @@ def _as_json_text(logger: WrappedLogger, name: str, event: EventDict) -> str:
     return _as_json(logger, name, event).decode()
 
 
-def _without_rows(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    if "exception" in event:
-        event["exception"] = _ROW.sub("", event["exception"])
+def _shortened(text: str) -> str:
+    """Return a traceback or stack without rows of the database, and without its middle when it is long."""
+    text = _ROW.sub("", text)
+    if len(text) <= MAX_TRACEBACK_LENGTH:
+        return text
+    first, last = text[: MAX_TRACEBACK_LENGTH // 2], text[-MAX_TRACEBACK_LENGTH // 2 :]
+    left_out = len(text) - len(first) - len(last)
+    return f"{first}\n… {left_out:,} characters left out …\n{last}"
+
+
+def _shorten(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    for field in ("exception", "stack"):
+        if isinstance(event.get(field), str):
+            event[field] = _shortened(event[field])
     return event
 
 
 def _plain_traceback(out: TextIO, exc_info: ExcInfo) -> None:
     written = io.StringIO()
     structlog.dev.plain_traceback(written, exc_info)
-    out.write(_ROW.sub("", written.getvalue()))
+    out.write(_shortened(written.getvalue()))
 
 
 def configure_logging(settings: Settings) -> None:
@@ -82,9 +95,10 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        _shorten,
     ]
     if settings.LOG_FORMAT == "json":
-        shared += [structlog.processors.format_exc_info, _without_rows]
+        shared += [structlog.processors.format_exc_info, _shorten]
         ours: Processor = _as_json
         theirs: Processor = _as_json_text
     else:

@@ -21,19 +21,20 @@ from alma_leads.web.openapi_schemas import (
 )
 
 _PROBLEMS = {
-    400: "Not JSON, not UTF-8, or a NUL in it",
+    400: "Cannot be read: torn, malformed, not UTF-8, nested deeper than 20 brackets, or a NUL in it",
     401: "No key, or one that does not work",
     403: "Not allowed for this key, this role, this address or a page of another site, or the CSRF token is missing",
     404: "There is none",
     409: "Not possible in the present state",
     412: "It has changed since it was read",
-    413: "Too large",
-    415: "Neither JSON nor multipart",
+    413: "Too large: JSON has at most 128 kB, a form 60 parts, and a file what RESUME_MAX_BYTES allows",
+    415: "Neither application/json nor, where a file can be sent, multipart/form-data",
     422: "Something in it cannot be used",
     429: "Too many requests; see Retry-After",
-    503: "Not now; see Retry-After",
-    507: "No room for files; a link can be given",
+    503: "Not possible for the moment; see Retry-After",
+    507: "No room for files for the moment; send a link",
 }
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}}}
 
 
 def _ref(name: str) -> Schema:
@@ -54,11 +55,15 @@ def _answers(description: str, content: Schema | None, *problems: int, status: i
             name.replace("_", "-"): {"description": text, "schema": {"type": "string"}}
             for name, text in headers.items()
         }
-    return {str(status): good, **{str(code): _problem(_PROBLEMS[code]) for code in problems}}
+    return {str(status): good, **{str(code): _problem(code) for code in problems}}
 
 
-def _problem(description: str) -> Schema:
-    return {"description": description, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
+def _problem(code: int, description: str = "") -> Schema:
+    answer: Schema = {
+        "description": description or _PROBLEMS[code],
+        "content": {"application/problem+json": {"schema": _ref("Problem")}},
+    }
+    return {**answer, "headers": _RETRY_AFTER} if code in (429, 503) else answer
 
 
 def _header(name: str, description: str) -> Schema:
@@ -69,6 +74,13 @@ def _query(name: str, description: str, schema: Schema) -> Schema:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
+def _filter(name: str, description: str, schema: Schema) -> Schema:
+    """Return a parameter of which an empty value means that there is no filter."""
+    if "enum" in schema:
+        schema = {**schema, "enum": [*schema["enum"], ""]}
+    return {**_query(name, description, schema), "allowEmptyValue": True}
+
+
 def _path(name: str, schema: Schema) -> Schema:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
@@ -76,40 +88,40 @@ def _path(name: str, schema: Schema) -> Schema:
 _LEAD_ID = _path("lead_id", {"type": "integer", "minimum": 1, "maximum": 2**63 - 1})
 _EMAIL = _path("email", {"type": "string"})
 _FILTERS = [
-    _query("status", "Only leads with this status.", STATUS),
-    _query("q", 'Text in "first last" or the address, without regard to case or accents.', {"type": "string"}),
-    _query("assigned_to", "An attorney's address, or `none`.", {"type": "string"}),
-    _query("created_from", "A moment (RFC 3339) or a whole UTC day, included.", {"type": "string"}),
-    _query("created_to", "A moment (RFC 3339) or a whole UTC day, included.", {"type": "string"}),
-    _query("overdue", "`true`: only pending leads past the firm's target.", {"type": "string", "enum": ["true"]}),
-    _query(
+    _filter("status", "Only leads with this status.", STATUS),
+    _filter("q", 'Text in "first last" or the address, without regard to case or accents.', {"type": "string"}),
+    _filter("assigned_to", "An attorney's address, or `none`.", {"type": "string"}),
+    _filter("created_from", "A moment (RFC 3339) or a whole UTC day, included.", {"type": "string"}),
+    _filter("created_to", "A moment (RFC 3339) or a whole UTC day, included.", {"type": "string"}),
+    _filter("overdue", "`true`: only pending leads past the firm's target.", {"type": "string", "enum": ["true"]}),
+    _filter(
         "returning",
         "`true`: only leads of prospects who have sent more than one.",
         {"type": "string", "enum": ["true"]},
     ),
-    _query(
+    _filter(
         "mail",
         "`trouble`: only leads with an e-mail that no mail server has taken.",
         {"type": "string", "enum": ["trouble"]},
     ),
-    _query(
+    _filter(
         "resume",
         "Whole words that the text of the uploaded resume holds, in any order, without regard to case or accents; 10 "
         "at most.",
         {"type": "string"},
     ),
-    _query(
+    _filter(
         "conflict",
         "`conflict`: only leads in which a conflict was recorded at the desk.",
         {"type": "string", "enum": ["conflict"]},
     ),
-    _query("sort", "The order.", {"type": "string", "enum": list(SORTS), "default": DEFAULT_SORT}),
-    _query(
+    _filter("sort", "The order.", {"type": "string", "enum": list(SORTS), "default": DEFAULT_SORT}),
+    _filter(
         "limit",
         "How many at most.",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     ),
-    _query("cursor", "Where to go on; taken from the Link header.", {"type": "string"}),
+    _filter("cursor", "Where to go on; taken from the Link header.", {"type": "string"}),
 ]
 _UPLOAD: Schema = {
     "type": "object",
@@ -124,6 +136,7 @@ _UPLOAD: Schema = {
 def _operation(tag: str, summary: str, responses: Schema, *, scope: str = "", **more: Any) -> Schema:
     operation = {"tags": [tag], "summary": summary, "responses": responses, **more}
     if scope:
+        responses["503"] = _problem(503)
         # What OpenAPI calls roles: the scope that the key needs.
         needed: list[Schema] = [{"key": [scope]}]
         operation["security"] = [{}, *needed] if tag == "Public" else needed
@@ -149,7 +162,7 @@ def document(*, public_url: str) -> Schema:
                     _answers(
                         "The stored record",
                         _json(_ref("Record")),
-                        *(400, 401, 403, 409, 413, 415, 422, 429, 503, 507),
+                        *(400, 401, 403, 409, 413, 415, 422, 429, 507),
                         status=201,
                         Location="The lead's address",
                     ),
@@ -175,7 +188,7 @@ def document(*, public_url: str) -> Schema:
                     _answers(
                         "A page of leads",
                         _json({"type": "array", "items": _ref("FullLead")}),
-                        *(401, 403, 422, 429),
+                        *(400, 401, 403, 422, 429),
                         Link="The next page, while there is one",
                     ),
                     scope=Scope.READ,
@@ -203,8 +216,8 @@ def document(*, public_url: str) -> Schema:
                     "Leads",
                     "Mark a lead reached out",
                     _answers(
-                        "The lead, changed",
-                        _json(_ref("FullLead")),
+                        "The lead, changed; for a key without leads:read only what it changed",
+                        _json({"anyOf": [_ref("FullLead"), _ref("LeadChange")]}),
                         *(400, 401, 403, 404, 409, 412, 413, 415, 422, 429),
                         ETag="Its version",
                     ),
@@ -231,7 +244,9 @@ def document(*, public_url: str) -> Schema:
                     "The uploaded file; 409 when the prospect gave a link",
                     {
                         **_answers("The file", {"application/octet-stream": {}}, 401, 403, 404, 429),
-                        "409": _problem("The lead has no file: the prospect gave a link, which is in `resume_url`"),
+                        "409": _problem(
+                            409, "The lead has no file: the prospect gave a link, which is in `resume_url`"
+                        ),
                     },
                     scope=Scope.READ,
                     operationId="getResume",
@@ -266,15 +281,17 @@ def document(*, public_url: str) -> Schema:
                 "get": _operation(
                     "Outbox",
                     "Messages waiting, retrying and dead",
-                    _answers("The messages", _json({"type": "array", "items": _ref("Message")}), *(401, 403, 422, 429)),
+                    _answers(
+                        "The messages", _json({"type": "array", "items": _ref("Message")}), *(400, 401, 403, 422, 429)
+                    ),
                     scope=Permission.READ_OUTBOX,
                     operationId="listOutbox",
                     parameters=[
-                        _query(
+                        _filter(
                             "state", "Only these.", {"type": "string", "enum": ["queued", "retrying", "dead", "sent"]}
                         ),
-                        _query("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 1000}),
-                        _query("before", "Only those with a smaller id.", {"type": "integer", "minimum": 1}),
+                        _filter("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 1000}),
+                        _filter("before", "Only those with a smaller id.", {"type": "integer", "minimum": 1}),
                     ],
                 )
             },
@@ -297,6 +314,9 @@ def document(*, public_url: str) -> Schema:
                 "AssignmentIn": AssignmentIn.model_json_schema(),
                 "Record": record,
                 "FullLead": FULL_LEAD,
+                "LeadChange": an_object(
+                    {name: FULL_LEAD["properties"][name] for name in ("id", "status", "updated_at")}
+                ),
                 "Event": EVENT,
                 "Assignment": ASSIGNMENT,
                 "Message": MESSAGE,
@@ -320,5 +340,5 @@ def document(*, public_url: str) -> Schema:
 def _export(media_type: str, summary: str, operation_id: str) -> Schema:
     parameters = [parameter for parameter in _FILTERS if parameter["name"] not in ("limit", "cursor")]
     content = {media_type: {"schema": {"type": "string"}}}
-    responses = _answers("All rows of the filter, streamed", content, 401, 403, 422, 429)
+    responses = _answers("All rows of the filter, streamed", content, *(400, 401, 403, 422, 429))
     return _operation("Leads", summary, responses, scope=Scope.EXPORT, operationId=operation_id, parameters=parameters)

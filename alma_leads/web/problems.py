@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TypedDict
 
 import orjson
 import structlog
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
 
 from alma_leads.accounts.errors import (
     KeyElsewhere,
@@ -197,12 +197,33 @@ def _on_domain_error(error: Exception) -> Response:
 def _on_http_exception(error: HTTPException) -> Response:
     if error.response is not None:
         return make_response(error.response)
+    if isinstance(error, MethodNotAllowed) and not _exists(error.valid_methods or ()):
+        error = NotFound()
     headers = {name: value for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")}
     detail = error.description or ""
     if isinstance(error, CSRFError):
         detail = "The CSRF token is missing or too old. Send it in X-CSRFToken, or open the page again."
     words = UNREADABLE if isinstance(error, UnreadableBody) else None
     return problem(error.code or 500, detail, headers=headers, words=words)
+
+
+def _exists(methods: Iterable[str]) -> bool:
+    """Say whether the address of this request exists for one of `methods`.
+
+    Werkzeug compares methods before it converts what stands in an address: a number that is larger than any id is
+    refused as a method where it is refused as an address.
+    """
+    adapter = current_app.create_url_adapter(request)
+    for method in methods:
+        try:
+            if adapter is not None:
+                adapter.match(method=method)
+        except (NotFound, MethodNotAllowed):
+            continue
+        except HTTPException:
+            return True
+        return True
+    return False
 
 
 def _on_exception(error: Exception) -> Response:

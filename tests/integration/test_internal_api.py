@@ -304,7 +304,14 @@ def test_if_match(client: FlaskClient, key: dict[str, str]) -> None:
     assert fresh.headers["ETag"] != etag
     assert client.patch(address, headers={**key, "If-Match": etag}, json=change).status_code == 412
     assert client.patch(address, headers={**key, "If-Match": "*"}, json=change).status_code == 200
-    assert client.get(address, headers={**key, "If-None-Match": fresh.headers["ETag"]}).status_code == 304
+    same = client.get(address, headers={**key, "If-None-Match": fresh.headers["ETag"]})
+    assert (same.status_code, same.headers["Cache-Control"]) == (304, "no-store")
+
+
+def test_no_cache_keeps_personal_data(client: FlaskClient, key: dict[str, str]) -> None:
+    lead_id = send(client)
+    for path in (f"leads/{lead_id}", "leads", f"leads/{lead_id}/events", "leads.csv", "leads.ndjson", "outbox"):
+        assert "no-store" in client.get(f"/internal/{path}", headers=key).headers["Cache-Control"], path
 
 
 def test_assignments(app: Flask, client: FlaskClient, key: dict[str, str]) -> None:

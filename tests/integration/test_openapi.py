@@ -52,6 +52,19 @@ def test_it_names_the_routes_there_are(app: Flask, client: FlaskClient) -> None:
     assert described == {pair for pair in served if not NOT_FOR_PROGRAMS.search(pair[1])}
 
 
+def test_an_empty_value_is_no_filter_here_and_there(app: Flask, client: FlaskClient) -> None:
+    key = {"X-API-Key": app.config["SETTINGS"].INTERNAL_API_KEY.get_secret_value()}
+    asked = 0
+    for path, item in client.get("/openapi.json").json["paths"].items():
+        for parameter in item.get("get", {}).get("parameters", []):
+            assert parameter["allowEmptyValue"], (path, parameter["name"])
+            assert "" in parameter["schema"].get("enum", [""]), (path, parameter["name"])
+            answer = client.get(f"{path}?{parameter['name']}=", headers=key, buffered=True)
+            assert answer.status_code == 200, (path, parameter["name"], answer.json)
+            asked += 1
+    assert asked > 40
+
+
 def test_the_page_shows_every_operation(client: FlaskClient) -> None:
     page = client.get("/docs", headers={"Accept": "text/html"}).text
     for path, item in client.get("/openapi.json").json["paths"].items():

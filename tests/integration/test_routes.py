@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.web.auth import access_of
+from tests.conftest import API_KEY
 from tests.desk import add_person, sign_in
 from tests.routes import UNSAFE, address, methods, rules
 
@@ -99,6 +100,22 @@ def test_nothing_is_served_that_no_route_names(app: Flask, client: FlaskClient) 
     for rule in rules(app):
         assert client.open(address(rule), method="TRACE").status_code == 405, rule.rule
     assert client.open("/static/app.css", method="TRACE").status_code == 405
+
+
+def test_a_number_beyond_any_id_is_a_404_for_every_method(app: Flask, signed_in: FlaskClient) -> None:
+    asked = 0
+    for rule in rules(app):
+        if "<int" not in rule.rule:
+            continue
+        for number in (2**63, 10**40):
+            path = re.sub(r"<[^>]*>", "x", re.sub(r"<int[^>]*>", str(number), rule.rule))
+            for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+                for headers in ({"X-API-Key": API_KEY}, {"Accept": "text/html"}):
+                    answer = signed_in.open(path, method=method, headers=headers)
+                    assert answer.status_code == 404, (method, path)
+                    asked += 1
+    assert asked > 100
+    assert signed_in.put("/internal/leads/1").status_code == 405
 
 
 def test_paths_are_kebab_case(app: Flask) -> None:

@@ -132,6 +132,32 @@ def test_on_a_console_it_is_for_eyes(make_settings: MakeSettings, capfd: pytest.
     assert "there" in second
 
 
+def _recurse(depth: int, words: str) -> list[Any]:
+    if depth == 0:
+        raise ValueError(words)
+    return [_recurse(depth - 1, words) for _ in range(1)]  # two kinds of frames by turns: Python leaves out none
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("logger", ["ours", "a library's"])
+@pytest.mark.parametrize(("depth", "words"), [(300, "the last words"), (1, "x" * 500_000 + "the last words")])
+@pytest.mark.usefixtures("_quiet_again")
+def test_a_traceback_keeps_its_first_and_last_frames_only(
+    make_settings: MakeSettings, capfd: pytest.CaptureFixture[str], log_format: str, logger: str, depth: int, words: str
+) -> None:
+    configure_logging(make_settings(LOG_FORMAT=log_format))
+    log = structlog.get_logger("x") if logger == "ours" else logging.getLogger("some.library")
+    try:
+        _recurse(depth, words)
+    except ValueError:
+        log.exception("it broke")
+    said = capfd.readouterr().err
+    assert len(said) < 10_000
+    assert "test_a_traceback_keeps" in said
+    assert "the last words" in said
+    assert "characters left out" in said
+
+
 @pytest.mark.parametrize("log_format", ["json", "console"])
 @pytest.mark.usefixtures("_quiet_again")
 def test_what_stood_in_a_row_that_postgresql_refused_is_left_out(

@@ -100,7 +100,7 @@ def end_other_browsers() -> Response:
     return back_to_account("sessions")
 
 
-@internal.post("/account/sessions/<int:session_id>/end")
+@internal.post("/account/sessions/<int(max=9223372036854775807):session_id>/end")
 @access(needs(Permission.OWN_ACCOUNT))
 def end_one_browser(session_id: int) -> Response:
     """Sign one other browser out."""

@@ -64,7 +64,7 @@ def save_passkey() -> Response:
     return back_to_account("passkey")
 
 
-@internal.post("/account/passkeys/<int:passkey_id>/remove")
+@internal.post("/account/passkeys/<int(max=9223372036854775807):passkey_id>/remove")
 @access(needs(Permission.OWN_ACCOUNT, fresh=True))
 def drop_passkey(passkey_id: int) -> Response:
     """Remove a passkey."""

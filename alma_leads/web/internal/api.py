@@ -95,7 +95,10 @@ def update_lead(lead_id: int) -> Response:
             raise LeadChanged(lead_id)
         seen = current["updated_at"]
     service.change_status(lead_id, wanted, actor=actor(), seen_updated_at=seen)
-    return _lead_answer(_get(lead_id))
+    changed = _get(lead_id)
+    if not may(Permission.READ_LEADS):
+        return _json({name: changed[name] for name in ("id", "status", "updated_at")})
+    return _lead_answer(changed)
 
 
 @internal.get(f"/leads/{LEAD_ID}/events")
@@ -234,7 +237,8 @@ def _json(value: Any) -> Response:
 
 def _json_bytes(body: bytes) -> Response:
     response = Response(body, content_type="application/json")
-    response.headers["Cache-Control"] = "private, no-cache"
+    # Personal data is kept by no cache. A client may keep its own copy, and compare it by its ETag.
+    response.headers["Cache-Control"] = "no-store"
     return vary_on_accept(response)
 
 

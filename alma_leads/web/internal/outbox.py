@@ -175,7 +175,7 @@ def _asked(*, states: Sequence[str], default_limit: int) -> Asked:
             number = whole_number(value)
             if number:
                 numbers[name] = number
-            else:
+            elif value:
                 errors.append((name, "Give a whole number from 1"))
         else:
             errors.append((name, "This parameter is not known. Leave it out"))
@@ -187,7 +187,7 @@ def _asked(*, states: Sequence[str], default_limit: int) -> Asked:
 
 
 def _json(value: Any) -> Response:
-    return Response(orjson.dumps(value), content_type="application/json")
+    return Response(orjson.dumps(value), content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def _shown(message: MessageRow) -> dict[str, Any]:
