@@ -211,6 +211,13 @@ def test_json_has_one_media_type(client: FlaskClient) -> None:
             assert answer.status_code == 415, (asked, mimetype)
 
 
+def test_a_form_takes_no_json(desk: FlaskClient) -> None:
+    for body in (b'"email"', b"1e9", b"[1]", b'{"first_name": ["Sai"]}', b"{"):
+        for path in ("/", "/login", "/internal/leads/1/notes"):
+            answer = desk.post(path, data=body, content_type="application/json", headers=HTML)
+            assert answer.status_code == 400, (path, body)
+
+
 class Broken(io.RawIOBase):
     """A body that ends in what a server raises when its chunks are malformed."""
 

@@ -87,7 +87,7 @@ def thanks() -> str:
 def submit_form() -> Response:
     """Take a submission: 303 to the thanks, or the form again with a message at each field."""
     try:
-        submitted = LeadForm()
+        submitted = LeadForm(request.form)  # by itself it would take JSON too
     except HTTPException as refused:
         spend_failure(with_file=is_multipart())
         # Too many parts, too much text or no form at all: not what the page sends.
