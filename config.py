@@ -289,7 +289,6 @@ class Settings(BaseSettings):
             "SESSION_COOKIE_SAMESITE": "Lax",
             "SESSION_COOKIE_PATH": "/",
             "PERMANENT_SESSION_LIFETIME": timedelta(hours=self.SESSION_MAX_HOURS),
-            "MAX_CONTENT_LENGTH": 131_072,
             "PREFERRED_URL_SCHEME": "https" if secure else "http",
             "SQLALCHEMY_DATABASE_URI": self.DATABASE_URL,
             "SQLALCHEMY_ENGINE_OPTIONS": self._engine_options(),

@@ -21,6 +21,7 @@ from werkzeug.utils import cached_property
 from alma_leads.extensions import settings
 from alma_leads.leads.schemas import field_messages
 from alma_leads.web.problems import InputRefused, UnreadableBody
+from alma_leads.web.server_refusals import is_cut_off
 
 MAX_BODY_BYTES = 131_072
 MAX_PARTS = 60
@@ -185,6 +186,8 @@ class StrictParser(FormDataParser):
             except UnicodeDecodeError:
                 raise UnreadableBody(f"The name of a field or file {NOT_UTF8}.") from None
             except ValueError:
+                if is_cut_off():
+                    raise too_large() from None
                 raise UnreadableBody("The form ends too soon, or is malformed. Send it again.") from None
             return stream, self.cls(texts), self.cls(files)
         return stream, self.cls(), self.cls()

@@ -22,6 +22,7 @@ from alma_leads.web.internal.list_request import private
 from alma_leads.web.internal.toasts import Toast, keep_toast
 from alma_leads.web.numbers import whole_number
 from alma_leads.web.problems import problem
+from alma_leads.web.server_refusals import is_cut_off
 
 IMPORT = "/settings/assignments/imports/<int(max=2147483647):import_id>"
 PAGE_ROWS = 100
@@ -48,7 +49,7 @@ def look_at_file() -> Response:
     # An upload is cut off beyond what a resume may have, whatever it is.
     most = min(MAX_BYTES, settings().RESUME_MAX_BYTES)
     content = file.stream.read(most + 1)
-    if len(content) > most:
+    if len(content) > most or is_cut_off():
         message = f"The file is larger than {most // 1_000_000 or 1} MB, or has more than {MAX_LINES:,} lines. Split it"
         return page_of_assignments(errors={"file": message}, status=413)
     try:

@@ -17,10 +17,11 @@ from alma_leads.leads.idempotency import Reservation
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.service import Submission, submit_lead
 from alma_leads.leads.source import Source
-from alma_leads.resumes.errors import UploadQuotaSpent
+from alma_leads.resumes.errors import FileTooLarge, UploadQuotaSpent
 from alma_leads.resumes.service import KeptFile, discard, keep_file
 from alma_leads.tasks import wake
 from alma_leads.web.auth import actor, by_key
+from alma_leads.web.server_refusals import is_cut_off
 from alma_leads.web.throttle import client, exhausted, exhausted_for_client, spend, spend_for_client, times
 
 # As many submissions may be refused as leads be sent, times this: a person who mends a form sends it several times.
@@ -170,6 +171,8 @@ def keep_upload(file: FileStorage) -> KeptFile:
         FileTooLarge: it is larger than RESUME_MAX_BYTES; nothing is kept.
         UploadsRefused: no file can be taken now; nothing is kept.
     """
+    if is_cut_off():
+        raise FileTooLarge(settings().RESUME_MAX_BYTES)
     return keep_file(file.stream, file_name=file.filename or "", client=client())
 
 
