@@ -25,7 +25,7 @@ STDERR = 2
 # A stranger must not make us write much: some hundred frames of a recursion were 149 kB a request.
 MAX_TRACEBACK_LENGTH = 8_000
 # Chatty at INFO, and what they say there is either ours to say or of no use to an operator.
-QUIET = ("uvicorn.error", "werkzeug", "alembic", "huey", "flask-limiter", "urllib3")
+QUIET = ("werkzeug", "alembic", "huey", "flask-limiter", "urllib3")
 
 # PostgreSQL says here what stood in the row that it refused: names and addresses.
 _ROW = re.compile(r"^DETAIL:.*?(?=^\[SQL:|^$|\Z)", re.DOTALL | re.MULTILINE)
@@ -122,6 +122,7 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(level if level == logging.DEBUG else max(level, logging.WARNING))
+    logging.getLogger("uvicorn.error").setLevel(max(level, logging.ERROR))  # it warns of each request that is no HTTP
 
 
 def _make_line(*_args: Any) -> _Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -26,6 +27,8 @@ MAX_STAND_INS = 7
 LOOKED_AT_WITH_MORE = 24
 
 _HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106, 4: 64 MiB, 3 passes, 4 lanes
+# One hash keeps all cores busy for some 100 ms. Several at once take as long in all, and make everyone else wait.
+_ONE_AT_A_TIME = threading.Semaphore(1)
 # Compared with where there is no password, so that an account that does not exist takes the same time. Nobody knows
 # what it is the hash of: it was random.
 NOBODYS_HASH = "$argon2id$v=19$m=65536,t=3,p=4$pshfSXg3pK9bdzOE+fvlpA$5PgVs27BTh2+iNb9ioksdaIAvRRRdxJHhQGp5rg/KGs"
@@ -73,7 +76,8 @@ def check_password(typed: str, *, about: Sequence[str] = ()) -> str:
 
 def hash_password(password: str) -> str:
     """Return the argon2id hash of a password that `check_password` has returned. Takes about 100 ms."""
-    return _HASHER.hash(password)
+    with _ONE_AT_A_TIME:
+        return _HASHER.hash(password)
 
 
 def verify_password(typed: str, hashed: str | None) -> bool:
@@ -87,7 +91,8 @@ def verify_password(typed: str, hashed: str | None) -> bool:
     except UnfitText:
         return False
     try:
-        return _HASHER.verify(hashed or NOBODYS_HASH, password) and hashed is not None
+        with _ONE_AT_A_TIME:
+            return _HASHER.verify(hashed or NOBODYS_HASH, password) and hashed is not None
     except (VerificationError, InvalidHashError):
         return False
 
