@@ -161,12 +161,12 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Answer what is no HTTP, or a body whose chunks are not, as all errors are answered."""
-        if self.cycle is not None and self.cycle.response_started:
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.close()
             return
         head = (
             "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n"
-            f"content-length: {len(NOT_HTTP)}\r\nconnection: close\r\n\r\n"
+            f"x-content-type-options: nosniff\r\ncontent-length: {len(NOT_HTTP)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + NOT_HTTP)
         self.transport.close()

@@ -219,6 +219,8 @@ def test_a_torn_body_gets_400(port: int, request_: bytes) -> None:
 )
 def test_what_is_not_http_gets_a_problem_and_the_connection_is_closed(port: int, request_: bytes) -> None:
     with connect(port) as connection:
+        connection.sendall(GET % b"")
+        read_answer(connection)  # over a connection that was of use before, too
         connection.sendall(request_)
         status, headers, body = read_answer(connection)
         assert (status, headers["content-type"]) == (400, "application/problem+json")
