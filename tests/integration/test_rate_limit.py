@@ -172,13 +172,18 @@ def test_refused_submissions_have_a_limit_ten_times_as_generous(limited: Callabl
     ]
 
 
-def test_a_refused_submission_with_a_file_counts_like_a_lead(limited: Callable[[str], FlaskClient]) -> None:
+def test_a_large_refused_submission_counts_like_a_lead(limited: Callable[[str], FlaskClient]) -> None:
     client = limited("2 per hour")
-    seen = []
+    part = b'--x\r\nContent-Disposition: form-data; name="resume"; filename="a.pdf"\r\n\r\n'
+    large = part + b"x" * 140_000 + b"\r\n--x--\r\n"
+    kind = "multipart/form-data; boundary=x"
+    seen = [client.post("/public/leads", data=large, content_type=kind).status_code for _ in range(3)]
+    assert seen == [422, 422, 429]
+    elsewhere = {"REMOTE_ADDR": "192.0.2.9"}
     for _ in range(3):
         data = {**lead_body(email="x"), "resume": (io.BytesIO(pdf_bytes()), "resume.pdf")}
-        seen.append(client.post("/public/leads", data=data, content_type="multipart/form-data").status_code)
-    assert seen == [422, 422, 429]
+        small = client.post("/public/leads", data=data, environ_overrides=elsewhere)
+        assert small.status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def create_lead() -> Response:
     try:
         lead, file = _read()
     except (HTTPException, InputRefused):
-        spend_failure(with_file=is_multipart())
+        spend_failure()
         raise
     return _created(_submit(lead, file, key, replay_counted=counted))
 
@@ -62,7 +62,7 @@ def _submit(lead: LeadIn, file: FileStorage | None, key: str | None, *, replay_c
     try:
         again = replay(reservation, lead, file_sha256=file_sha256(file) if file else None)
     except IdempotencyConflict:
-        spend_failure(with_file=file is not None)
+        spend_failure()
         raise
     if again is not None:
         if not replay_counted and spend_replay() is not None:

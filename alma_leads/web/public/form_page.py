@@ -20,7 +20,6 @@ from alma_leads.leads.source import Source
 from alma_leads.resumes.errors import FileTooLarge, RefusedFile, UploadQuotaSpent, UploadsRefused
 from alma_leads.resumes.service import KeptFile, discard, find_unattached
 from alma_leads.web.auth import PUBLIC, PUBLIC_FORM, access
-from alma_leads.web.bodies import is_multipart
 from alma_leads.web.problems import STATUS_OF_REFUSED_UPLOAD, size_text, too_large_sentence
 from alma_leads.web.public.blueprint import public
 from alma_leads.web.public.forms import LeadForm
@@ -89,7 +88,7 @@ def submit_form() -> Response:
     try:
         submitted = LeadForm(request.form)  # by itself it would take JSON too
     except HTTPException as refused:
-        spend_failure(with_file=is_multipart())
+        spend_failure()
         # Too many parts, too much text or no form at all: not what the page sends.
         too_large_file = (request.content_length or 0) > settings().RESUME_MAX_BYTES
         if not (isinstance(refused, RequestEntityTooLarge) and too_large_file):
@@ -139,7 +138,7 @@ def submit_form() -> Response:
         if "" in errors:
             note_refusal(Why.CSRF)
         if upload is None:  # else it was counted like a lead
-            spend_failure(with_file=bool(refused_parts))
+            spend_failure()
         if upload is not None and kept is not None and "resume" not in errors:
             try:
                 count_kept(kept)

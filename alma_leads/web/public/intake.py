@@ -32,6 +32,7 @@ TEXT_FIELDS = ("first_name", "last_name", "email", "resume_url")
 OTHER_FIELD = "Send your resume in the field resume. No other field takes a file"
 NO_FILE_NAME = "Send this as a file, with a file name that ends in .pdf or .docx"
 ONCE = "Send this field once"
+LARGE_BYTES = 131_072
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,12 @@ def spend_one() -> int | None:
     return _ask(_own_limits().leads, "leads", count=True)
 
 
-def spend_failure(*, with_file: bool) -> None:
-    """Count a submission that was refused: `FAILURES_TIMES` as many are free as leads, and with a file just as many.
+def spend_failure() -> None:
+    """Count a submission that was refused: `FAILURES_TIMES` as many are free as leads, and of large ones just as many.
 
-    A refusal without a file costs no more than any page; one with a file has been read to its end.
+    Refusing a small body costs no more than any page; a large one has been read to its end.
     """
-    if with_file:
+    if request.content_length is None or request.content_length > LARGE_BYTES:
         spend_one()
     else:
         _ask(_own_limits().failures, "refused-leads", count=True)
