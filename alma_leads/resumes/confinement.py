@@ -107,7 +107,9 @@ def confine(package: Path) -> list[str]:
     missing = []
     if libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         missing.append("no-new-privileges")
-    if not _restrict_files(libc, [*_READABLE, *sys.path, str(package)]):
+    # Only what was installed: a package under development may put the folder with `.env` on the path.
+    installed = [name for name in sys.path if name.startswith((f"{sys.prefix}/", f"{sys.base_prefix}/"))]
+    if not _restrict_files(libc, [*_READABLE, *installed, str(package)]):
         missing.append("landlock")
     if not _restrict_calls(libc):
         missing.append("seccomp")

@@ -302,7 +302,10 @@ def document(*, public_url: str) -> Schema:
                 "get": _operation(
                     "Public",
                     "Whether it can serve",
-                    {**_answers("It can", None), "503": {"description": "It cannot, and why"}},
+                    {
+                        **_answers("It can; `warnings` name what to look at nevertheless", None),
+                        "503": {"description": "It cannot, and why"},
+                    },
                     operationId="ready",
                 )
             },

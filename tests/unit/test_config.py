@@ -93,6 +93,7 @@ WRONG: list[tuple[str, str, dict[str, str]]] = [
     ("SESSION_MAX_HOURS", "721", {}),
     ("AUTHENTICATOR_ISSUER", "Alma: desk", {}),
     ("RESUME_MAX_BYTES", "10MB", {}),
+    ("RESUME_DISK_RESERVE_BYTES", "1 GiB", {}),
     ("LOG_FORMAT", "xml", {}),
     ("LOG_LEVEL", "LOUD", {}),
 ]
