@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
+from alma_leads.resumes.errors import NoRoom
+from alma_leads.resumes.room import is_disk_full
 from alma_leads.server.connections import Connection
 
 # A body may take this long in all, and longer the more of it has arrived: 10 kB a second is enough.
@@ -75,14 +77,15 @@ async def collect(receive: Receive, connection: Connection, *, limit: int, disca
         discard: how many more bytes to read and throw away. Then the file is cut off and its size is `limit` + 1.
 
     Raises:
-        BodyRefused: too large (413), too slow (408), or cut off by the client (400).
+        BodyRefused: too large (413), too slow (408), cut off by the client (400), or there is no disk for it (507).
         ClientGone: nobody waits for an answer.
     """
     body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115 -- the caller's, who closes it
     try:
         size = await _fill(body, receive, connection, limit=limit, discard=discard)
     except BaseException:
-        body.close()
+        with suppress(OSError):  # on a full disk, closing fails as writing did
+            body.close()
         raise
     body.seek(0)
     return body, size
@@ -109,7 +112,12 @@ async def _fill(body: IO[bytes], receive: Receive, connection: Connection, *, li
         arrived += len(chunk)
         if arrived > limit + discard:
             raise BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large(limit))
-        body.write(chunk[: max(0, limit - kept)])
+        try:
+            body.write(chunk[: max(0, limit - kept)])
+        except OSError as error:
+            if is_disk_full(error):
+                raise BodyRefused(HTTPStatus.INSUFFICIENT_STORAGE, str(NoRoom())) from error
+            raise
         kept = min(limit, arrived)
         if not message.get("more_body"):
             return arrived if arrived <= limit else limit + 1

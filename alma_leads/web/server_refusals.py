@@ -6,6 +6,8 @@ from http import HTTPStatus
 
 from flask import Flask, abort, request
 
+from alma_leads.resumes.errors import NoRoom
+
 REFUSED = "alma_leads.refused"  # (status, detail): the request is refused
 CUT_OFF = "alma_leads.cut_off"  # True: the body is an upload that was too large, and only its beginning is there
 
@@ -22,5 +24,7 @@ def is_cut_off() -> bool:
 
 def _refuse() -> None:
     refused: tuple[HTTPStatus, str] | None = request.environ.get(REFUSED)
+    if refused is not None and refused[0] == HTTPStatus.INSUFFICIENT_STORAGE:
+        raise NoRoom
     if refused is not None:
         abort(refused[0], refused[1])

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from random import randbytes
+from types import SimpleNamespace
 from typing import Any
 
+import pikepdf
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.datastructures import FileStorage
-from werkzeug.test import encode_multipart
 
+from alma_leads.server.bodies import BodyRefused, collect
 from alma_leads.web.public import intake
+from alma_leads.web.server_refusals import REFUSED
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.desk import token, value
@@ -98,37 +102,36 @@ class TestQuota:
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on a disk of one mebibyte."""
+    """Return a folder on a disk of 128 kB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("mounting a disk takes rights that these tests do not have")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("full", ["where files are kept"])
+def _pdf() -> bytes:
+    """Return a PDF of 300 kB."""
+    document = pikepdf.new()
+    document.add_blank_page()
+    document.Root.Noise = document.make_stream(randbytes(300_000))
+    buffer = io.BytesIO()
+    document.save(buffer, compress_streams=False)
+    return buffer.getvalue()
+
+
 def test_a_disk_that_is_full_is_no_fault_of_ours(
-    full: str,
-    make_app: Any,
-    make_settings: MakeSettings,
-    sqlite_url: str,
-    tiny_disk: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    make_app: Any, make_settings: MakeSettings, sqlite_url: str, tiny_disk: Path
 ) -> None:
-    more = {"RESUME_STORAGE_URL": f"file://{tiny_disk}"} if full == "where files are kept" else {}
-    app = make_app(make_settings(DATABASE_URL=sqlite_url, **more))
+    app = make_app(make_settings(DATABASE_URL=sqlite_url, RESUME_STORAGE_URL=f"file://{tiny_disk}"))
     client = app.test_client()
     csrf_token = token(client.get("/"))
-    # Encoded first: the client of the tests would spool there too.
-    to_api, to_form = (_encoded(large_pdf(), **fields) for fields in ({}, {"csrf_token": csrf_token, "last_name": "Ö"}))
-    if not more:
-        monkeypatch.setattr(tempfile, "tempdir", str(tiny_disk))
-    answer = client.post("/public/leads", **to_api)
+    answer = client.post("/public/leads", data=_multipart(_pdf()))
     assert answer.status_code == 507
     assert INSTEAD in answer.get_json()["detail"]
-    page = client.post("/", **to_form)
+    page = client.post("/", data=_multipart(_pdf(), csrf_token=csrf_token, last_name="Ö"))
     assert page.status_code == 507
     assert INSTEAD in page.text
     assert 'value="Ö"' in page.text
@@ -136,7 +139,22 @@ def test_a_disk_that_is_full_is_no_fault_of_ours(
     assert client.post("/public/leads", json=lead_body()).status_code == 201
 
 
-def _encoded(content: bytes, **more: str) -> dict[str, Any]:
-    file = FileStorage(io.BytesIO(content), filename="CV.pdf")
-    boundary, data = encode_multipart(_multipart(None, **more) | {"resume": file})
-    return {"data": data, "content_type": f'multipart/form-data; boundary="{boundary}"'}
+def test_a_body_that_the_server_cannot_spool_is_refused_with_the_same_words(
+    make_app: Any, make_settings: MakeSettings, sqlite_url: str, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_app(make_settings(DATABASE_URL=sqlite_url)).test_client()
+    monkeypatch.setattr(tempfile, "tempdir", str(tiny_disk))
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": large_pdf(), "more_body": False}
+
+    async def spool() -> None:
+        connection = SimpleNamespace(ended=asyncio.Event(), body_deadline=None)
+        await collect(receive, connection, limit=10_000_000)  # type: ignore[arg-type]
+
+    with pytest.raises(BodyRefused) as refused:
+        asyncio.run(spool())
+    assert refused.value.status == 507
+    answer = client.post("/public/leads", environ_overrides={REFUSED: (refused.value.status, refused.value.detail)})
+    assert answer.status_code == 507
+    assert INSTEAD in answer.get_json()["detail"]

@@ -165,7 +165,7 @@ def _quota() -> RateLimitItem:
 
 
 def keep_upload(file: FileStorage) -> KeptFile:
-    """Inspect an upload and keep it, belonging to nobody yet.
+    """Inspect an upload and keep it, belonging to nobody yet. What was sent is closed.
 
     Raises:
         RefusedFile: it is not what it should be; nothing is kept.
@@ -174,7 +174,10 @@ def keep_upload(file: FileStorage) -> KeptFile:
     """
     if is_cut_off():
         raise FileTooLarge(settings().RESUME_MAX_BYTES)
-    return keep_file(file.stream, file_name=file.filename or "", client=client())
+    try:
+        return keep_file(file.stream, file_name=file.filename or "", client=client())
+    finally:
+        file.close()  # at once: an error on its way out would keep it, and its place on a disk that may be full
 
 
 def send(
