@@ -6,6 +6,7 @@ Flask-Limiter would look at each request of each route for the sake of two; here
 from __future__ import annotations
 
 import math
+import threading
 import time
 from functools import lru_cache
 from typing import cast
@@ -13,20 +14,76 @@ from typing import cast
 import structlog
 from flask import Flask, current_app, request
 from limits import RateLimitItem, parse
-from limits.storage import storage_from_string
+from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
 
 log = structlog.get_logger(__name__)
 WRONG_KEYS = parse("60 per minute")
+REDIS_TIMEOUT_S = 0.3
+# After a failure Redis is left alone for so long: else each request would wait for the time-out.
+REDIS_PAUSE_S = 5.0
+
+
+class Counters:
+    """The counters of one application: in Redis, or in this process's memory.
+
+    While Redis doesn't answer, this process counts in memory: losing a lead is worse than losing a limit.
+    """
+
+    def __init__(self, url: str) -> None:
+        # Unlike fixed windows, a sliding one lets nobody send twice as much around the full minute.
+        self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared: SlidingWindowCounterRateLimiter | None = None
+        if not url.startswith("memory"):
+            # Time-outs in the URL win over these.
+            timeouts = {"socket_timeout": REDIS_TIMEOUT_S, "socket_connect_timeout": REDIS_TIMEOUT_S}
+            self._shared = SlidingWindowCounterRateLimiter(storage_from_string(url, **timeouts))
+        self._lock = threading.Lock()
+        self._ask_again_at: float | None = None  # not None: Redis is down
+
+    def seconds_to_wait(self, limit: RateLimitItem, names: tuple[str, ...], *, count: bool) -> int | None:
+        """Return None if `limit` isn't exhausted for `names`, else the seconds to wait. `count` uses it once."""
+        if self._shared is not None and self._may_ask():
+            try:
+                wait = _ask_limiter(self._shared, limit, names, count=count)
+            except Exception as error:  # noqa: BLE001 -- each storage has its own exceptions
+                self._note_failure(error)
+            else:
+                self._note_answer()
+                return wait
+        return _ask_limiter(self._own, limit, names, count=count)
+
+    def _may_ask(self) -> bool:
+        if self._ask_again_at is None:
+            return True
+        with self._lock:
+            now = time.monotonic()
+            if self._ask_again_at is not None and now < self._ask_again_at:
+                return False
+            self._ask_again_at = now + REDIS_PAUSE_S  # only this request finds out whether Redis is back
+            return True
+
+    def _note_failure(self, error: Exception) -> None:
+        with self._lock:
+            was_up = self._ask_again_at is None
+            self._ask_again_at = time.monotonic() + REDIS_PAUSE_S
+        if was_up:
+            log.warning("rate limit storage does not answer; counting in this process", error=str(error))
+
+    def _note_answer(self) -> None:
+        if self._ask_again_at is None:
+            return
+        with self._lock:
+            was_down, self._ask_again_at = self._ask_again_at is not None, None
+        if was_down:
+            log.warning("rate limit storage answers again")
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` its counters. In memory they are this process's own; Redis shares them."""
-    storage = storage_from_string(app.config["SETTINGS"].RATE_LIMIT_STORAGE_URL)
-    # Unlike fixed windows, it lets nobody send twice as much around the full minute.
-    app.extensions["throttle"] = SlidingWindowCounterRateLimiter(storage)
+    """Give `app` its counters."""
+    app.extensions["throttle"] = Counters(app.config["SETTINGS"].RATE_LIMIT_STORAGE_URL)
 
 
 def client() -> str:
@@ -35,10 +92,7 @@ def client() -> str:
 
 
 def spend(limit: RateLimitItem, *names: str) -> int | None:
-    """Count one use of `limit` by `names`. Return None when it was free, else the seconds to wait.
-
-    A storage that cannot be reached lets requests through: losing a lead is worse than losing a limit.
-    """
+    """Count one use of `limit` by `names`. Return None when it was free, else the seconds to wait."""
     return _ask(limit, names, count=True)
 
 
@@ -72,13 +126,13 @@ def _ask_for_client(limit: RateLimitItem, name: str, *, count: bool) -> int | No
 
 
 def _ask(limit: RateLimitItem, names: tuple[str, ...], *, count: bool) -> int | None:
-    counters = cast(SlidingWindowCounterRateLimiter, current_app.extensions["throttle"])
-    try:
-        free = counters.hit(limit, *names) if count else counters.test(limit, *names)
-        if free:
-            return None
-        reset = counters.get_window_stats(limit, *names).reset_time
-    except Exception:  # each storage has its own exceptions; see the docstring of `spend`
-        log.warning("rate limit storage does not answer", exc_info=True)
+    return cast(Counters, current_app.extensions["throttle"]).seconds_to_wait(limit, names, count=count)
+
+
+def _ask_limiter(
+    limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItem, names: tuple[str, ...], *, count: bool
+) -> int | None:
+    free = limiter.hit(limit, *names) if count else limiter.test(limit, *names)
+    if free:
         return None
-    return max(1, math.ceil(reset - time.time()))
+    return max(1, math.ceil(limiter.get_window_stats(limit, *names).reset_time - time.time()))
