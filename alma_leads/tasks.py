@@ -30,7 +30,7 @@ from alma_leads.leads.service import forget_old_keys
 from alma_leads.outbox.delivery import Drain, configured_drain
 from alma_leads.outbox.queries import next_due
 from alma_leads.resumes.service import sweep_unattached
-from alma_leads.task_queue import briefly, queue_at
+from alma_leads.task_queue import QueueTrouble, queue_at
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +64,7 @@ class Background:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self.stopping = threading.Event()
+        self.trouble = QueueTrouble()
         self._drains: list[Drain] = []
         self._working_off = threading.Lock()
         self._wake_at = 0.0
@@ -103,6 +104,16 @@ class Background:
         """Put a `deliver` into the queue, unless a task that nobody has taken yet will deliver all the same."""
         if self.huey.pending_count() == 0:
             self._deliver_task()
+        self._note_answer()
+
+    def note_failure(self, error: Exception) -> None:
+        """Log that the task queue is down, once."""
+        if self.trouble.is_news():
+            log.warning("task queue cannot be reached", error=str(error).strip())
+
+    def _note_answer(self) -> None:
+        if self.trouble.is_over():
+            log.warning("task queue answers again")
 
     def _keep_knocking(self) -> None:
         while self._has_to_knock():
@@ -111,7 +122,7 @@ class Background:
                 self.enqueue_deliver()
                 time.sleep(WAKE_EVERY_S)
             except Exception as error:  # noqa: BLE001 -- any storage's own; the e-mails are safe in the outbox
-                log.warning("task queue cannot be reached", error=str(error))
+                self.note_failure(error)
                 self._knock.set()
                 time.sleep(IDLE_S)
 
@@ -128,6 +139,7 @@ class Background:
 
     def work(self) -> None:
         """Deliver what is due, and then do what takes longer."""
+        self._note_answer()
         self.deliver()
         self.work_off()
 
@@ -171,6 +183,13 @@ class Background:
                 self._wake_in(max(0.0, (from_stamp(due) - utc_now()).total_seconds()))
             except Exception as error:  # noqa: BLE001 -- delivered it is; the next sweep sees to the rest
                 log.warning("no timer could be set", error=str(error))
+
+    def deliver_without_queue(self) -> None:
+        """Deliver what is due while the task queue is down. The database may be down with it."""
+        try:
+            self.deliver()
+        except Exception as error:  # noqa: BLE001 -- it is tried again after FALLBACK_S
+            log.warning("could not deliver without the task queue", error=str(error).partition("\n")[0])
 
     def sweep(self) -> None:
         """Do what has to be done every minute. Whatever fails does not keep the rest from being done."""
@@ -248,7 +267,7 @@ class _Worker(Consumer):  # type: ignore[misc]  # huey has no types
         if time.monotonic() - self._background.last_drain > FALLBACK_S:
             log.warning("no task for %d s; delivering without the task queue", FALLBACK_S)
             self._background.last_drain = time.monotonic()
-            threading.Thread(target=self._background.deliver, name="fallback", daemon=True).start()
+            threading.Thread(target=self._background.deliver_without_queue, name="fallback", daemon=True).start()
         return cast("float | None", super().loop(health_check_ts))
 
 
@@ -279,15 +298,15 @@ def wake(*, wait: bool = False, mail_only: bool = False) -> None:
 
 def run_worker(app: Flask) -> None:
     """Run the worker in the main thread of its own process, until SIGTERM or SIGINT: then it stops within 8 s."""
+    background: Background = app.extensions["background"]
     logging.getLogger("huey").setLevel(logging.WARNING)
     for process in ("Worker", "Scheduler"):
-        logging.getLogger(f"huey.consumer.{process}").addFilter(briefly)
-    background: Background = app.extensions["background"]
+        logging.getLogger(f"huey.consumer.{process}").addFilter(background.trouble.filter)
     worker = _Worker(background)
     try:
         background.enqueue_deliver()  # what a worker before us left behind
     except Exception as error:  # noqa: BLE001 -- any storage's own
-        log.warning("task queue cannot be reached", error=str(error))
+        background.note_failure(error)
         background.last_drain -= FALLBACK_S
     log.info("mail worker started", pid=os.getpid())
     worker.run()

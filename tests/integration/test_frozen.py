@@ -51,12 +51,12 @@ def test_submissions_are_counted_in_memory_while_redis_is_frozen(
             return client.post("/public/leads", json=lead_body()).status_code
 
         assert send() == 201
-        with frozen(server._process.pid), capture_logs() as logs:  # type: ignore[union-attr]
+        with frozen(server._process.pid), capture_logs() as logs:
             began = time.monotonic()
             assert [send() for _ in range(6)] == [201, 201, 201, 201, 201, 429]
             assert client.get("/healthz").status_code == 200
             assert client.get("/").status_code == 200
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < 3.0  # 0.3 s of it for Redis, once
         time.sleep(0.6)
         with capture_logs() as later:
             assert [send() for _ in range(5)] == [201, 201, 201, 201, 429]
