@@ -271,10 +271,11 @@ class Settings(BaseSettings):
                 f"PUBLIC_URL is not set, so links in emails and in answers begin with {self.PUBLIC_URL}. "
                 f"Set it to the address that people use."
             )
-        if self.WEB_WORKERS > 1 and self.RATE_LIMIT_STORAGE_URL.startswith("memory"):
+        shared = self.WEB_WORKERS > 1 or self.DATABASE_URL.startswith("postgresql")
+        if shared and self.RATE_LIMIT_STORAGE_URL.startswith("memory"):
             lines.append(
-                f"RATE_LIMIT_STORAGE_URL holds memory://, so each of the {self.WEB_WORKERS} web processes counts by "
-                f"itself. Set it to redis://HOST."
+                "RATE_LIMIT_STORAGE_URL holds memory://, so limits count per process. Set it to redis://HOST if more "
+                "than one process serves."
             )
         return [*lines, *misspelt(ENV_FILE, os.environ, known=type(self).model_fields)]
 
@@ -310,8 +311,6 @@ class Settings(BaseSettings):
         # A thread holds one connection; a few more for what a streamed answer still reads.
         options: dict[str, Any] = {"pool_size": self.WEB_THREADS + 4, "max_overflow": 8, "pool_timeout": 10}
         options["hide_parameters"] = True  # an error in the log must not show what a prospect has typed
-        if self.DATABASE_URL.startswith("postgresql"):
-            options |= {"connect_args": {"connect_timeout": 5}}
         return options
 
 

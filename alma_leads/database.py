@@ -6,23 +6,31 @@ No table and no business rule lives here.
 from __future__ import annotations
 
 import enum
+import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import orjson
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, MetaData, String, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from alma_leads.deadlines import EXPORT, Limits
+from alma_leads.postgresql import replace_connections
 from alma_leads.sqlite_writers import line_for
 
 READ_THROUGH_KIB = 2000
+# A commit of SQLite writes some tens of kilobytes beside the database.
+LEAST_FREE_BYTES = 262_144
 _NAMED: dict[str, Dialect] = {"sqlite": sqlite.dialect(paramstyle="named"), "postgresql": psycopg.dialect()}
 
 
@@ -112,25 +120,30 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     if engine.dialect.name == "sqlite":
         with line_for(engine).transaction() as connection:
             yield connection
-    else:
+        return
+    try:
         with engine.begin() as connection:
             yield connection
+    except Exception as error:
+        if is_read_only(error):
+            replace_connections(engine)
+        raise
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
+def reading(engine: Engine, limits: Limits | None = None) -> Iterator[Connection]:
     """Lend a connection for reading: one consistent snapshot, nothing is kept."""
     with engine.connect() as connection:
-        yield connection
+        yield connection.execution_options(limits=limits) if limits else connection
 
 
 @contextmanager
 def reading_through(engine: Engine) -> Iterator[Connection]:
-    """Lend a connection for reading a whole table: as `reading`, but little of what passes is kept in memory.
+    """Lend a connection for reading a whole table: as `reading`, for longer, and with little of it kept in memory.
 
     SQLite would fill its cache with pages that nobody asks for again, and sorts in as much memory before it spills.
     """
-    with reading(engine) as connection:
+    with reading(engine, EXPORT) as connection:
         if engine.dialect.name != "sqlite":
             yield connection
             return
@@ -140,6 +153,31 @@ def reading_through(engine: Engine) -> Iterator[Connection]:
             yield connection
         finally:
             connection.exec_driver_sql(f"PRAGMA cache_size={usual}")
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Return whether a server refused to write because it is a standby now, as after a failover (SQLSTATE 25006)."""
+    return isinstance(getattr(error, "orig", error), ReadOnlySqlTransaction)
+
+
+def can_write(engine: Engine, limits: Limits) -> bool:
+    """Return whether the database takes changes: not a standby, not read-only, not on a full disk.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError, psycopg.Error: it cannot be reached.
+    """
+    if engine.dialect.name == "sqlite":
+        file = Path(str(engine.url.database))
+        writable = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+        return writable and shutil.disk_usage(file.parent).free >= LEAST_FREE_BYTES
+    with reading(engine, limits) as connection:
+        return connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "off"
+
+
+def ensure_begun(connection: Connection) -> None:
+    """Begin a transaction, with its limits, before the driver is used past SQLAlchemy."""
+    if not connection.in_transaction():
+        connection.begin()
 
 
 class Sql:
@@ -167,8 +205,7 @@ class Sql:
         return self._by_dialect.get(dialect_name, self._common)
 
     def _cursor(self, connection: Connection, params: Mapping[str, Any]) -> Any:
-        if not connection.in_transaction():
-            connection.begin()
+        ensure_begun(connection)
         cursor = connection.connection.cursor()
         cursor.execute(self.compiled(connection.dialect), params)
         return cursor

@@ -1,4 +1,4 @@
-"""Setting up each new connection: pragmas and transactions on SQLite, UTC stamps on PostgreSQL. Knows no table."""
+"""Setting up each new connection: pragmas, transactions and limits on SQLite. PostgreSQL has a module of its own."""
 
 from __future__ import annotations
 
@@ -7,34 +7,39 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from psycopg.adapt import Loader
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DisconnectionError
 
-PING_AFTER_S = 1.0
+from alma_leads.deadlines import limits_of
+from alma_leads.postgresql import prepare_postgresql
+
+# How many of SQLite's instructions pass between two looks at the clock: some milliseconds.
+INSTRUCTIONS = 50_000
 # What SQLite keeps beside a database.
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
 
-class _StampLoader(Loader):
-    """Load PostgreSQL's `2026-11-24 08:30:00.5+00` as the text that SQLite stores. Needs `TimeZone` to be UTC."""
+class Deadline:
+    """Until when a connection of SQLite may work on its transaction."""
 
-    def load(self, data: Any) -> str:
-        raw = bytes(data).decode("ascii")
-        day, _, rest = raw.partition(" ")
-        clock, _, fraction = rest.removesuffix("+00").partition(".")
-        return f"{day}T{clock}.{fraction.ljust(6, '0')}Z"
+    def __init__(self) -> None:
+        self._until = float("inf")
+
+    def start(self, limit_s: float) -> None:
+        """Allow `limit_s` from now; 0 means no limit."""
+        self._until = time.monotonic() + limit_s if limit_s else float("inf")
+
+    def is_over(self) -> bool:
+        """Return whether the statement that runs has to be interrupted."""
+        return time.monotonic() > self._until
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Set up each new connection of `engine`: pragmas and transactions on SQLite, UTC stamps on PostgreSQL."""
+    """Set up each new connection of `engine`: pragmas, transactions and their limits, UTC stamps."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _on_sqlite_connect)
         event.listen(engine, "begin", _on_sqlite_begin)
     else:
-        event.listen(engine, "connect", _on_postgresql_connect)
-        event.listen(engine, "checkin", _on_postgresql_checkin)
-        event.listen(engine, "checkout", _on_postgresql_checkout)
+        prepare_postgresql(engine)
 
 
 def keep_private(database: str) -> None:
@@ -46,7 +51,7 @@ def keep_private(database: str) -> None:
                 path.chmod(0o600)
 
 
-def _on_sqlite_connect(connection: Any, _record: Any) -> None:
+def _on_sqlite_connect(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: sqlite3's own idea of when is surprising
     for pragma in (
         "journal_mode=WAL",
@@ -57,31 +62,12 @@ def _on_sqlite_connect(connection: Any, _record: Any) -> None:
     ):
         connection.execute(f"PRAGMA {pragma}")
     keep_private(connection.execute("PRAGMA database_list").fetchone()[2])
+    deadline = record.info["deadline"] = Deadline()
+    connection.set_progress_handler(deadline.is_over, INSTRUCTIONS)
 
 
 def _on_sqlite_begin(connection: Connection) -> None:
     kind = connection.get_execution_options().get("begin", "DEFERRED")
+    connection.info["deadline"].start(limits_of(connection).statement_s)
     # Straight to the driver: this runs for every transaction.
     connection.connection.cursor().execute(f"BEGIN {kind}")
-
-
-def _on_postgresql_connect(connection: Any, _record: Any) -> None:
-    connection.adapters.register_loader("timestamptz", _StampLoader)
-    with connection.cursor() as cursor:
-        cursor.execute("SET TIME ZONE 'UTC'")
-    connection.commit()
-
-
-def _on_postgresql_checkin(_connection: Any, record: Any) -> None:
-    record.info["idle_since"] = time.monotonic()
-
-
-def _on_postgresql_checkout(connection: Any, record: Any, _proxy: Any) -> None:
-    # As `pool_pre_ping`, but not for a connection that was in use a moment ago: a server is restarted now and then,
-    # and a request in between pays for a round trip each time.
-    if time.monotonic() - record.info.get("idle_since", time.monotonic()) > PING_AFTER_S:
-        try:
-            connection.execute("SELECT 1")
-            connection.rollback()
-        except Exception as error:
-            raise DisconnectionError from error

@@ -10,6 +10,8 @@ from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy import Engine, inspect, text
 
+from alma_leads.database import reading
+from alma_leads.deadlines import Limits
 from alma_leads.extensions import db
 
 
@@ -39,13 +41,13 @@ def needed_revision() -> str:
     return scripts().get_current_head() or ""
 
 
-def present_revision(engine: Engine) -> str | None:
+def present_revision(engine: Engine, limits: Limits | None = None) -> str | None:
     """Return the revision that the database is at, or None when it was never migrated.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the database cannot be reached.
     """
-    with engine.connect() as connection:
+    with reading(engine, limits) as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql
+from alma_leads.database import Sql, ensure_begun
 from alma_leads.spreadsheet import Heading, cell, workbook
 
 ROWS_PER_CHUNK = 1000
@@ -113,6 +113,7 @@ def _fetch_sqlite(connection: Connection, statement: Sql, params: dict[str, Any]
 
 
 def _copy_postgresql(connection: Connection, statement: Sql, params: dict[str, Any], tally: Tally) -> Iterator[bytes]:
+    ensure_begun(connection)
     driver = connection.connection.driver_connection
     assert driver is not None
     with driver.cursor() as cursor, cursor.copy(statement.compiled(connection.dialect), params) as copy:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any
 
-import psycopg
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey
 from redis import ConnectionPool
 from sqlalchemy import URL, make_url
 
 from alma_leads.engine import keep_private
+from alma_leads.postgresql import DEFAULTS, BoundedConnection
 
 QUEUE_NAME = "alma"
 CONNECT_TIMEOUT_S = 3
@@ -42,11 +41,10 @@ def queue_at(url: str) -> Huey:
 
 def _postgresql_queue(url: URL) -> Huey:
     _, options = url.get_dialect()().create_connect_args(url)
-    options.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
     made = threading.Event()
 
-    def connect() -> psycopg.Connection[Any]:
-        connection = psycopg.connect(**options, autocommit=True)
+    def connect() -> BoundedConnection:
+        connection = BoundedConnection.connect(**{**DEFAULTS, **options}, autocommit=True)
         if not made.is_set():
             # Two workers that start at once must not both create the tables: IF NOT EXISTS does not prevent that.
             # What is sent together is one transaction.

@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 WAKE_EVERY_S = 0.5
 IDLE_S = 5.0  # the thread that knocks, and its connection, are kept for so long after the last request
 POLL_S = 0.35  # a queue in a file has to be looked at
+ERROR_PAUSE_S = 2.0  # a queue that is down is asked again after so long; a worker that sleeps cannot stop
 LINGER_S = 1.0  # the queue's timer is no finer: what comes due sooner is waited for
 FALLBACK_S = 90.0  # without a task for so long, the queue itself must be in trouble
 READ_FOR_S = 45.0  # then the thread is free for a while; the next sweep goes on
@@ -237,7 +238,7 @@ class _Worker(Consumer):  # type: ignore[misc]  # huey has no types
             background.huey,
             workers=2,
             initial_delay=POLL_S / 4,
-            max_delay=POLL_S if polls else IDLE_S,  # the others wait by themselves, and sleep only after an error
+            max_delay=POLL_S if polls else ERROR_PAUSE_S,  # the others wait by themselves: they sleep after errors only
             shutdown_timeout=GRACE_S,
         )
         self._background = background

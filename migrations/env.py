@@ -15,6 +15,7 @@ import alma_leads.insights.models
 import alma_leads.leads.models
 import alma_leads.outbox.models
 import alma_leads.resumes.models  # noqa: F401 -- each adds its tables to the metadata
+from alma_leads.deadlines import UNLIMITED
 from alma_leads.extensions import db
 from alma_leads.schema_version import NewerDatabase, known_revision, present_revision
 
@@ -38,7 +39,7 @@ def enforce_foreign_keys(connection: Connection, enforced: bool) -> None:
 
 def run_migrations() -> None:
     """Run what the command asks for; all of it is committed, or nothing."""
-    with db.engine.connect().execution_options(begin="IMMEDIATE") as connection:
+    with db.engine.connect().execution_options(begin="IMMEDIATE", limits=UNLIMITED) as connection:
         enforce_foreign_keys(connection, False)
         try:
             context.configure(

@@ -79,3 +79,7 @@ class FileTooLarge(Exception):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"The file has more than {limit_bytes} bytes.")
         self.limit_bytes = limit_bytes
+
+
+class StoreSilent(Exception):
+    """The file store did not answer a moment ago, and has not been asked again."""

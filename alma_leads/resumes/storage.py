@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -13,15 +14,27 @@ from typing import IO
 from urllib.parse import urlsplit
 
 import obstore
+import structlog
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
+from alma_leads.deadlines import Outage
+from alma_leads.resumes.errors import StoreSilent
+
+log = structlog.get_logger(__name__)
 CHUNK_BYTES = 262_144
 # What is larger is sent in parts of this size; S3 takes none smaller.
 PART_BYTES = 5_242_880
-# A request waits for the answer: better an error than a browser that gives up.
-TIMEOUT = timedelta(seconds=20)
+# A request waits for the answer: better an error than a browser or a proxy that gives up. An attempt ends when nothing
+# moved for SILENCE, and none begins after RETRY_FOR: an S3 that says nothing costs less than 20 s in all.
+SILENCE = timedelta(seconds=7)
 CONNECT_TIMEOUT = timedelta(seconds=3)
-RETRY_FOR = timedelta(seconds=15)
+RETRY_FOR = timedelta(seconds=9)
+# Whoever downloads a file may be slow.
+TIMEOUT = timedelta(minutes=10)
+# After an attempt that took so long, S3 is left alone for a while, so that uploads do not hold every thread.
+PAUSE_S = 5.0
+_outage = Outage(PAUSE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,8 @@ def put(url: str, name: str, stream: IO[bytes]) -> None:
     """Store what the seekable `stream` holds from its start, in parts. It is on disk when this returns."""
     place = _place(url, os.getpid())
     stream.seek(0)
-    obstore.put(place.store, name, stream, chunk_size=PART_BYTES, max_concurrency=2)
+    with _asking(place):
+        obstore.put(place.store, name, stream, chunk_size=PART_BYTES, max_concurrency=2)
     if place.folder is not None:
         for path in (place.folder / name, place.folder):
             _flush(path)
@@ -46,18 +60,46 @@ def read(url: str, name: str) -> Iterator[bytes]:
     Raises:
         FileNotFoundError: there is none.
     """
-    found = obstore.get(_place(url, os.getpid()).store, name)
+    place = _place(url, os.getpid())
+    with _asking(place):
+        found = obstore.get(place.store, name)
     return (bytes(chunk) for chunk in found.stream(min_chunk_size=CHUNK_BYTES))
 
 
 def delete(url: str, name: str) -> None:
     """Remove an object, and what a killed process left of it. One that is not there is no error."""
     place = _place(url, os.getpid())
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError), _asking(place):
         obstore.delete(place.store, name)
     if place.folder is not None:
         for staged in place.folder.glob(f"{name}#*"):  # obstore writes there first, and renames
             staged.unlink(missing_ok=True)
+
+
+@contextmanager
+def _asking(place: _Place) -> Iterator[None]:
+    """Ask the store, unless it is S3 and said nothing a moment ago.
+
+    Raises:
+        StoreSilent: it did.
+    """
+    if place.folder is not None:
+        yield
+        return
+    if not _outage.may_ask():
+        raise StoreSilent("no answer a moment ago")
+    began = time.monotonic()
+    try:
+        yield
+    except BaseError as error:
+        if time.monotonic() - began >= SILENCE.total_seconds():
+            if _outage.begins():
+                log.warning("file store does not answer", error=str(error).partition("\n")[0])
+            raise
+        _outage.ends()
+        raise
+    if _outage.ends():
+        log.warning("file store answers again")
 
 
 @lru_cache(maxsize=8)
@@ -79,8 +121,13 @@ def _bucket(bucket: str, prefix: str) -> ObjectStore:
     return S3Store(
         bucket,
         prefix=prefix or None,
-        client_options={"timeout": TIMEOUT, "connect_timeout": CONNECT_TIMEOUT, "allow_http": plain},
-        retry_config={"max_retries": 3, "retry_timeout": RETRY_FOR},
+        client_options={
+            "timeout": TIMEOUT,
+            "read_timeout": SILENCE,
+            "connect_timeout": CONNECT_TIMEOUT,
+            "allow_http": plain,
+        },
+        retry_config={"max_retries": 1, "retry_timeout": RETRY_FOR},
     )
 
 

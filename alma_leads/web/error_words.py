@@ -60,7 +60,12 @@ _WORDS = {
         ("Go back and give a link to your resume instead.",),
         footer="Nothing was lost.",
     ),
-    503: ErrorWords("We are not ready yet.", ("Try again in a minute.",), action_label="Try again"),
+    503: ErrorWords(
+        "We can't do that right now.",
+        ("Part of our system isn't answering. It's not your fault.",),
+        action_label="Try again",
+        footer="We have a record of what happened.",
+    ),
 }
 
 

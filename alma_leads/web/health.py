@@ -8,10 +8,14 @@ from flask import Flask, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from alma_leads import schema_version
+from alma_leads.database import can_write
+from alma_leads.deadlines import PROBE
 from alma_leads.extensions import db
+from alma_leads.postgresql import probing
 from alma_leads.resumes.service import lacks_room
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.problems import problem, size_text
+from alma_leads.web.unavailable import RETRY_AFTER_S, is_unavailable
 
 
 def add_health(app: Flask) -> None:
@@ -28,17 +32,30 @@ def healthz() -> Response:
 
 @access(PUBLIC)
 def readyz() -> Response:
-    """Say whether the database can be reached and is migrated; 503 and why, when not."""
+    """Say whether the database can be reached, takes changes and is migrated; 503 and why, when not.
+
+    Answers within 2 s or so, also while the database says nothing. `warnings` never make us unready.
+    """
+    token = probing.set(True)
     try:
-        present = schema_version.present_revision(db.engine)
-    except SQLAlchemyError:
-        return _uncached(problem(503, "The database cannot be reached."))
+        present = schema_version.present_revision(db.engine, PROBE)
+        writable = can_write(db.engine, PROBE)
+    except Exception as error:
+        if not (isinstance(error, SQLAlchemyError) or is_unavailable(error)):
+            raise
+        return _not_ready("The database cannot be reached.")
+    finally:
+        probing.reset(token)
     needed = schema_version.needed_revision()
     if present != needed:
-        return _uncached(
-            problem(503, f"The database is at revision {present}, and {needed} is needed: run flask db upgrade.")
-        )
+        return _not_ready(f"The database is at revision {present}, and {needed} is needed: run flask db upgrade.")
+    if not writable:
+        return _not_ready("The database takes no changes: it is read-only, a standby, or its disk is full.")
     return _uncached(jsonify(status="ready", revision=present, warnings=warnings()))
+
+
+def _not_ready(why: str) -> Response:
+    return _uncached(problem(503, why, headers={"Retry-After": str(RETRY_AFTER_S)}))
 
 
 def warnings() -> list[str]:

@@ -55,7 +55,7 @@ def _answers(description: str, content: Schema | None, *problems: int, status: i
             name.replace("_", "-"): {"description": text, "schema": {"type": "string"}}
             for name, text in headers.items()
         }
-    return {str(status): good, **{str(code): _problem(code) for code in problems}}
+    return {str(status): good, **{str(code): _problem(code) for code in sorted({*problems, 503})}}
 
 
 def _problem(code: int, description: str = "") -> Schema:

@@ -48,7 +48,9 @@ from alma_leads.resumes.errors import (
 from alma_leads.resumes.room import is_disk_full
 from alma_leads.web.error_words import SIGN_IN_WAITS, UNREADABLE, ErrorWords, words_for
 from alma_leads.web.negotiation import vary_on_accept, wants_html
+from alma_leads.web.unavailable import RETRY_AFTER_S, is_unavailable, note_unavailable
 
+UNAVAILABLE = "The database or the file store cannot be used right now. Send the request again in a few seconds."
 log = structlog.get_logger(__name__)
 
 
@@ -230,5 +232,8 @@ def _on_exception(error: Exception) -> Response:
     if is_disk_full(error):  # while a body was taken in
         log.warning("the disk is full", error=str(error))
         return _on_uploads_refused(NoRoom())
+    if is_unavailable(error):
+        note_unavailable(error)
+        return problem(503, UNAVAILABLE, headers={"Retry-After": str(RETRY_AFTER_S)})
     log.error("unhandled exception", rule=str(request.url_rule), exc_info=error)
     return problem(500, "Something broke on our side. What you sent was not saved.")

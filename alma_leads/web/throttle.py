@@ -6,7 +6,6 @@ Flask-Limiter would look at each request of each route for the sake of two; here
 from __future__ import annotations
 
 import math
-import threading
 import time
 from functools import lru_cache
 from typing import cast
@@ -18,6 +17,7 @@ from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
+from alma_leads.deadlines import Outage
 
 log = structlog.get_logger(__name__)
 WRONG_KEYS = parse("60 per minute")
@@ -40,45 +40,21 @@ class Counters:
             # Time-outs in the URL win over these.
             timeouts = {"socket_timeout": REDIS_TIMEOUT_S, "socket_connect_timeout": REDIS_TIMEOUT_S}
             self._shared = SlidingWindowCounterRateLimiter(storage_from_string(url, **timeouts))
-        self._lock = threading.Lock()
-        self._ask_again_at: float | None = None  # not None: Redis is down
+        self._outage = Outage(REDIS_PAUSE_S)
 
     def seconds_to_wait(self, limit: RateLimitItem, names: tuple[str, ...], *, count: bool) -> int | None:
         """Return None if `limit` isn't exhausted for `names`, else the seconds to wait. `count` uses it once."""
-        if self._shared is not None and self._may_ask():
+        if self._shared is not None and self._outage.may_ask():
             try:
                 wait = _ask_limiter(self._shared, limit, names, count=count)
             except Exception as error:  # noqa: BLE001 -- each storage has its own exceptions
-                self._note_failure(error)
+                if self._outage.begins():
+                    log.warning("rate limit storage does not answer; counting in this process", error=str(error))
             else:
-                self._note_answer()
+                if self._outage.ends():
+                    log.warning("rate limit storage answers again")
                 return wait
         return _ask_limiter(self._own, limit, names, count=count)
-
-    def _may_ask(self) -> bool:
-        if self._ask_again_at is None:
-            return True
-        with self._lock:
-            now = time.monotonic()
-            if self._ask_again_at is not None and now < self._ask_again_at:
-                return False
-            self._ask_again_at = now + REDIS_PAUSE_S  # only this request finds out whether Redis is back
-            return True
-
-    def _note_failure(self, error: Exception) -> None:
-        with self._lock:
-            was_up = self._ask_again_at is None
-            self._ask_again_at = time.monotonic() + REDIS_PAUSE_S
-        if was_up:
-            log.warning("rate limit storage does not answer; counting in this process", error=str(error))
-
-    def _note_answer(self) -> None:
-        if self._ask_again_at is None:
-            return
-        with self._lock:
-            was_down, self._ask_again_at = self._ask_again_at is not None, None
-        if was_down:
-            log.warning("rate limit storage answers again")
 
 
 def init_app(app: Flask) -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 from flask import Flask
 from moto.server import ThreadedMotoServer
+from structlog.testing import capture_logs
 
+from alma_leads.deadlines import Outage
+from alma_leads.resumes import storage
 from alma_leads.resumes.service import discard, keep_file, read, sweep_unattached
 from config import Settings
 from tests.conftest import MakeSettings
-from tests.desk import run, value
-from tests.factories import large_pdf, pdf_bytes
+from tests.desk import HTML, run, token, value
+from tests.factories import large_pdf, lead_body, pdf_bytes
+from tests.relay import frozen, relay
 
 MakeApp = Callable[[Settings], Flask]
 
@@ -70,3 +76,37 @@ def test_an_s3_that_does_not_answer_leaves_the_row_for_the_sweep(
             keep_file(io.BytesIO(pdf_bytes()), file_name="a.pdf")
         assert value(app, "SELECT count(*) FROM resumes") == 1
         assert value(app, "SELECT discarded_at FROM resumes") is not None
+
+
+def test_an_s3_that_is_frozen_holds_nobody_up(
+    make_settings: MakeSettings, make_app: MakeApp, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "SILENCE", timedelta(seconds=0.5))
+    monkeypatch.setattr(storage, "RETRY_FOR", timedelta(seconds=0.6))
+    monkeypatch.setattr(storage, "_outage", Outage(60))
+    app = make_app(make_settings(DATABASE_URL=sqlite_url, RESUME_STORAGE_URL="s3://frozen/folder"))
+    client = app.test_client()
+
+    def upload() -> None:
+        data = lead_body() | {"csrf_token": token(client.get("/")), "resume": (io.BytesIO(pdf_bytes()), "a.pdf")}
+        began = time.monotonic()
+        answer = client.post("/", data=data, headers=HTML)
+        assert time.monotonic() - began < 10
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+        page = answer.get_data(as_text=True)
+        assert "Maryada" in page
+        assert "Choose the file again" in page
+
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        _server(environment, "frozen") as address,
+        relay("127.0.0.1", str(urlsplit(address).port)) as between,
+    ):
+        environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{between.port}")
+        with frozen(between.pid):
+            upload()
+            with capture_logs() as logs:
+                upload()
+            assert any("StoreSilent" in entry.get("error", "") for entry in logs)  # it was not tried
+            assert client.post("/public/leads", json=lead_body()).status_code == 201

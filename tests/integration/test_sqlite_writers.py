@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 
+from alma_leads import deadlines
 from alma_leads.database import transaction
 from alma_leads.engine import prepare_engine
 
@@ -114,4 +116,36 @@ def test_a_commit_that_fails_is_told_to_everyone_in_it(lone_engine: Engine) -> N
     assert stored(lone_engine) == set()
     with transaction(lone_engine) as connection:
         connection.exec_driver_sql("INSERT INTO t VALUES (2)")
+    assert stored(lone_engine) == {2}
+
+
+def test_a_write_that_is_interrupted_takes_its_whole_group_along_and_says_so(
+    lone_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite then rolls back the transaction that everyone in the group shares."""
+    monkeypatch.setattr(deadlines, "BACKGROUND", deadlines.BACKGROUND._replace(statement_s=0.3))
+    endless = "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n) INSERT INTO t SELECT i FROM n"
+    told: dict[str, str] = {}
+    inside = threading.Event()
+
+    def write(name: str, statement: str, *, waits: bool) -> None:
+        try:
+            if waits:
+                inside.wait(5)
+            with transaction(lone_engine) as connection:
+                inside.set()
+                if not waits:
+                    threading.Event().wait(0.2)  # so that the other one comes to stand in line
+                connection.exec_driver_sql(statement)
+            told[name] = "stored"
+        except OperationalError as refused:
+            told[name] = str(refused.orig)
+
+    run_all(
+        lambda: write("first", "INSERT INTO t VALUES (1)", waits=False),
+        lambda: write("endless", endless, waits=True),
+    )
+    assert told == {"first": "interrupted", "endless": "interrupted"}
+    assert stored(lone_engine) == set()
+    write("later", "INSERT INTO t VALUES (2)", waits=False)
     assert stored(lone_engine) == {2}

@@ -62,7 +62,7 @@ def test_a_worker_starts_and_waits_while_its_queue_is_down(
         time.sleep(2)
         assert process.poll() is None, log.read_text()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(8) == 0
+        assert process.wait(30) == 0
     lines = [orjson.loads(line) for line in log.read_text().splitlines()]
     down = [line for line in lines if "cannot be reached" in line["event"]]
     assert len(down) == 1, lines

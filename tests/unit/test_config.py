@@ -218,6 +218,7 @@ def test_a_public_url_that_others_cannot_use_is_warned_of(load: Any, environment
 def test_limits_that_several_processes_do_not_share_are_warned_of(load: Any) -> None:
     (line,) = load({**GOOD, "WEB_WORKERS": "3"}).warnings()
     assert line.startswith("RATE_LIMIT_STORAGE_URL holds memory://")
+    assert load({**GOOD, "DATABASE_URL": "postgresql+psycopg://me:hidden@db/leads"}).warnings() == [line]
     assert load({**GOOD, "WEB_WORKERS": "3", "RATE_LIMIT_STORAGE_URL": "redis://:hidden@x"}).warnings() == []
 
 

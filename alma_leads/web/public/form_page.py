@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import structlog
-from flask import Response, current_app, make_response, redirect, render_template, request
+from flask import Response, current_app, g, make_response, redirect, render_template, request
 from flask_wtf.csrf import generate_csrf
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import Environment
@@ -35,12 +35,14 @@ from alma_leads.web.public.intake import (
 )
 from alma_leads.web.refusals import note_refusal
 from alma_leads.web.theme import THEMES, device_theme
+from alma_leads.web.unavailable import RETRY_AFTER_S, is_unavailable, note_unavailable
 
 log = structlog.get_logger(__name__)
 KEPT_FOR_SECONDS = 12 * 3600
 TOKEN_PLACE = "token-goes-here"  # noqa: S105 -- where it goes, not what it is
 NEITHER = "Choose a file, or give a link to your resume"
 AGAIN = "Choose the file again when you send"
+UNAVAILABLE = "We couldn't save your details just now. They are still below: send them again in a few seconds"
 GONE = "The file is no longer kept. Choose it again"
 
 
@@ -86,6 +88,20 @@ def thanks() -> str:
 def submit_form() -> Response:
     """Take a submission: 303 to the thanks, or the form again with a message at each field."""
     try:
+        return _submit()
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        note_unavailable(error)
+    kept = _kept_in_vain()
+    errors = {"": UNAVAILABLE} | ({"resume": AGAIN} if kept is None and uploaded_file() is not None else {})
+    response = _page(LeadForm(request.form).typed, errors, kept=kept, status=503)
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def _submit() -> Response:
+    try:
         submitted = LeadForm(request.form)  # by itself it would take JSON too
     except HTTPException as refused:
         spend_failure()
@@ -124,6 +140,7 @@ def submit_form() -> Response:
         try:
             refuse_beyond_quota()
             former, kept = kept, keep_upload(upload)
+            g.kept_file = kept
             if former is not None:
                 discard(former.storage_name)
         except RefusedFile as refused:
@@ -196,7 +213,11 @@ def _uncached(response: Response) -> Response:
 
 
 def _kept_view(kept: KeptFile) -> KeptView:
-    return KeptView(kept.file_name, size_text(kept.size_bytes), _signer().dumps(kept.storage_name))
+    return KeptView(
+        kept.file_name,
+        size_text(kept.size_bytes),
+        _signer().dumps([kept.storage_name, kept.file_name, kept.size_bytes]),
+    )
 
 
 def _signer() -> URLSafeTimedSerializer:
@@ -209,6 +230,20 @@ def _kept_before() -> KeptFile | None:
     if not token:
         return None
     try:
-        return find_unattached(_signer().loads(token, max_age=KEPT_FOR_SECONDS))
+        storage_name, _, _ = _signer().loads(token, max_age=KEPT_FOR_SECONDS)
     except BadSignature:
         return None
+    return find_unattached(storage_name)
+
+
+def _kept_in_vain() -> KeptFile | None:
+    """Return the file that this request or an earlier one left, without asking the database, which is down."""
+    kept: KeptFile | None = g.get("kept_file")
+    if kept is not None:
+        return kept
+    try:
+        token = request.form.get("resume_kept", "")
+        storage_name, file_name, size_bytes = _signer().loads(token, max_age=KEPT_FOR_SECONDS)
+    except BadSignature:
+        return None
+    return KeptFile(storage_name, file_name, "", size_bytes, "")

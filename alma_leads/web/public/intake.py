@@ -23,6 +23,7 @@ from alma_leads.tasks import wake
 from alma_leads.web.auth import actor, by_key
 from alma_leads.web.server_refusals import is_cut_off
 from alma_leads.web.throttle import client, exhausted, exhausted_for_client, spend, spend_for_client, times
+from alma_leads.web.unavailable import is_unavailable
 
 # As many submissions may be refused as leads be sent, times this: a person who mends a form sends it several times.
 FAILURES_TIMES = 10
@@ -193,8 +194,9 @@ def send(
             source=source,
             address=None if by_key() else request.remote_addr or "",
         )
-    except BaseException:
-        if resume is not None:
+    except BaseException as error:
+        # If the database can't be used, the file stays for another attempt, and else for the sweep.
+        if resume is not None and not is_unavailable(error):
             discard(resume.storage_name)
         raise
     if resume is not None and not submission.created:
