@@ -94,7 +94,7 @@ def submit_form() -> Response:
             raise
         note_unavailable(error)
     kept = _kept_in_vain()
-    errors = {"": UNAVAILABLE} | ({"resume": AGAIN} if kept is None and uploaded_file() is not None else {})
+    errors = {"": UNAVAILABLE} | ({"resume": AGAIN} if kept is None and sent_files()[0] is not None else {})
     response = _page(LeadForm(request.form).typed, errors, kept=kept, status=503)
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
