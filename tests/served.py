@@ -26,6 +26,7 @@ def served(app: Any, limits: Limits = LIMITS) -> Iterator[int]:
     """Serve a WSGI application; yield the port, which is open at every address of loopback."""
     with socket.create_server(("0.0.0.0", 0), backlog=512) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)  # so that answers wait in the server, not here
         server = make_server(app, limits)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

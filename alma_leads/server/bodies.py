@@ -21,6 +21,8 @@ IN_MEMORY_BYTES = 262_144
 # What is too large is read on for a while and thrown away: a client that still sends would not see the answer.
 DISCARD_TIMES = 8
 LINGER_S = 2
+SMALL_BYTES = 131_072
+FOR_SMALL_BYTES = 33_554_432
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -39,7 +41,7 @@ class BodyRefused(Exception):
 
 
 class Room:
-    """How many bytes of bodies are held at once, in all and for one client."""
+    """How many bytes of bodies are held at once, in all and for one client. Large ones leave some to small ones."""
 
     def __init__(self, *, total: int, per_client: int) -> None:
         self._free = total
@@ -54,7 +56,8 @@ class Room:
             BodyRefused: there is none (503).
         """
         # One body always fits, so that a client is not refused for its size alone.
-        if size > self._free or (self._held[client] and self._held[client] + size > self._per_client):
+        free = self._free if size <= SMALL_BYTES else self._free - FOR_SMALL_BYTES
+        if size > free or (self._held[client] and self._held[client] + size > self._per_client):
             raise BodyRefused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many uploads are arriving. Try again in a moment.")
         self._free -= size
         self._held[client] += size

@@ -87,6 +87,7 @@ class Connection(HttpToolsProtocol):
         self.ended = asyncio.Event()  # the client sends no more
         self.body_deadline: asyncio.Timeout | None = None
         self._unread_bytes = 0
+        self._unsent_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._address: tuple[str, int] | None = None
 
@@ -144,8 +145,7 @@ class Connection(HttpToolsProtocol):
         self.phase = Phase.HEAD
         if self.ended.is_set():
             self.transport.close()
-        elif not self.transport.is_closing():
-            self._wait_for_head()
+        self._wait_for_head()
 
     def abort(self) -> None:
         """Close the connection at once."""
@@ -177,6 +177,7 @@ class Connection(HttpToolsProtocol):
 
     def _wait_for_head(self) -> None:
         self._unread_bytes = 0
+        self._unsent_bytes = self.transport.get_write_buffer_size()
         self._timer = self.loop.call_later(HEAD_S, self._head_is_late)
 
     def _stop_waiting(self) -> None:
@@ -185,8 +186,13 @@ class Connection(HttpToolsProtocol):
             self._timer = None
 
     def _head_is_late(self) -> None:
-        if self.phase is Phase.HEAD and not self.transport.is_closing():
-            self.transport.close()
+        """Drop the client, unless it is still taking the last answer."""
+        unsent = self.transport.get_write_buffer_size()
+        if 0 < unsent < self._unsent_bytes:
+            self._unsent_bytes = unsent
+            self._timer = self.loop.call_later(HEAD_S, self._head_is_late)
+        else:
+            self.abort()  # closing would wait until all is sent
 
 
 def connections_of(register: Connections) -> type[Connection]:

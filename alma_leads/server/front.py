@@ -17,7 +17,17 @@ from typing import IO, Any
 from werkzeug.http import parse_options_header
 
 from alma_leads.client_address import forwarded_address, wide_network_of
-from alma_leads.server.bodies import DISCARD_TIMES, BodyRefused, ClientGone, Receive, Room, collect, linger, too_large
+from alma_leads.server.bodies import (
+    DISCARD_TIMES,
+    FOR_SMALL_BYTES,
+    BodyRefused,
+    ClientGone,
+    Receive,
+    Room,
+    collect,
+    linger,
+    too_large,
+)
 from alma_leads.server.connections import Connection, Connections
 from alma_leads.server.turns import TooManyWaiting, Turns
 from alma_leads.server.wsgi import STALLED_S, Call, ReaderGone, Scope, Send, make_environ
@@ -77,7 +87,9 @@ class Front:
             waiting_per_client=WAITING_PER_CLIENT,
             waiting=WAITING,
         )
-        self._room = Room(total=max(BODIES_BYTES, limits.upload_bytes), per_client=BODIES_PER_CLIENT_BYTES)
+        self._room = Room(
+            total=max(BODIES_BYTES, limits.upload_bytes + FOR_SMALL_BYTES), per_client=BODIES_PER_CLIENT_BYTES
+        )
         # Whether the process can serve is asked while all threads are busy, too; all who ask at once get one answer.
         self._probe_thread = ThreadPoolExecutor(1, thread_name_prefix="probe")
         self._probe: asyncio.Future[list[dict[str, Any]]] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,8 @@ class Application:
             return Response(refused[1], refused[0])(environ, start_response)
         if request.path == "/slow":
             time.sleep(SLOW_S)
+        if request.path == "/large":
+            return Response(b"x" * 1_000_000)(environ, start_response)
         if request.path == "/stream":
             return Response(self._endless())(environ, start_response)
         if request.method == "POST":
@@ -356,3 +359,42 @@ def test_a_client_that_gives_up_leaves_no_line_in_the_log(
         time.sleep(0.2)
     assert application.bodies == []
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+def test_a_client_that_takes_nothing_of_its_answer_is_dropped(
+    port: int, monkeypatch: pytest.MonkeyPatch, close: bytes
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_S", 0.3)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.settimeout(5)
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n" + close + b"\r\n")
+        time.sleep(1.5)
+        taken = 0
+        with contextlib.suppress(ConnectionError):
+            while chunk := connection.recv(65_536):
+                taken += len(chunk)
+        assert taken < 1_000_000
+
+
+def test_a_client_that_takes_its_answer_slowly_is_not_dropped(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_S", 0.3)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.settimeout(5)
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        taken = 0
+        while chunk := connection.recv(20_000):
+            taken += len(chunk)
+            time.sleep(0.01)
+        assert taken > 1_000_000
+
+
+def test_a_disk_without_room_refuses_a_body_with_507(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "IN_MEMORY_BYTES", 1)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda *_args, **_more: open("/dev/full", "w+b"))  # noqa: SIM115, PTH123
+    upload = _post(b"/upload", length=90_000, kind=b"multipart/form-data; boundary=b")
+    assert ask(port, upload + b"x" * 90_000)[0] == 507
