@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import orjson
 from flask import Flask, Request, request
 from pydantic import BaseModel, ValidationError
-from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.formparser import FormDataParser
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData, State
@@ -133,7 +133,7 @@ class AppRequest(Request):
     @cached_property
     def args(self) -> MultiDict[str, str]:
         """The parameters of the query string."""
-        return ImmutableMultiDict(_pairs(self.query_string, of="The query string"))
+        return self.parameter_storage_class(_pairs(self.query_string, of="The query string"))
 
     def make_form_data_parser(self) -> FormDataParser:
         """Return the parser of forms."""
