@@ -78,6 +78,7 @@ _FILE_RIGHTS: Final = {1: 13, 2: 14, 3: 15, 4: 15}
 _LATEST_FILE_RIGHTS, _TCP_SINCE, _SCOPES_SINCE = 16, 4, 6
 # What loading libraries and drawing with fonts that the file does not bring may read, beside Python's own folders.
 _READABLE = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/fonts", "/usr/local/share/fonts")
+_RANDOMNESS = "/dev/urandom"  # qpdf opens it when it reads a file with AES-256
 
 
 def limit(*, cpu_seconds: int, memory_bytes: int) -> None:
@@ -109,7 +110,7 @@ def confine(package: Path) -> list[str]:
         missing.append("no-new-privileges")
     # Only what was installed: a package under development may put the folder with `.env` on the path.
     installed = [name for name in sys.path if name.startswith((f"{sys.prefix}/", f"{sys.base_prefix}/"))]
-    if not _restrict_files(libc, [*_READABLE, *installed, str(package)]):
+    if not _restrict_files(libc, [*_READABLE, *installed, str(package), _RANDOMNESS]):
         missing.append("landlock")
     if not _restrict_calls(libc):
         missing.append("seccomp")
@@ -117,7 +118,7 @@ def confine(package: Path) -> list[str]:
 
 
 def _restrict_files(libc: ctypes.CDLL, readable: Iterable[str]) -> bool:
-    """Allow nothing but reading in the folders named. False where the kernel has no Landlock, or it is turned off."""
+    """Allow nothing but reading what is named, or in it. False where the kernel has no Landlock, or it is off."""
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_VERSION)
     if version < 1:
         return False
@@ -129,11 +130,11 @@ def _restrict_files(libc: ctypes.CDLL, readable: Iterable[str]) -> bool:
     if ruleset < 0:
         return False
     for name in dict.fromkeys(readable):
-        if os.path.isdir(name):  # noqa: PTH112 -- sys.path holds text
-            folder = os.open(name, os.O_PATH | os.O_DIRECTORY)
-            rule = struct.pack("=Qi", _READ_FILE | _READ_FOLDER, folder)
-            libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0)
-            os.close(folder)
+        if os.path.exists(name):  # noqa: PTH110 -- sys.path holds text
+            place = os.open(name, os.O_PATH)
+            allowed = _READ_FILE | _READ_FOLDER if os.path.isdir(name) else _READ_FILE  # noqa: PTH112
+            libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", allowed, place), 0)
+            os.close(place)
     restricted = bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     os.close(ruleset)
     return restricted

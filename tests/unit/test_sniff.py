@@ -45,6 +45,14 @@ def test_a_resume_is_described_and_its_stream_is_at_its_start(content: bytes, na
     assert stream.tell() == 0
 
 
+@pytest.mark.parametrize("strength", [4, 6])
+def test_a_pdf_with_an_owner_password_alone_is_read_in_quarantine(strength: int) -> None:
+    buffer = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf_bytes())) as document:
+        document.save(buffer, encryption=pikepdf.Encryption(owner="owner", user="", R=strength))  # type: ignore[arg-type]
+    assert inspect(buffer, file_name="Resume.pdf", max_bytes=LIMIT).media_type == PDF
+
+
 @pytest.mark.parametrize(
     ("content", "name", "reason"),
     [
