@@ -18,6 +18,7 @@ LIMITS = Limits(
     body_bytes=1000,
     upload_bytes=100_000,
     takes_file=lambda method, path: (method, path) == ("POST", "/upload"),
+    needs_no_database=lambda method, path: (method, path) == ("GET", "/quick"),
 )
 
 

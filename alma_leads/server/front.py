@@ -35,6 +35,7 @@ from alma_leads.web.server_refusals import CUT_OFF, REFUSED
 
 # So many threads more than WEB_THREADS, which is what one client may have at most.
 OTHER_CLIENTS_THREADS = 2
+QUICK_THREADS = 2
 WAITING_PER_CLIENT = 128
 WAITING = 1024
 BODIES_BYTES = 268_435_456
@@ -60,8 +61,9 @@ class Limits:
     """What clients may ask of a server.
 
     `threads` is how many requests of one client run at once. A body has at most `body_bytes`; a form with files has
-    `upload_bytes` where `takes_file`, which is given method and path, says so. `headers` are those of every answer that
-    the front gives itself.
+    `upload_bytes` where `takes_file`, which is given method and path, says so. What `needs_no_database` has threads of
+    its own, so that a database that does not answer does not hold it up. `headers` are those of every answer that the
+    front gives itself.
     """
 
     threads: int
@@ -69,7 +71,18 @@ class Limits:
     body_bytes: int
     upload_bytes: int
     takes_file: Callable[[str, str], bool]
+    needs_no_database: Callable[[str, str], bool] = lambda _method, _path: False
     headers: Sequence[tuple[bytes, bytes]] = ()
+
+
+class Pool:
+    """Threads, and who may use them."""
+
+    def __init__(self, name: str, threads: int, *, per_client: int) -> None:
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self.turns = Turns(
+            threads=threads, per_client=per_client, waiting_per_client=WAITING_PER_CLIENT, waiting=WAITING
+        )
 
 
 class Front:
@@ -79,14 +92,8 @@ class Front:
         self._app = app
         self._limits = limits
         self._connections = connections
-        threads = limits.threads + OTHER_CLIENTS_THREADS
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
-        self._turns = Turns(
-            threads=threads,
-            per_client=limits.threads,
-            waiting_per_client=WAITING_PER_CLIENT,
-            waiting=WAITING,
-        )
+        self._pool = Pool("web", limits.threads + OTHER_CLIENTS_THREADS, per_client=limits.threads)
+        self._quick_pool = Pool("quick", QUICK_THREADS, per_client=1)
         self._room = Room(
             total=max(BODIES_BYTES, limits.upload_bytes + FOR_SMALL_BYTES), per_client=BODIES_PER_CLIENT_BYTES
         )
@@ -168,8 +175,10 @@ class Front:
             environ[CUT_OFF] = True
         if refused is not None:
             environ[REFUSED] = (refused.status, refused.detail)
+        is_quick = body is None and self._limits.needs_no_database(request.scope["method"], request.scope["path"])
+        pool = self._quick_pool if is_quick else self._pool
         try:
-            if not await self._turns.take(client, request.connection.ended.wait):
+            if not await pool.turns.take(client, request.connection.ended.wait):
                 raise ClientGone
         except TooManyWaiting:
             await _send_busy(request, self._limits.headers)
@@ -177,9 +186,9 @@ class Front:
         loop = asyncio.get_running_loop()
         call = Call(self._app, environ, request.send, loop, lambda: request.connection.is_lost)
         try:
-            messages = await loop.run_in_executor(self._threads, call.run)
+            messages = await loop.run_in_executor(pool.threads, call.run)
         finally:
-            self._turns.give_back(client)
+            pool.turns.give_back(client)
         if refused is not None and request.declared != 0:
             messages = _closing(messages)
             await _send_all(request.send, messages[:-1])

@@ -115,6 +115,16 @@ def test_slow_requests_of_one_client_in_every_thread_make_no_other_wait(port: in
     assert max(healthy[1], others[1]) < SLOW_S / 2
 
 
+def test_pages_that_need_no_database_do_not_wait_for_those_that_do(port: int) -> None:
+    with ExitStack() as stack:
+        for number in range(2 * LIMITS.threads):  # each from another client, so that all threads are in use
+            stack.enter_context(connect(port, source=f"127.0.0.{10 + number}")).sendall(GET % b"slow")
+        time.sleep(0.2)
+        status, seconds = ask(port, GET % b"quick")
+    assert status == 200
+    assert seconds < SLOW_S / 2
+
+
 def test_those_who_wait_are_served_client_by_client(port: int) -> None:
     """A client with one request is not behind all of those that another one has sent before."""
     with ExitStack() as stack:
