@@ -16,6 +16,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_S = 30  # for the whole of a request's head, and for an idle connection before its first
 HEAD_BYTES = 65_536
+# Requests that a client sends without waiting for answers are read a few at a time: reading a thousand holds the event
+# loop, and with many such clients everyone else waits.
+PIECE_BYTES = 4096
+MOST_WAITING = 16
+HELD_BYTES = 524_288
 EOF_GRACE_S = 0.05
 MOST_CONNECTIONS = 4096
 SPARE_DESCRIPTORS = 256  # for databases, files, uploads in progress and the process itself
@@ -87,6 +92,7 @@ class Connection(HttpToolsProtocol):
         self.ended = asyncio.Event()  # the client sends no more
         self.body_deadline: asyncio.Timeout | None = None
         self._unread_bytes = 0
+        self._held = b""  # what has arrived and is not read yet
         self._unsent_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._address: tuple[str, int] | None = None
@@ -110,7 +116,7 @@ class Connection(HttpToolsProtocol):
                 self.abort()
                 return
             self._unread_bytes += len(data)
-        super().data_received(data)
+        self._read(self._held + data if self._held else data)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Note that a client will send no more: it may still read. Return whether the connection stays open."""
@@ -159,6 +165,13 @@ class Connection(HttpToolsProtocol):
         if self.phase is Phase.HEAD:
             self.request_began()
 
+    def on_response_complete(self) -> None:
+        """Go on with what was held back, after others have had their turn."""
+        super().on_response_complete()
+        if self._held:
+            self.flow.pause_reading()
+            self.loop.call_soon(self._read_held)
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Answer what is no HTTP, or a body whose chunks are not, as all errors are answered."""
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
@@ -170,6 +183,23 @@ class Connection(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + NOT_HTTP)
         self.transport.close()
+
+    def _read(self, data: bytes) -> None:
+        at = 0
+        while at < len(data) and len(self.pipeline) < MOST_WAITING and not self.transport.is_closing():
+            super().data_received(data[at : at + PIECE_BYTES])
+            at += PIECE_BYTES
+        self._held = b"" if self.transport.is_closing() else data[at:]
+        if len(self._held) > HELD_BYTES:
+            self.abort()
+        elif self._held:
+            self.flow.pause_reading()
+
+    def _read_held(self) -> None:
+        data, self._held = self._held, b""
+        self._read(data)
+        if not self._held:
+            self.flow.resume_reading()
 
     def _end_body(self) -> None:
         if self.body_deadline is not None and not self.body_deadline.expired():

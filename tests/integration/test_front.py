@@ -356,6 +356,26 @@ def test_pipelined_requests_are_answered_in_turn(port: int) -> None:
             data += connection.recv(65_536)
 
 
+def test_hundreds_of_pipelined_requests_are_all_answered(port: int, application: Application) -> None:
+    """Also when there is more in one packet than is read at once, and bodies lie between the heads."""
+    with connect(port) as connection:
+        connection.sendall((_post(b"/leads", length=50) + b"x" * 50) * 300)
+        data = b""
+        while data.count(b"fine") < 300:
+            data += connection.recv(65_536)
+    assert application.bodies == [b"x" * 50] * 300
+
+
+def test_thousands_of_pipelined_requests_hold_nobody_up(port: int) -> None:
+    with ExitStack() as stack:
+        many = [stack.enter_context(connect(port)) for _ in range(60)]
+        for connection in many:
+            connection.sendall((GET % b"healthz") * 1200)
+        began = time.monotonic()
+        assert ask(port, GET % b"", source=OTHER)[0] == 200
+        assert time.monotonic() - began < 1
+
+
 def test_a_client_that_gives_up_leaves_no_line_in_the_log(
     port: int, application: Application, caplog: pytest.LogCaptureFixture
 ) -> None:
