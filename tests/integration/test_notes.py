@@ -128,7 +128,7 @@ def test_a_note_belongs_to_its_lead(app: Flask, client: StrictClient, lead: str,
     assert client.get(f"{lead}/notes/{submitted}", headers=HTML).status_code == 404
 
 
-@pytest.mark.parametrize("text", ["", "  ", "x" * 4001, "a\0b"])
+@pytest.mark.parametrize("text", ["", "  ", "x" * 4001])
 def test_a_changed_note_needs_words_and_an_end(client: StrictClient, note: str, text: str) -> None:
     answer = post(client, note, on=note, text=text, seen=seen_on(client, note))
     assert answer.status_code == 422
