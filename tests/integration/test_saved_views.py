@@ -115,7 +115,7 @@ def test_a_viewer_keeps_views_but_shares_none(app: Flask, client: FlaskClient) -
     assert post(viewer, "/internal/views/1/delete").status_code == 303
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 61, "\x00"])
+@pytest.mark.parametrize("name", ["", "   ", "x" * 61])
 def test_a_name_that_cannot_be_used_is_said_at_the_field(desk: FlaskClient, name: str) -> None:
     data = {"csrf_token": csrf(desk, "/internal/leads"), "name": name, "query": "q=%22%3E%3Cscript%3E"}
     answer = desk.post("/internal/views", data=data, headers=HTML)
