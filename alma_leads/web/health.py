@@ -15,7 +15,7 @@ from alma_leads.postgresql import probing
 from alma_leads.resumes.service import lacks_room
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.problems import problem, size_text
-from alma_leads.web.unavailable import RETRY_AFTER_S, is_unavailable
+from alma_leads.web.unavailable import is_unavailable
 
 
 def add_health(app: Flask) -> None:
@@ -55,7 +55,7 @@ def readyz() -> Response:
 
 
 def _not_ready(why: str) -> Response:
-    return _uncached(problem(503, why, headers={"Retry-After": str(RETRY_AFTER_S)}))
+    return _uncached(problem(503, why))
 
 
 def warnings() -> list[str]:

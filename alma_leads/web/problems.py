@@ -84,10 +84,13 @@ def problem(
 ) -> Response:
     """Return the answer to a request that failed: JSON, or a page where the client asked for one.
 
-    `words` are for the page, where the usual ones of the status would not do.
+    `words` are for the page, where the usual ones of the status would not do. Every 503 says when to try again.
     """
+    headers = dict(headers or {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault("Retry-After", str(RETRY_AFTER_S))
     if wants_html():
-        body = _page(status, detail, headers or {}, words)
+        body = _page(status, detail, headers, words)
         response = make_response(body, status)
     else:
         document: dict[str, object] = {
@@ -101,7 +104,7 @@ def problem(
         if status >= 500:
             document["request_id"] = g.get("request_id", "")
         response = Response(orjson.dumps(document), status, content_type="application/problem+json")
-    response.headers.extend(headers or {})
+    response.headers.extend(headers)
     response.headers["Cache-Control"] = "no-store"
     return vary_on_accept(response)
 
@@ -234,6 +237,6 @@ def _on_exception(error: Exception) -> Response:
         return _on_uploads_refused(NoRoom())
     if is_unavailable(error):
         note_unavailable(error)
-        return problem(503, UNAVAILABLE, headers={"Retry-After": str(RETRY_AFTER_S)})
+        return problem(503, UNAVAILABLE)
     log.error("unhandled exception", rule=str(request.url_rule), exc_info=error)
     return problem(500, "Something broke on our side. What you sent was not saved.")

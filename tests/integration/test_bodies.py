@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.web.auth import access_of
+from alma_leads.web.server_refusals import REFUSED
 from tests.conftest import API_KEY, MakeSettings
 from tests.desk import HTML, value
 from tests.factories import lead_body, pdf_bytes
@@ -260,3 +262,9 @@ def test_a_torn_body_is_a_400(client: FlaskClient) -> None:
         environ = {"wsgi.input": io.BytesIO(b'{"first'), "CONTENT_LENGTH": "500"}
         answer = client.post(path, content_type=mimetype, environ_overrides=environ)
         assert answer.status_code == 400, (path, mimetype, answer.data)
+
+
+def test_a_request_that_the_server_has_no_room_for_says_when_to_try_again(client: FlaskClient) -> None:
+    refused = {REFUSED: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many uploads are arriving.")}
+    answer = client.post("/public/leads", environ_overrides=refused)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
