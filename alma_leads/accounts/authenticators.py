@@ -12,9 +12,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 import structlog
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.twofactor import InvalidToken as WrongCode
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from sqlalchemy import Connection
@@ -22,6 +21,7 @@ from sqlalchemy import Connection
 from alma_leads.accounts.links import token_hash
 from alma_leads.database import Sql, to_stamp
 from alma_leads.extensions import settings
+from alma_leads.secret_key import fernet
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ def begin(connection: Connection, user_id: int, *, now: datetime) -> str:
     before would be shown the secret of somebody else's app.
     """
     _FORGET_UNCONFIRMED.run(connection, user_id=user_id)
-    sealed = _fernet().encrypt(secrets.token_bytes(SECRET_BYTES)).decode()
+    sealed = fernet(_KEY_IS_FOR).encrypt(secrets.token_bytes(SECRET_BYTES)).decode()
     _INSERT.run(connection, user_id=user_id, secret=sealed, now=to_stamp(now))
     return token_hash(sealed)
 
@@ -129,13 +129,8 @@ def _totp(secret: bytes) -> TOTP:
 
 def _opened(sealed: str) -> bytes | None:
     try:
-        return _fernet().decrypt(sealed)
+        return fernet(_KEY_IS_FOR).decrypt(sealed)
     except InvalidToken:
         # Its owner can come in by a recovery code or a passkey, or `flask people reset-2fa` begins anew.
         log.error("the secret of an authenticator app cannot be read: SECRET_KEY is not the one it was kept with")
         return None
-
-
-def _fernet() -> Fernet:
-    key = HKDF(hashes.SHA256(), 32, salt=None, info=_KEY_IS_FOR)
-    return Fernet(base64.urlsafe_b64encode(key.derive(settings().SECRET_KEY.get_secret_value().encode())))

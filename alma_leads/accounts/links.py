@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -14,7 +12,7 @@ from sqlalchemy import Connection
 from alma_leads.accounts.errors import LinkGone
 from alma_leads.accounts.models import LinkPurpose
 from alma_leads.database import Sql, to_stamp
-from alma_leads.extensions import settings
+from alma_leads.secret_key import keyed_hash
 
 LIFETIME = timedelta(hours=24)
 # Processes that start within this time belong to one start: one of them announces the set-up link.
@@ -111,22 +109,16 @@ def offer_setup(connection: Connection, *, now: datetime) -> SetupLink:
     """
     expires_at = to_stamp(now + LIFETIME)
     for link_id, kept, created_at in _SETUP.rows(connection, now=to_stamp(now)):
-        token = _setup_token(created_at)
+        token = keyed_hash("set-up link", created_at)
         if token_hash(token) == kept:
             earlier = to_stamp(now + LIFETIME - ONE_START)
             renewed = _PROLONG.run(connection, id=link_id, expires_at=expires_at, unless_after=earlier) > 0
             return SetupLink(token, renewed)
     # None, or made with another SECRET_KEY.
     _RETIRE_SETUP.run(connection)
-    token = _setup_token(to_stamp(now))
+    token = keyed_hash("set-up link", to_stamp(now))
     _insert(connection, token, LinkPurpose.SETUP, user_id=None, now=now)
     return SetupLink(token, is_news=True)
-
-
-def _setup_token(created_at: str) -> str:
-    key = settings().SECRET_KEY.get_secret_value().encode()
-    digest = hmac.digest(key, f"set-up link of {created_at}".encode(), "sha256")
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def look(connection: Connection, token: str, purpose: LinkPurpose, *, now: datetime) -> Link:

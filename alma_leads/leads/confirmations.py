@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
 from alma_leads.database import Sql, to_stamp
-from alma_leads.keyed_hash import keyed_hash
 from alma_leads.leads.traces import mailbox
+from alma_leads.secret_key import keyed_hash
 
 WINDOW = timedelta(days=1)
 PER_MAILBOX = 5

@@ -13,15 +13,13 @@ from typing import IO, Any
 from alma_leads.resumes.errors import NoRoom
 from alma_leads.resumes.room import is_disk_full
 from alma_leads.server.connections import Connection
+from alma_leads.web.form_parser import MAX_BODY_BYTES
 
 # A body may take this long in all, and longer the more of it has arrived: 10 kB a second is enough.
 PATIENCE_S = 30
 BYTES_PER_SECOND = 10_000
 IN_MEMORY_BYTES = 262_144
-# What is too large is read on for a while and thrown away: a client that still sends would not see the answer.
-DISCARD_TIMES = 8
 LINGER_S = 2
-SMALL_BYTES = 131_072
 FOR_SMALL_BYTES = 33_554_432
 
 Receive = Callable[[], Awaitable[Any]]
@@ -56,7 +54,7 @@ class Room:
             BodyRefused: there is none (503).
         """
         # One body always fits, so that a client is not refused for its size alone.
-        free = self._free if size <= SMALL_BYTES else self._free - FOR_SMALL_BYTES
+        free = self._free if size <= MAX_BODY_BYTES else self._free - FOR_SMALL_BYTES
         if size > free or (self._held[client] and self._held[client] + size > self._per_client):
             raise BodyRefused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many uploads are arriving. Try again in a moment.")
         self._free -= size

@@ -18,7 +18,6 @@ from werkzeug.http import parse_options_header
 
 from alma_leads.client_address import forwarded_address, wide_network_of
 from alma_leads.server.bodies import (
-    DISCARD_TIMES,
     FOR_SMALL_BYTES,
     BodyRefused,
     ClientGone,
@@ -31,6 +30,7 @@ from alma_leads.server.bodies import (
 from alma_leads.server.connections import Connection, Connections
 from alma_leads.server.turns import TooManyWaiting, Turns
 from alma_leads.server.wsgi import STALLED_S, Call, ReaderGone, Scope, Send, make_environ
+from alma_leads.web.bodies import PATIENCE
 from alma_leads.web.server_refusals import CUT_OFF, REFUSED
 
 # So many threads more than WEB_THREADS, which is what one client may have at most.
@@ -146,7 +146,7 @@ class Front:
     async def _answer_with_body(self, request: Request, client: str) -> None:
         takes_file = request.is_multipart and self._limits.takes_file(request.scope["method"], request.scope["path"])
         limit = self._limits.upload_bytes if takes_file else self._limits.body_bytes
-        discard = DISCARD_TIMES * limit if takes_file else 0
+        discard = PATIENCE * limit if takes_file else 0
         declared = request.declared
         if declared is not None and declared > limit + discard:
             raise BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large(limit))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from typing import NamedTuple
 
 import orjson
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
 from flask import flash, get_flashed_messages
 
-from alma_leads.extensions import settings
+from alma_leads.secret_key import fernet
 
 _CATEGORY = "toast"
 _KEY_IS_FOR = b"alma-leads toasts"
@@ -33,7 +30,7 @@ def keep_toast(toast: Toast) -> None:
 
     It names prospects, and the browser's cookie is signed but not secret: so it is encrypted there.
     """
-    flash(_fernet().encrypt(orjson.dumps(list(toast))).decode(), _CATEGORY)
+    flash(fernet(_KEY_IS_FOR).encrypt(orjson.dumps(list(toast))).decode(), _CATEGORY)
 
 
 def kept_toasts() -> list[Toast]:
@@ -41,12 +38,7 @@ def kept_toasts() -> list[Toast]:
     found = []
     for sealed in get_flashed_messages(category_filter=(_CATEGORY,)):
         try:
-            found.append(Toast(*orjson.loads(_fernet().decrypt(str(sealed), ttl=_LIFETIME_S))))
+            found.append(Toast(*orjson.loads(fernet(_KEY_IS_FOR).decrypt(str(sealed), ttl=_LIFETIME_S))))
         except (InvalidToken, TypeError):  # too old, or kept by another version or with another SECRET_KEY
             continue
     return found
-
-
-def _fernet() -> Fernet:
-    key = HKDF(hashes.SHA256(), 32, salt=None, info=_KEY_IS_FOR)
-    return Fernet(base64.urlsafe_b64encode(key.derive(settings().SECRET_KEY.get_secret_value().encode())))

@@ -12,15 +12,16 @@ from limits import RateLimitItem, RateLimitItemPerDay, parse
 from werkzeug.datastructures import FileStorage
 
 from alma_leads.extensions import settings
-from alma_leads.keyed_hash import keyed_hash
 from alma_leads.leads.idempotency import Reservation
 from alma_leads.leads.schemas import LeadIn
 from alma_leads.leads.service import Submission, submit_lead
 from alma_leads.leads.source import Source
 from alma_leads.resumes.errors import FileTooLarge, UploadQuotaSpent
 from alma_leads.resumes.service import KeptFile, discard, keep_file
+from alma_leads.secret_key import keyed_hash
 from alma_leads.tasks import wake
 from alma_leads.web.auth import actor, by_key
+from alma_leads.web.form_parser import MAX_BODY_BYTES
 from alma_leads.web.server_refusals import is_cut_off
 from alma_leads.web.throttle import client, exhausted, exhausted_for_client, spend, spend_for_client, times
 from alma_leads.web.unavailable import is_unavailable
@@ -33,7 +34,6 @@ TEXT_FIELDS = ("first_name", "last_name", "email", "resume_url")
 OTHER_FIELD = "Send your resume in the field resume. No other field takes a file"
 NO_FILE_NAME = "Send this as a file, with a file name that ends in .pdf or .docx"
 ONCE = "Send this field once"
-LARGE_BYTES = 131_072
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def spend_failure() -> None:
 
     Refusing a small body costs no more than any page; a large one has been read to its end.
     """
-    if request.content_length is None or request.content_length > LARGE_BYTES:
+    if request.content_length is None or request.content_length > MAX_BODY_BYTES:
         spend_one()
     else:
         _ask(_own_limits().failures, "refused-leads", count=True)
