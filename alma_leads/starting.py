@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 AGAIN_S = 1.0
 # How long the start is held up by a server that does not answer, and that it can do without.
 WAIT_FOR_OTHERS_S = 1.0
-WITHOUT_DATABASE = ("/healthz",)
+_WITHOUT_DATABASE = frozenset({"/", "/thanks", "/docs", "/openapi.json", "/healthz"})
 
 
 def prepare_server(app: Flask, settings: Settings) -> None:
@@ -99,6 +99,11 @@ def _prepare(app: Flask) -> bool:
         raise SystemExit(2) from None
 
 
+def needs_no_database(method: str, path: str) -> bool:
+    """Say whether a page is served without asking the database, so that one that does not answer is no matter."""
+    return method in {"GET", "HEAD"} and (path in _WITHOUT_DATABASE or path.startswith("/static/"))
+
+
 class _AtFirstRequest:
     """Prepares the first administrator before the first request, and tries again as long as that fails."""
 
@@ -113,7 +118,7 @@ class _AtFirstRequest:
         """Answer a request. Those that come while another one prepares do not wait for it."""
         if (
             not self._prepared
-            and environ.get("PATH_INFO") not in WITHOUT_DATABASE
+            and not needs_no_database(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
             and time.monotonic() >= self._again_at
             and self._lock.acquire(blocking=False)
         ):

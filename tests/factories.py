@@ -52,11 +52,11 @@ def pdf_with_text(*pages: str) -> bytes:
 
 
 @cache
-def large_pdf() -> bytes:
-    """Return a PDF of 6 MB: more than storages take in one part."""
+def large_pdf(size_bytes: int = 6_000_000) -> bytes:
+    """Return a PDF of a size that nothing makes smaller; as it is, more than storages take in one part."""
     document = pikepdf.new()
     document.add_blank_page()
-    document.Root.Noise = document.make_stream(randbytes(6_000_000))
+    document.Root.Noise = document.make_stream(randbytes(size_bytes))
     buffer = io.BytesIO()
     document.save(buffer, compress_streams=False)
     return buffer.getvalue()

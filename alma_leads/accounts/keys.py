@@ -124,6 +124,24 @@ def _normalise_name(name: str) -> str:
     return normalise(name.strip(), "NFC", at_most=EXPANSION * MAX_NAME_LENGTH).strip()
 
 
+def _check_name(typed: str) -> str:
+    """Return a key's name as it is kept, or raise KeyRefused with what is wrong with it."""
+    wrong = None
+    try:
+        name = _normalise_name(typed)
+    except TextTooLong:
+        name = ""
+    except TooManyMarks:
+        raise KeyRefused({"name": f"Give the key a name with at most {MAX_MARKS} accents on a letter"}) from None
+    if not (1 <= len(name) <= MAX_NAME_LENGTH and name.isprintable()):
+        wrong = f"Give the key a name of 1 to {MAX_NAME_LENGTH} characters"
+    elif name == STATIC_NAME:
+        wrong = "Choose another name: the key of the environment is called so"
+    if wrong:
+        raise KeyRefused({"name": wrong})
+    return name
+
+
 def _key_hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
@@ -145,17 +163,9 @@ def wish(
     """
     errors: dict[str, str] = {}
     try:
-        name = _normalise_name(name)
-    except TextTooLong:
-        name = ""
-    except TooManyMarks:
-        errors["name"] = f"Give the key a name with at most {MAX_MARKS} accents on a letter"
-    if errors:
-        pass
-    elif not (1 <= len(name) <= MAX_NAME_LENGTH and name.isprintable()):
-        errors["name"] = f"Give the key a name of 1 to {MAX_NAME_LENGTH} characters"
-    elif name == STATIC_NAME:
-        errors["name"] = "Choose another name: the key of the environment is called so"
+        name = _check_name(name)
+    except KeyRefused as refused:
+        errors |= refused.errors
     asked = set(scopes)
     known = tuple(scope for scope in Scope if scope in asked)
     if not known or len(known) < len(asked):

@@ -13,6 +13,7 @@ from werkzeug.routing import RequestRedirect
 
 from alma_leads.server.connections import connections_of, prepare_connections
 from alma_leads.server.front import Front, Limits
+from alma_leads.starting import needs_no_database
 from alma_leads.web.auth import access_of
 from alma_leads.web.headers import headers_for
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 GRACE_S = 8  # how long requests in flight may take when told to stop; everything is gone within 10 s
 KEEP_ALIVE_S = 15
-WITHOUT_DATABASE = frozenset({"/", "/thanks", "/docs", "/openapi.json"})
 UPLOAD_WRAPPING_BYTES = 65_536  # what a form needs beside its file
 
 Pulse = Callable[[], Awaitable[None]]
@@ -82,10 +82,6 @@ def limits_of(app: Flask, settings: Settings) -> Limits:
         body_bytes=app.config["MAX_CONTENT_LENGTH"],
         upload_bytes=settings.RESUME_MAX_BYTES + UPLOAD_WRAPPING_BYTES,
         takes_file=takes_file,
-        needs_no_database=_needs_no_database,
+        needs_no_database=needs_no_database,
         headers=[(name.lower().encode(), value.encode()) for name, value in headers_for(settings).items()],
     )
-
-
-def _needs_no_database(method: str, path: str) -> bool:
-    return method in {"GET", "HEAD"} and (path in WITHOUT_DATABASE or path.startswith("/static/"))

@@ -46,8 +46,8 @@ def set_headers(app: Flask) -> None:
         if request.path.startswith("/internal") and "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "private, no-store"
         # Werkzeug builds the address of a path that it tidies up from the Host that the client sent.
-        location = response.headers.get("Location", "")
-        if location.startswith(request.host_url):
+        location = response.headers.get("Location")
+        if location is not None and location.startswith(request.host_url):
             path = f"/{location.removeprefix(request.host_url).lstrip('/')}"
             response.headers["Location"] = path
             response.data = redirect(path, response.status_code).get_data()

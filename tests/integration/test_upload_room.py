@@ -8,11 +8,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from random import randbytes
 from types import SimpleNamespace
 from typing import Any
 
-import pikepdf
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -112,26 +110,16 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def _pdf() -> bytes:
-    """Return a PDF of 300 kB."""
-    document = pikepdf.new()
-    document.add_blank_page()
-    document.Root.Noise = document.make_stream(randbytes(300_000))
-    buffer = io.BytesIO()
-    document.save(buffer, compress_streams=False)
-    return buffer.getvalue()
-
-
 def test_a_disk_that_is_full_is_no_fault_of_ours(
     make_app: Any, make_settings: MakeSettings, sqlite_url: str, tiny_disk: Path
 ) -> None:
     app = make_app(make_settings(DATABASE_URL=sqlite_url, RESUME_STORAGE_URL=f"file://{tiny_disk}"))
     client = app.test_client()
     csrf_token = token(client.get("/"))
-    answer = client.post("/public/leads", data=_multipart(_pdf()))
+    answer = client.post("/public/leads", data=_multipart(large_pdf(300_000)))
     assert answer.status_code == 507
     assert INSTEAD in answer.get_json()["detail"]
-    page = client.post("/", data=_multipart(_pdf(), csrf_token=csrf_token, last_name="Ö"))
+    page = client.post("/", data=_multipart(large_pdf(300_000), csrf_token=csrf_token, last_name="Ö"))
     assert page.status_code == 507
     assert INSTEAD in page.text
     assert 'value="Ö"' in page.text
