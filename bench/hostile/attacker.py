@@ -91,9 +91,9 @@ class Attacker:
         return f"{number} held for {seconds:.0f} s"
 
 
-def at_once(number: int, do: Callable[[int], str]) -> str:
-    """Do something many times at once; return how often each answer came."""
-    with ThreadPoolExecutor(number) as pool:
+def at_once(number: int, do: Callable[[int], str], *, threads: int | None = None) -> str:
+    """Do something many times at once, or in so many threads; return how often each answer came."""
+    with ThreadPoolExecutor(threads or number) as pool:
         return counted(pool.map(do, range(number)))
 
 

@@ -1,4 +1,4 @@
-"""Someone else: asks `/healthz` and sends leads from other addresses of loopback, and is timed."""
+"""Someone else: asks for health and sends leads, or asks for the form, from other addresses, and is timed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 PAUSE_S = 0.1
@@ -14,14 +15,18 @@ GIVE_UP_S = 60.0
 
 
 class Bystander:
-    """Watches one port while the block runs. `longest_s` is the longest wait; what was no success is in `failures`."""
+    """Watches one port while the block runs. `longest_s` is the longest wait; what was no success is in `failures`.
+
+    `submits` is False where nothing can be stored: then the form is asked for instead.
+    """
 
     _numbers = itertools.count()
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, submits: bool = True) -> None:
         self._port = port
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._watch, args=(ask,)) for ask in (self._health, self._submit)]
+        asks = (self._health, self._submit if submits else self._form)
+        self._threads = [threading.Thread(target=self._watch, args=(ask,)) for ask in asks]
         self.longest_s = 0.0
         self.asked = 0
         self.failures: list[str] = []
@@ -40,8 +45,7 @@ class Bystander:
         for thread in self._threads:
             thread.join()
 
-    def _watch(self, ask: object) -> None:
-        assert callable(ask)
+    def _watch(self, ask: Callable[[], tuple[int, int]]) -> None:
         while not self._over.is_set():
             began = time.monotonic()
             try:
@@ -56,6 +60,9 @@ class Bystander:
 
     def _health(self) -> tuple[int, int]:
         return self._ask("GET", "/healthz", b"", "127.0.0.2"), 200
+
+    def _form(self) -> tuple[int, int]:
+        return self._ask("GET", "/", b"", "127.0.0.2"), 200
 
     def _submit(self) -> tuple[int, int]:
         number = next(self._numbers)

