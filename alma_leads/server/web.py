@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from socket import IPPROTO_TCP, TCP_NODELAY, socket
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ def make_server(app: Any, limits: Limits, *, pulse: Pulse | None = None) -> uvic
         limits: what its clients may ask of it.
         pulse: called every few seconds from the event loop, for as long as it runs.
     """
+    logging.getLogger("uvicorn.error").addFilter(_is_no_client_that_left)
     register = prepare_connections()
     config = uvicorn.Config(
         Front(app, limits, register),
@@ -85,3 +87,8 @@ def limits_of(app: Flask, settings: Settings) -> Limits:
         needs_no_database=needs_no_database,
         headers=[(name.lower().encode(), value.encode()) for name, value in headers_for(settings).items()],
     )
+
+
+def _is_no_client_that_left(record: logging.LogRecord) -> bool:
+    """Leave out what uvicorn says of requests that were not answered: the front answers none whose client hung up."""
+    return not str(record.msg).startswith("ASGI callable returned without")
