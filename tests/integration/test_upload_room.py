@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.server.bodies import BodyRefused, collect
+from alma_leads.server.web import limits_of
 from alma_leads.web.public import intake
-from alma_leads.web.server_refusals import REFUSED
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.desk import token, value
 from tests.factories import large_pdf, lead_body, pdf_bytes
+from tests.served import served
 
 INSTEAD = "Give a link to your resume instead"
 
@@ -130,19 +129,10 @@ def test_a_disk_that_is_full_is_no_fault_of_ours(
 def test_a_body_that_the_server_cannot_spool_is_refused_with_the_same_words(
     make_app: Any, make_settings: MakeSettings, sqlite_url: str, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = make_app(make_settings(DATABASE_URL=sqlite_url)).test_client()
+    app = make_app(make_settings(DATABASE_URL=sqlite_url))
     monkeypatch.setattr(tempfile, "tempdir", str(tiny_disk))
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": large_pdf(), "more_body": False}
-
-    async def spool() -> None:
-        connection = SimpleNamespace(ended=asyncio.Event(), body_deadline=None)
-        await collect(receive, connection, limit=10_000_000)  # type: ignore[arg-type]
-
-    with pytest.raises(BodyRefused) as refused:
-        asyncio.run(spool())
-    assert refused.value.status == 507
-    answer = client.post("/public/leads", environ_overrides={REFUSED: (refused.value.status, refused.value.detail)})
+    with served(app, limits_of(app, app.config["SETTINGS"])) as port:
+        files = {"resume": ("cv.pdf", large_pdf())}
+        answer = requests.post(f"http://127.0.0.1:{port}/public/leads", data=lead_body(), files=files, timeout=20)
     assert answer.status_code == 507
-    assert INSTEAD in answer.get_json()["detail"]
+    assert INSTEAD in answer.json()["detail"]
