@@ -122,6 +122,17 @@ def test_the_level_is_kept(
 
 
 @pytest.mark.usefixtures("_quiet_again")
+def test_a_logger_that_was_used_takes_a_new_level(
+    make_settings: MakeSettings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = structlog.get_logger("used already")
+    for level in ("ERROR", "INFO"):
+        configure_logging(make_settings(LOG_LEVEL=level))
+        log.info(level)
+    assert [line["event"] for line in _lines(capfd)] == ["INFO"]
+
+
+@pytest.mark.usefixtures("_quiet_again")
 def test_on_a_console_it_is_for_eyes(make_settings: MakeSettings, capfd: pytest.CaptureFixture[str]) -> None:
     configure_logging(make_settings(LOG_FORMAT="console"))
     structlog.get_logger("y").info("hello", number=1)
