@@ -41,15 +41,15 @@ _RETURNING = Asked(
     count_where=("r.lead_count > 1",),
 )
 # The number stands behind "lead:", see `leads.emails.correlation`.
-_NUMBERS = (
+MAIL_TROUBLE_IDS = (
     f"SELECT CAST(substr(t.correlation, 6) AS integer) AS id FROM ({TROUBLED}) t WHERE t.correlation LIKE 'lead:%'"
 )
 _MAIL_TROUBLE = Asked(
-    source=f"({_NUMBERS}) m CROSS JOIN leads l ON l.id = m.id",
+    source=f"({MAIL_TROUBLE_IDS}) m CROSS JOIN leads l ON l.id = m.id",
     drive=(),
     probe=(f"EXISTS (SELECT 1 FROM outbox_messages m WHERE m.correlation = 'lead:' || l.id AND ({TROUBLED_STATE}))",),
     # As an array, since PostgreSQL guesses badly how many there are, and would walk the leads instead.
-    plain=(f"l.id = ANY(ARRAY({_NUMBERS}))",),
+    plain=(f"l.id = ANY(ARRAY({MAIL_TROUBLE_IDS}))",),
     count_source=f"({TROUBLED_MESSAGES}) t",
     count_where=(),
 )

@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import Connection
 
 from alma_leads.database import Sql, id_list, sql_in
+from alma_leads.leads.conditions import MAIL_TROUBLE_IDS
 from alma_leads.leads.filters import Cursor, LeadFilter
 from alma_leads.leads.orders import Part, parts_of
 from alma_leads.leads.selection import Selection, select_newer, selection_to_count, selections
@@ -68,14 +69,20 @@ class EventRow(NamedTuple):
 
 
 class LeadCounts(NamedTuple):
-    """How many leads wait; each at most `COUNT_CAP`, so that counting costs the same at any size.
+    """How many leads there are of each kind; each at most `COUNT_CAP`, so that counting costs the same at any size.
 
-    `waiting` is how many have waited too long: by the firm's target, if it `has_target`.
+    `mine` and `unassigned` are pending ones. `overdue` are past the firm's target, if it has one (`has_target`);
+    `waiting` have waited too long, by that target or without one since a day. `mail_trouble`: an email failed or is
+    tried again.
     """
 
+    total: int
     pending: int
+    reached_out: int
     mine: int
     unassigned: int
+    overdue: int
+    mail_trouble: int
     waiting: int
     has_target: bool
 
@@ -120,17 +127,24 @@ _ATTORNEY_ID = Sql("SELECT id FROM users WHERE email = :email AND role IN ('admi
 _OLDEST = Sql("SELECT created_at FROM leads WHERE status = 'PENDING' ORDER BY created_at, id LIMIT 1")
 _NEWEST = Sql("SELECT max(id) FROM leads")
 _NO_TARGET = "(SELECT target_minutes FROM first_contact_clock) IS NULL"
+
+
+def _capped(where: str, source: str = "leads l") -> str:
+    return f"(SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {where} LIMIT {COUNT_CAP}) c)"
+
+
+# One statement: a desk page shows them all, and each statement costs a request more than most of these numbers do.
+_OVERDUE = _capped("l.status = 'PENDING' AND l.due_at <= :now")
 _COUNTS = Sql(f"""
     SELECT
-      (SELECT count(*) FROM (SELECT 1 FROM leads WHERE status = 'PENDING' LIMIT {COUNT_CAP}) a),
-      (SELECT count(*) FROM (
-        SELECT 1 FROM leads WHERE status = 'PENDING' AND attorney_id = :user_id LIMIT {COUNT_CAP}) b),
-      (SELECT count(*) FROM (
-        SELECT 1 FROM leads WHERE status = 'PENDING' AND attorney_id IS NULL LIMIT {COUNT_CAP}) c),
-      CASE WHEN {_NO_TARGET} THEN (SELECT count(*) FROM (
-        SELECT 1 FROM leads WHERE status = 'PENDING' AND created_at <= :late LIMIT {COUNT_CAP}) d)
-      ELSE (SELECT count(*) FROM (
-        SELECT 1 FROM leads WHERE status = 'PENDING' AND due_at <= :now LIMIT {COUNT_CAP}) e) END,
+      {_capped("l.id > 0")},
+      {_capped("l.status = 'PENDING'")},
+      {_capped("l.status = 'REACHED_OUT'")},
+      {_capped("l.status = 'PENDING' AND l.attorney_id = :user_id")},
+      {_capped("l.status = 'PENDING' AND l.attorney_id IS NULL")},
+      {_OVERDUE},
+      {_capped("EXISTS (SELECT 1 FROM leads l WHERE l.id = m.id)", f"({MAIL_TROUBLE_IDS}) m")},
+      CASE WHEN {_NO_TARGET} THEN {_capped("l.status = 'PENDING' AND l.created_at <= :late")} ELSE {_OVERDUE} END,
       NOT ({_NO_TARGET})
 """)
 
@@ -177,14 +191,13 @@ def find_attorney_id(connection: Connection, email: str) -> int | None:
 
 
 def count_leads(connection: Connection, *, user_id: int, late: str, now: str) -> LeadCounts:
-    """Return how many leads are pending: all, those of `user_id`, those of nobody, those that have waited too long.
+    """Return how many leads there are of each kind, for the user `user_id` at the time `now`.
 
-    That is past the firm's target `now`; without a target, received up to `late`.
+    Without a target, those received up to `late` have waited too long.
     """
     row = _COUNTS.row(connection, user_id=user_id, late=late, now=now)
     assert row is not None
-    pending, mine, unassigned, waiting, has_target = row
-    return LeadCounts(pending, mine, unassigned, waiting, bool(has_target))
+    return LeadCounts._make((*row[:-1], bool(row[-1])))
 
 
 def oldest_pending(connection: Connection) -> str | None:

@@ -69,12 +69,10 @@ def leads_page() -> Response:
         page = queries.list_leads(connection, asked.leads, public_url="")
         states = mail_states(connection, page.rows)
         newest = queries.newest_id(connection)
-        views = tabs_of(connection, asked)
+        views = tabs_of(connection, asked, frame.count(connection))
         has_more = bool(page.next_cursor or page.previous_cursor)
         matching = queries.count_capped(connection, asked.leads) if can_update and has_more else None
         working = bulk.last_action(connection, reader().id) if whole and can_update else None
-        if whole:
-            frame.count(connection)
     hidden = asked.is_filtered and not page.rows
     people = active_attorneys()
     here = asked.query(cursor=request.args.get("cursor", ""))

@@ -55,9 +55,10 @@ def _zone() -> str:
 
 
 class Counts:
-    """What waits, as text: "16" or "999+"; `oldest` is the day of the longest waiting lead.
+    """How many leads and emails there are of each kind, as text: "16" or "999+".
 
-    `waiting` counts those past the firm's target, or without one (`has_target`) those of `LATE_DAYS` ago or more.
+    `waiting` counts those past the firm's target, or without one (`has_target`) those of `LATE_DAYS` ago or more;
+    `oldest` is the day of the longest waiting lead.
     """
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
@@ -65,7 +66,13 @@ class Counts:
         found = queries.count_leads(connection, user_id=reader().id, late=clock.back(LATE_DAYS), now=clock.stamp)
         dead = count_dead(connection)
         oldest = queries.oldest_pending(connection) if found.waiting else None
-        self.pending, self.mine, self.unassigned, self.waiting = map(capped, found[:4])
+        self.total, self.pending, self.reached_out = (
+            capped(found.total),
+            capped(found.pending),
+            capped(found.reached_out),
+        )
+        self.mine, self.unassigned, self.overdue = capped(found.mine), capped(found.unassigned), capped(found.overdue)
+        self.mail_trouble, self.waiting = capped(found.mail_trouble), capped(found.waiting)
         self.has_target = found.has_target
         self.dead = capped(dead) if dead else ""
         self.oldest = clock.day(oldest) if oldest else ""
@@ -84,12 +91,12 @@ class Desk:
 
     @cached_property
     def counts(self) -> Counts:
-        """What waits."""
+        """How many leads and emails there are of each kind."""
         with reading(db.engine) as connection:
             return self.count(connection)
 
     def count(self, connection: Connection) -> Counts:
-        """Return what waits, read over a connection that the page has open anyway."""
+        """Count over a connection that the page has open anyway."""
         self.counts = Counts(connection, self.clock)
         return self.counts
 

@@ -20,7 +20,7 @@ from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.back import back, go_back
 from alma_leads.web.internal.blueprint import internal
-from alma_leads.web.internal.desk_frame import reader_clock
+from alma_leads.web.internal.desk_frame import Counts, reader_clock
 from alma_leads.web.internal.lead_page import lead_context
 from alma_leads.web.internal.lead_rows import row_html
 from alma_leads.web.internal.list_request import mail_states, parse_list_filter, private, wants_part
@@ -81,9 +81,10 @@ def _swapped_rows(rows: Sequence[LeadRow], marked: Sequence[int], toast: Toast) 
         states = mail_states(connection, rows)
         pairs = [(name, value) for name, value in parse_qsl(urlsplit(back()).query) if name != "cursor"]
         try:
-            views = tabs_of(connection, parse_list_filter(connection, pairs))
+            shown_in = parse_list_filter(connection, pairs)
         except BadFilter:  # the row was not in a list of ours
-            views = tabs_of(connection, parse_list_filter(connection, ()))
+            shown_in = parse_list_filter(connection, ())
+        views = tabs_of(connection, shown_in, Counts(connection, clock))
     shown = []
     for row in rows:
         who = "you" if row.id in marked else row.reached_out_by

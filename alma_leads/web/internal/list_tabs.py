@@ -10,20 +10,21 @@ from sqlalchemy import Connection
 from alma_leads.leads import queries
 from alma_leads.leads.filters import BadFilter
 from alma_leads.leads.saved_views import views_for
-from alma_leads.web.internal.desk_frame import capped
+from alma_leads.web.internal.desk_frame import Counts, capped
 from alma_leads.web.internal.list_filter import ListFilter
 from alma_leads.web.internal.list_request import parse_list_filter
 from alma_leads.web.sessions import reader
 
-_EVERYONES = {
-    "All": {},
-    "Pending": {"status": "PENDING"},
-    "Reached out": {"status": "REACHED_OUT"},
-    "Mine": {"status": "PENDING", "assigned_to": "me"},
-    "Unassigned": {"status": "PENDING", "assigned_to": "none"},
-    "Overdue": {"overdue": "true"},
-    "Mail trouble": {"mail": "trouble"},
-}
+# Label, query, and which of the desk's counts it shows.
+_EVERYONES: tuple[tuple[str, dict[str, str], str], ...] = (
+    ("All", {}, "total"),
+    ("Pending", {"status": "PENDING"}, "pending"),
+    ("Reached out", {"status": "REACHED_OUT"}, "reached_out"),
+    ("Mine", {"status": "PENDING", "assigned_to": "me"}, "mine"),
+    ("Unassigned", {"status": "PENDING", "assigned_to": "none"}, "unassigned"),
+    ("Overdue", {"overdue": "true"}, "overdue"),
+    ("Mail trouble", {"mail": "trouble"}, "mail_trouble"),
+)
 
 
 class Tab(NamedTuple):
@@ -44,14 +45,13 @@ class Tabs(NamedTuple):
     any_saved: bool
 
 
-def tabs_of(connection: Connection, asked: ListFilter) -> Tabs:
+def tabs_of(connection: Connection, asked: ListFilter, counts: Counts) -> Tabs:
     """Return the tabs for whoever reads the list that `asked` describes."""
-    tabs, here = [], asked.query()
-    for label, wanted in _EVERYONES.items():
-        query = urlencode(wanted)
-        view = parse_list_filter(connection, wanted.items())
-        current = asked.is_only(**wanted)
-        tabs.append(Tab(label, _list(query), _count(connection, view), current, ""))
+    here = asked.query()
+    tabs = [
+        Tab(label, _list(urlencode(wanted)), getattr(counts, name), asked.is_only(**wanted), "")
+        for label, wanted, name in _EVERYONES
+    ]
     taken = any(tab.current for tab in tabs) and not asked.is_rearranged
     saved = views_for(connection, reader().id)
     for row in saved:
