@@ -73,7 +73,7 @@ class LeadCounts(NamedTuple):
 
     `mine` and `unassigned` are pending ones. `overdue` are past the firm's target, if it has one (`has_target`);
     `waiting` have waited too long, by that target or without one since a day. `mail_trouble`: an email failed or is
-    tried again.
+    tried again. `oldest`: when the pending lead that has waited longest was received. `newest`: the highest id, or 0.
     """
 
     total: int
@@ -84,6 +84,8 @@ class LeadCounts(NamedTuple):
     overdue: int
     mail_trouble: int
     waiting: int
+    oldest: str | None
+    newest: int
     has_target: bool
 
 
@@ -124,7 +126,6 @@ _EVENTS = Sql("""
     FROM lead_events WHERE lead_id = :lead_id ORDER BY id DESC
 """)
 _ATTORNEY_ID = Sql("SELECT id FROM users WHERE email = :email AND role IN ('administrator', 'attorney')")
-_OLDEST = Sql("SELECT created_at FROM leads WHERE status = 'PENDING' ORDER BY created_at, id LIMIT 1")
 _NEWEST = Sql("SELECT max(id) FROM leads")
 _NO_TARGET = "(SELECT target_minutes FROM first_contact_clock) IS NULL"
 
@@ -145,6 +146,8 @@ _COUNTS = Sql(f"""
       {_OVERDUE},
       {_capped("EXISTS (SELECT 1 FROM leads l WHERE l.id = m.id)", f"({MAIL_TROUBLE_IDS}) m")},
       CASE WHEN {_NO_TARGET} THEN {_capped("l.status = 'PENDING' AND l.created_at <= :late")} ELSE {_OVERDUE} END,
+      (SELECT created_at FROM leads WHERE status = 'PENDING' ORDER BY created_at, id LIMIT 1),
+      coalesce((SELECT max(id) FROM leads), 0),
       NOT ({_NO_TARGET})
 """)
 
@@ -198,12 +201,6 @@ def count_leads(connection: Connection, *, user_id: int, late: str, now: str) ->
     row = _COUNTS.row(connection, user_id=user_id, late=late, now=now)
     assert row is not None
     return LeadCounts._make((*row[:-1], bool(row[-1])))
-
-
-def oldest_pending(connection: Connection) -> str | None:
-    """Return when the lead that has waited longest was received, or None when nobody waits."""
-    row = _OLDEST.row(connection)
-    return None if row is None else row[0]
 
 
 def newest_id(connection: Connection) -> int:

@@ -68,8 +68,8 @@ def leads_page() -> Response:
         asked = parse_list_filter(connection, request.args.items(multi=True))
         page = queries.list_leads(connection, asked.leads, public_url="")
         states = mail_states(connection, page.rows)
-        newest = queries.newest_id(connection)
-        views = tabs_of(connection, asked, frame.count(connection))
+        counts = frame.count(connection)
+        views = tabs_of(connection, asked, counts)
         has_more = bool(page.next_cursor or page.previous_cursor)
         matching = queries.count_capped(connection, asked.leads) if can_update and has_more else None
         working = bulk.last_action(connection, reader().id) if whole and can_update else None
@@ -85,7 +85,7 @@ def leads_page() -> Response:
         list=asked,
         chosen=asked.chosen,
         cursor=asked.leads.cursor,
-        newest=newest,
+        newest=counts.newest,
         views=views,
         newest_first=asked.query(sort=""),
         here_query=asked.query(),

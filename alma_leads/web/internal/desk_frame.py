@@ -58,24 +58,25 @@ class Counts:
     """How many leads and emails there are of each kind, as text: "16" or "999+".
 
     `waiting` counts those past the firm's target, or without one (`has_target`) those of `LATE_DAYS` ago or more;
-    `oldest` is the day of the longest waiting lead.
+    `oldest` is the day of the longest waiting lead, `newest` the highest id.
     """
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         """Count now."""
         found = queries.count_leads(connection, user_id=reader().id, late=clock.back(LATE_DAYS), now=clock.stamp)
         dead = count_dead(connection)
-        oldest = queries.oldest_pending(connection) if found.waiting else None
-        self.total, self.pending, self.reached_out = (
-            capped(found.total),
-            capped(found.pending),
-            capped(found.reached_out),
-        )
-        self.mine, self.unassigned, self.overdue = capped(found.mine), capped(found.unassigned), capped(found.overdue)
-        self.mail_trouble, self.waiting = capped(found.mail_trouble), capped(found.waiting)
+        self.total = capped(found.total)
+        self.pending = capped(found.pending)
+        self.reached_out = capped(found.reached_out)
+        self.mine = capped(found.mine)
+        self.unassigned = capped(found.unassigned)
+        self.overdue = capped(found.overdue)
+        self.mail_trouble = capped(found.mail_trouble)
+        self.waiting = capped(found.waiting)
         self.has_target = found.has_target
         self.dead = capped(dead) if dead else ""
-        self.oldest = clock.day(oldest) if oldest else ""
+        self.oldest = clock.day(found.oldest) if found.oldest and found.waiting else ""
+        self.newest = found.newest
 
 
 class Desk:
