@@ -11,7 +11,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: install ## serve the form, the desk and the API, with mail delivery, until Ctrl-C
-	@exec $(BIN)/python serve.py
+	@exec $(BIN)/python -m alma_leads
 
 flask: install ## run a command of the application: make flask ARGS="people list"
 	@exec $(BIN)/flask --app wsgi $(ARGS)

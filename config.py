@@ -18,8 +18,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alma_leads.email_address import normalise_email
-from env_file import misspelt
-from setting_values import (
+from alma_leads.settings.env_file import misspelt
+from alma_leads.settings.values import (
     absolute_sqlite,
     database_url,
     folder_or_bucket,

@@ -2,7 +2,7 @@
 
 import os
 
-from alma_leads import create_app
+from alma_leads.app import create_app
 from alma_leads.starting import prepare_server
 from config import load_settings
 

@@ -10,7 +10,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
-from alma_leads.database import Base
+from alma_leads.database.base import Base
 
 if TYPE_CHECKING:
     from config import Settings

@@ -10,8 +10,8 @@ from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy import Engine, inspect, text
 
-from alma_leads.database import reading
-from alma_leads.deadlines import Limits
+from alma_leads.database.deadlines import Limits
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 
 

@@ -15,9 +15,9 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from alma_leads.accounts.errors import WeakPassword
-from alma_leads.accounts.provider import ProviderFailed, identity_provider
-from alma_leads.accounts.setup_service import prepare_start
+from alma_leads.accounts.core.errors import WeakPassword
+from alma_leads.accounts.sso.provider import ProviderFailed, identity_provider
+from alma_leads.accounts.users.setup_service import prepare_start
 from alma_leads.extensions import db
 
 if TYPE_CHECKING:

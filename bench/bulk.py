@@ -10,14 +10,15 @@ from unittest.mock import patch
 
 from sqlalchemy import Connection, Engine
 
-from alma_leads import create_app
 from alma_leads.actor import OPERATOR
-from alma_leads.database import reading, transaction
+from alma_leads.app import create_app
+from alma_leads.database.transactions import reading, transaction
 from alma_leads.extensions import db
-from alma_leads.leads import bulk, bulk_service, queries
-from alma_leads.leads.bulk import Choice, Kind
-from alma_leads.leads.filters import LeadFilter
-from alma_leads.leads.state import LeadStatus
+from alma_leads.leads.bulk import bulk, bulk_service
+from alma_leads.leads.bulk.bulk import Choice, Kind
+from alma_leads.leads.core.state import LeadStatus
+from alma_leads.leads.listing import queries
+from alma_leads.leads.listing.filters import LeadFilter
 from bench.databases import Stores
 from bench.report import Report
 from bench.seeding import seed

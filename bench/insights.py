@@ -12,12 +12,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, text
 
-from alma_leads.database import reading, transaction, utc_now
-from alma_leads.engine import prepare_engine
+from alma_leads.database.base import utc_now
+from alma_leads.database.engine import prepare_engine
+from alma_leads.database.transactions import reading, transaction
 from alma_leads.insights.counting import count_day
 from alma_leads.insights.periods import Stretch, columns, fitting_step
 from alma_leads.insights.report import Present, make_report
-from alma_leads.leads import first_contact
+from alma_leads.leads.first_contact import first_contact
 from bench.databases import Stores
 from bench.lists import SMALL, best_ms
 from bench.report import Report

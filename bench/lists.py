@@ -11,11 +11,12 @@ from functools import partial
 
 from sqlalchemy import Connection, create_engine
 
-from alma_leads.database import reading, to_stamp, utc_now
-from alma_leads.engine import prepare_engine
-from alma_leads.leads import queries
-from alma_leads.leads.filters import DESK_SORTS, LeadFilter
-from alma_leads.leads.state import LeadStatus
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.engine import prepare_engine
+from alma_leads.database.transactions import reading
+from alma_leads.leads.core.state import LeadStatus
+from alma_leads.leads.listing import queries
+from alma_leads.leads.listing.filters import DESK_SORTS, LeadFilter
 from bench.databases import Stores
 from bench.report import Report
 from bench.seeding import seed

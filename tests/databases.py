@@ -16,7 +16,8 @@ import fasteners
 import psycopg
 from psycopg import sql
 
-from alma_leads import create_app, schema_version
+from alma_leads import schema_version
+from alma_leads.app import create_app
 from alma_leads.extensions import db
 from config import Settings
 

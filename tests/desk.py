@@ -12,12 +12,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.models import Role, User
-from alma_leads.accounts.passwords import hash_password
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.accounts.core.models import Role, User
+from alma_leads.accounts.core.passwords import hash_password
+from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.extensions import db
-from alma_leads.leads.schemas import LeadIn
-from alma_leads.leads.service import submit_lead
+from alma_leads.leads.core.schemas import LeadIn
+from alma_leads.leads.intake.submission_service import submit_lead
 from tests.factories import lead_body
 from tests.pages import XHTML, parse
 

@@ -9,12 +9,13 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import text
 
-from alma_leads.database import from_stamp, reading, to_stamp
+from alma_leads.database.base import from_stamp, to_stamp
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.insights import tallies
 from alma_leads.insights.counting import Figures
 from alma_leads.insights.spread import Spread
-from alma_leads.leads.working_time import WorkingTime
+from alma_leads.leads.first_contact.working_time import WorkingTime
 
 ByDay = dict[tuple[date, str, str], Figures]
 

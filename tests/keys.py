@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Flask
 
-from alma_leads.accounts.key_service import make_key
-from alma_leads.accounts.permissions import Scope
+from alma_leads.accounts.api_keys.key_service import make_key
+from alma_leads.accounts.core.permissions import Scope
 from alma_leads.actor import OPERATOR
 
 

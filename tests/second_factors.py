@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from flask import Flask
 
-from alma_leads.accounts import authenticators, recovery
+from alma_leads.accounts.second_factor import authenticators, recovery
 from alma_leads.actor import OPERATOR
-from alma_leads.database import transaction, utc_now
+from alma_leads.database.base import utc_now
+from alma_leads.database.transactions import transaction
 from alma_leads.extensions import db
 
 

@@ -9,10 +9,10 @@ import click
 from flask.cli import AppGroup
 
 from alma_leads.actor import OPERATOR
-from alma_leads.leads.assignment_file import BadFile, written
-from alma_leads.leads.assignment_service import export_assignments, import_assignments
-from alma_leads.leads.errors import BadAssignments
-from alma_leads.tasks import wake
+from alma_leads.jobs.tasks import wake
+from alma_leads.leads.assignments.assignment_file import BadFile, written
+from alma_leads.leads.assignments.assignment_service import export_assignments, import_assignments
+from alma_leads.leads.core.errors import BadAssignments
 
 SHOWN_PROBLEMS = 20
 

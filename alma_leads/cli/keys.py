@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, time
 import click
 from flask.cli import AppGroup
 
-from alma_leads.accounts import key_service
-from alma_leads.accounts.errors import KeyNotFound, KeyRefused
-from alma_leads.accounts.permissions import Scope
+from alma_leads.accounts.api_keys import key_service
+from alma_leads.accounts.core.errors import KeyNotFound, KeyRefused
+from alma_leads.accounts.core.permissions import Scope
 from alma_leads.actor import OPERATOR
 
 keys_cli = AppGroup("keys", help="The keys that scripts send in X-API-Key.")

@@ -6,11 +6,12 @@ import click
 from flask.cli import AppGroup
 
 from alma_leads.actor import OPERATOR
-from alma_leads.database import from_stamp, reading, utc_now
+from alma_leads.database.base import from_stamp, utc_now
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db, settings
+from alma_leads.jobs.tasks import wake
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.delivery import configured_drain
-from alma_leads.tasks import wake
 
 NO_SERVER = "No mail server is set (SMTP_HOST), so nothing is sent. Messages wait."
 

@@ -8,16 +8,18 @@ from contextlib import contextmanager
 import click
 from flask.cli import AppGroup
 
-from alma_leads.accounts import people_service, second_factor_service, sso_service
-from alma_leads.accounts.emails import address_of_link
-from alma_leads.accounts.errors import AccountError, BadName
-from alma_leads.accounts.models import LinkPurpose, Role
-from alma_leads.accounts.people import MAX_NAME_LENGTH, check_name
-from alma_leads.accounts.people_service import PersonRow
+from alma_leads.accounts.core.emails import address_of_link
+from alma_leads.accounts.core.errors import AccountError, BadName
+from alma_leads.accounts.core.models import LinkPurpose, Role
+from alma_leads.accounts.core.people import MAX_NAME_LENGTH, check_name
+from alma_leads.accounts.second_factor import second_factor_service
+from alma_leads.accounts.sso import sso_service
+from alma_leads.accounts.users import people_service
+from alma_leads.accounts.users.people_service import PersonRow
 from alma_leads.actor import OPERATOR
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
-from alma_leads.tasks import wake
+from alma_leads.jobs.tasks import wake
 
 people_cli = AppGroup("people", help="Who may come in.")
 

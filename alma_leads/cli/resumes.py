@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from alma_leads.leads.resume_service import read_resumes_again
-from alma_leads.tasks import wake
+from alma_leads.jobs.tasks import wake
+from alma_leads.leads.resume_text.resume_service import read_resumes_again
 
 resumes_cli = AppGroup("resumes", help="Pictures and text of uploaded resumes.")
 

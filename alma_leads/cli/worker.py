@@ -6,8 +6,8 @@ import click
 from flask import current_app
 
 from alma_leads.extensions import settings
+from alma_leads.jobs.tasks import run_worker
 from alma_leads.starting import prepare_process
-from alma_leads.tasks import run_worker
 
 
 @click.command("worker", help="Deliver mail and tidy up, until SIGTERM or Ctrl-C. Any number may run.")

@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql, from_stamp, id_list, reading, sql_in, transaction, utc_now
+from alma_leads.database.base import from_stamp, utc_now
+from alma_leads.database.raw import Sql, id_list, sql_in
+from alma_leads.database.transactions import reading, transaction
 from alma_leads.extensions import db
 from alma_leads.insights import tallies
 from alma_leads.insights.counting import Counted, Figures, count_day, first_day, last_day_over
-from alma_leads.leads import first_contact
-from alma_leads.leads.working_time import WorkingTime
+from alma_leads.leads.first_contact import first_contact
+from alma_leads.leads.first_contact.working_time import WorkingTime
 
 DAYS = 31  # are counted together: some dozens of milliseconds each for a firm with a thousand leads a day
 NOTES = 5000

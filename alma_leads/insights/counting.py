@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql, from_stamp, to_stamp
+from alma_leads.database.base import from_stamp, to_stamp
+from alma_leads.database.raw import Sql
 from alma_leads.insights.elapsed import Elapsed
 from alma_leads.insights.spread import Spread, class_of
-from alma_leads.leads.working_time import WorkingTime
+from alma_leads.leads.first_contact.working_time import WorkingTime
 
 NOBODY = "0"
 OVER_AFTER = timedelta(hours=1)

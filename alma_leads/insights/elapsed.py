@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from alma_leads.leads.working_time import WorkingTime
+from alma_leads.leads.first_contact.working_time import WorkingTime
 
 
 class _Day(NamedTuple):

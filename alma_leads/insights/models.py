@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database import Base, UtcDateTime
+from alma_leads.database.base import Base, UtcDateTime
 
 
 class Tally(Base):

@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql
+from alma_leads.database.raw import Sql
 from alma_leads.insights import tallies
 from alma_leads.insights.counting import Figures, count_day, first_day, last_day_over
 from alma_leads.insights.periods import Step, Stretch
 from alma_leads.insights.tallies import Row
-from alma_leads.leads.working_time import WorkingTime
+from alma_leads.leads.first_contact.working_time import WorkingTime
 
 # Days ago, the first and the last of each group of leads that wait; None is "or more".
 AGES: tuple[tuple[int, int | None], ...] = ((0, 0), (1, 2), (3, 4), (5, 6), (7, 29), (30, None))

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql, sql_in
+from alma_leads.database.raw import Sql, sql_in
 from alma_leads.insights.counting import Counted, Figures
 from alma_leads.insights.spread import Spread
 

@@ -12,7 +12,7 @@ from jinja2 import BaseLoader, Environment, StrictUndefined, select_autoescape
 from markupsafe import escape
 from sqlalchemy import Connection
 
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.extensions import settings
 from alma_leads.outbox.message import Message
 from alma_leads.outbox.queue import enqueue

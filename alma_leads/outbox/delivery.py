@@ -19,7 +19,8 @@ import structlog
 from flask import current_app
 from sqlalchemy import Engine
 
-from alma_leads.database import from_stamp, reading, to_stamp, utc_now
+from alma_leads.database.base import from_stamp, to_stamp, utc_now
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db, settings
 from alma_leads.outbox import queue
 from alma_leads.outbox.backoff import RetryPolicy

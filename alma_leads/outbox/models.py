@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database import Base, UtcDateTime, text_enum
+from alma_leads.database.base import Base, UtcDateTime, text_enum
 
 
 class MessageState(enum.StrEnum):

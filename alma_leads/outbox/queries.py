@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql, id_list, sql_in, to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.raw import Sql, id_list, sql_in
 from alma_leads.extensions import settings
 
 COUNT_CAP = 1000

@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from alma_leads import audit
 from alma_leads.actor import Actor
-from alma_leads.audit import Action
-from alma_leads.database import Sql, Step, from_stamp, id_list, run_together, sql_in, to_stamp, transaction, utc_now
+from alma_leads.audit import trail
+from alma_leads.audit.trail import Action
+from alma_leads.database.base import from_stamp, to_stamp, utc_now
+from alma_leads.database.raw import Sql, Step, id_list, run_together, sql_in
+from alma_leads.database.transactions import transaction
 from alma_leads.outbox.message import Message
 
 WORDS_LENGTH = 1000
@@ -205,7 +207,7 @@ def retry(engine: Engine, message_row_id: int, *, actor: Actor) -> bool:
             if row is not None:
                 kind, correlation = row
                 about = correlation.replace(":", " ")
-                audit.record(
+                trail.record(
                     connection, Action.OUTBOX_RETRIED, actor=actor, subject=about, message=message_row_id, kind=kind
                 )
                 return True
@@ -217,7 +219,7 @@ def retry_dead(engine: Engine, *, actor: Actor) -> int:
     with transaction(engine) as connection:
         count = _REVIVE_ALL.run(connection, now=_stamp(_now(connection)))
         if count:
-            audit.record(connection, Action.OUTBOX_RETRIED, actor=actor, subject="every dead letter", count=count)
+            trail.record(connection, Action.OUTBOX_RETRIED, actor=actor, subject="every dead letter", count=count)
         return count
 
 

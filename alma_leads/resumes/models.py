@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database import Base, UtcDateTime, text_enum
+from alma_leads.database.base import Base, UtcDateTime, text_enum
 
 _UNREAD = "preview = 'pending' AND lead_id IS NOT NULL"
 

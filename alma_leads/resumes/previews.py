@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql, to_stamp
+from alma_leads.database.base import to_stamp
+from alma_leads.database.raw import Sql
 from alma_leads.resumes.models import Preview
-from alma_leads.resumes.reading import Picture, Reading
+from alma_leads.resumes.sandbox.reading import Picture, Reading
 
 # So often a file is taken; each time the worker may have died of it, or been too slow on a busy machine.
 MAX_TRIES = 3

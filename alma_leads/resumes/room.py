@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from obstore.exceptions import BaseError as StorageError
 
-from alma_leads.resumes.errors import NoRoom
+from alma_leads.resumes.sandbox.errors import NoRoom
 
 GIBIBYTE = 1_073_741_824
 SHARE_OF_DISK = 20  # a 20th: 5 %

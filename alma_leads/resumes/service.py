@@ -15,13 +15,15 @@ from typing import IO
 import structlog
 from sqlalchemy import Connection
 
-from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.raw import Sql
+from alma_leads.database.transactions import reading, transaction
 from alma_leads.extensions import db, settings
 from alma_leads.resumes import storage
-from alma_leads.resumes.errors import FileTooLarge, NoRoom, RefusedFile
 from alma_leads.resumes.previews import PreviewRow, picture_name
 from alma_leads.resumes.room import disk_full_is_no_room, missing_bytes
-from alma_leads.resumes.sniff import inspect
+from alma_leads.resumes.sandbox.errors import FileTooLarge, NoRoom, RefusedFile
+from alma_leads.resumes.sandbox.sniff import inspect
 from alma_leads.resumes.turns import person_turn
 
 __all__ = [

@@ -18,8 +18,8 @@ import structlog
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
-from alma_leads.deadlines import Outage
-from alma_leads.resumes.errors import StoreSilent
+from alma_leads.database.deadlines import Outage
+from alma_leads.resumes.sandbox.errors import StoreSilent
 
 log = structlog.get_logger(__name__)
 CHUNK_BYTES = 262_144

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from alma_leads.resumes.errors import TooManyInspections
+from alma_leads.resumes.sandbox.errors import TooManyInspections
 
 AT_ONCE = 2
 WAIT_SECONDS = 10.0

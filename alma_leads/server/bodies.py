@@ -10,10 +10,10 @@ from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from alma_leads.resumes.errors import NoRoom
 from alma_leads.resumes.room import is_disk_full
+from alma_leads.resumes.sandbox.errors import NoRoom
 from alma_leads.server.connections import Connection
-from alma_leads.web.form_parser import MAX_BODY_BYTES
+from alma_leads.web.requests.form_parser import MAX_BODY_BYTES
 
 # A body may take this long in all, and longer the more of it has arrived: 10 kB a second is enough.
 PATIENCE_S = 30

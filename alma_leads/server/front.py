@@ -17,21 +17,12 @@ from typing import IO, Any
 from werkzeug.http import parse_options_header
 
 from alma_leads.client_address import forwarded_address, wide_network_of
-from alma_leads.server.bodies import (
-    FOR_SMALL_BYTES,
-    BodyRefused,
-    ClientGone,
-    Receive,
-    Room,
-    collect,
-    linger,
-    too_large,
-)
+from alma_leads.server.bodies import FOR_SMALL_BYTES, BodyRefused, ClientGone, Receive, Room, collect, linger, too_large
 from alma_leads.server.connections import Connection, Connections
 from alma_leads.server.turns import TooManyWaiting, Turns
 from alma_leads.server.wsgi import STALLED_S, Call, ReaderGone, Scope, Send, make_environ
-from alma_leads.web.bodies import PATIENCE
-from alma_leads.web.server_refusals import CUT_OFF, REFUSED
+from alma_leads.web.errors.server_refusals import CUT_OFF, REFUSED
+from alma_leads.web.requests.bodies import PATIENCE
 
 # So many threads more than WEB_THREADS, which is what one client may have at most.
 OTHER_CLIENTS_THREADS = 2

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 import structlog
 from flask import Flask
 
+from alma_leads.jobs.tasks import run_worker
 from alma_leads.server.web import GRACE_S, limits_of, serve_web
-from alma_leads.tasks import run_worker
 
 if TYPE_CHECKING:
     from config import Settings

@@ -16,21 +16,21 @@ import structlog
 from flask import Flask, Response, current_app, g, redirect, request
 from flask_wtf.csrf import CSRFError
 
-from alma_leads.accounts.access_refusal_service import Why
-from alma_leads.accounts.errors import KeyElsewhere
-from alma_leads.accounts.key_refusal_service import note_refused_key
-from alma_leads.accounts.key_service import use_key
-from alma_leads.accounts.models import SessionStage
-from alma_leads.accounts.permissions import ENROLMENT_PERMISSIONS, ROLE_PERMISSIONS, Permission
-from alma_leads.accounts.sessions import Holder
+from alma_leads.accounts.api_keys.key_refusal_service import note_refused_key
+from alma_leads.accounts.api_keys.key_service import use_key
+from alma_leads.accounts.core.access_refusal_service import Why
+from alma_leads.accounts.core.errors import KeyElsewhere
+from alma_leads.accounts.core.models import SessionStage
+from alma_leads.accounts.core.permissions import ENROLMENT_PERMISSIONS, ROLE_PERMISSIONS, Permission
+from alma_leads.accounts.core.sessions import Holder
 from alma_leads.actor import PROSPECT, Actor
-from alma_leads.database import utc_now
+from alma_leads.database.base import utc_now
 from alma_leads.extensions import csrf
 from alma_leads.web.back import back, is_inside
-from alma_leads.web.bodies import bound_body
-from alma_leads.web.negotiation import vary_on_accept, wants_html
-from alma_leads.web.problems import problem
-from alma_leads.web.refusals import note_refusal
+from alma_leads.web.errors.negotiation import vary_on_accept, wants_html
+from alma_leads.web.errors.problems import problem
+from alma_leads.web.errors.refusals import note_refusal
+from alma_leads.web.requests.bodies import bound_body
 from alma_leads.web.sessions import holder
 from alma_leads.web.throttle import WRONG_KEYS, spend_for_client
 

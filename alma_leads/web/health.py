@@ -8,14 +8,14 @@ from flask import Flask, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from alma_leads import schema_version
-from alma_leads.database import can_write
-from alma_leads.deadlines import PROBE
+from alma_leads.database.deadlines import PROBE
+from alma_leads.database.postgresql import probing
+from alma_leads.database.transactions import can_write
 from alma_leads.extensions import db
-from alma_leads.postgresql import probing
 from alma_leads.resumes.service import lacks_room
 from alma_leads.web.auth import PUBLIC, access
-from alma_leads.web.problems import problem, size_text
-from alma_leads.web.unavailable import is_unavailable
+from alma_leads.web.errors.problems import problem, size_text
+from alma_leads.web.errors.unavailable import is_unavailable
 
 
 def add_health(app: Flask) -> None:

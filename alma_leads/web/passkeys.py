@@ -10,9 +10,9 @@ import orjson
 from flask import Flask, Response, request, session
 from limits import parse
 
-from alma_leads.accounts.relying_party import site_of
+from alma_leads.accounts.second_factor.relying_party import site_of
 from alma_leads.extensions import settings
-from alma_leads.web.problems import problem
+from alma_leads.web.errors.problems import problem
 from alma_leads.web.throttle import client, spend
 
 BROWSER = "passkeys"

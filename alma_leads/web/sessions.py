@@ -9,13 +9,13 @@ from typing import cast
 
 from flask import Response, after_this_request, current_app, g, request, session
 
-from alma_leads.accounts import devices
-from alma_leads.accounts.models import SessionStage, User
-from alma_leads.accounts.session_service import use_session
-from alma_leads.accounts.sessions import Holder, Visitor
-from alma_leads.accounts.sign_in_service import Opened
-from alma_leads.accounts.throttle import account_key
-from alma_leads.database import utc_now
+from alma_leads.accounts.core.models import SessionStage, User
+from alma_leads.accounts.core.session_service import use_session
+from alma_leads.accounts.core.sessions import Holder, Visitor
+from alma_leads.accounts.sign_in import devices
+from alma_leads.accounts.sign_in.sign_in_service import Opened
+from alma_leads.accounts.sign_in.throttle import account_key
+from alma_leads.database.base import utc_now
 
 SESSION_TOKEN = "sid"  # noqa: S105 -- a key of the cookie, not a secret
 

@@ -17,7 +17,7 @@ from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
-from alma_leads.deadlines import Outage
+from alma_leads.database.deadlines import Outage
 
 log = structlog.get_logger(__name__)
 WRONG_KEYS = parse("60 per minute")

@@ -12,12 +12,12 @@ from flask import Response, make_response, render_template, session
 from limits import parse
 from werkzeug.exceptions import NotFound
 
-from alma_leads.accounts.models import SessionStage
-from alma_leads.accounts.password_rule import passwords_are_on
-from alma_leads.accounts.provider import identity_provider
-from alma_leads.accounts.refusals import Refusal, WorkAccountRefused
-from alma_leads.accounts.sso_service import go_to_provider
-from alma_leads.web.problems import problem
+from alma_leads.accounts.core.models import SessionStage
+from alma_leads.accounts.core.password_rule import passwords_are_on
+from alma_leads.accounts.sign_in.refusals import Refusal, WorkAccountRefused
+from alma_leads.accounts.sso.provider import identity_provider
+from alma_leads.accounts.sso.sso_service import go_to_provider
+from alma_leads.web.errors.problems import problem
 from alma_leads.web.sessions import holder
 from alma_leads.web.throttle import spend_for_client
 

@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 from alembic import op
 
-from alma_leads.leads.traces import traces_of
+from alma_leads.leads.conflicts.traces import traces_of
 
 revision = "0012"
 down_revision = "0011"

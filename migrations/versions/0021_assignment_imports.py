@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from alma_leads.database import UtcDateTime
+from alma_leads.database.base import UtcDateTime
 
 revision = "0021"
 down_revision = "0020"

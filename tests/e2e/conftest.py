@@ -68,7 +68,9 @@ def run_product(folder: Path, **settings: str) -> Iterator[Product]:
             **settings,
         }
         log = (folder / "log").open("wb")
-        process = subprocess.Popen([sys.executable, "serve.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "alma_leads"], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(url, folder / "log", process)

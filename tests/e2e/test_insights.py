@@ -11,7 +11,7 @@ from flask import Flask
 from playwright.sync_api import Page, expect
 from werkzeug.serving import make_server
 
-from alma_leads.database import utc_now
+from alma_leads.database.base import utc_now
 from alma_leads.insights.count_service import count_days
 from config import Settings
 from tests.conftest import MakeSettings

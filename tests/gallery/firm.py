@@ -12,25 +12,23 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from alma_leads.accounts import key_service, people_service
-from alma_leads.accounts.models import Role
-from alma_leads.accounts.permissions import Scope
+from alma_leads.accounts.api_keys import key_service
+from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.permissions import Scope
+from alma_leads.accounts.users import people_service
 from alma_leads.actor import Actor
-from alma_leads.database import to_stamp
+from alma_leads.database.base import to_stamp
 from alma_leads.insights.count_service import count_days
-from alma_leads.leads import (
-    absence_service,
-    assignment_service,
-    conflict_service,
-    note_service,
-    rule_service,
-    view_service,
-)
-from alma_leads.leads.resume_service import read_next_resume
-from alma_leads.leads.schemas import LeadIn
-from alma_leads.leads.service import mark_reached_out, submit_lead
-from alma_leads.leads.source import Source
-from alma_leads.leads.verdict import Verdict
+from alma_leads.leads.assignments import absence_service, assignment_service, rule_service
+from alma_leads.leads.conflicts import conflict_service
+from alma_leads.leads.core.schemas import LeadIn
+from alma_leads.leads.core.source import Source
+from alma_leads.leads.core.status_service import mark_reached_out
+from alma_leads.leads.core.verdict import Verdict
+from alma_leads.leads.intake.submission_service import submit_lead
+from alma_leads.leads.listing import view_service
+from alma_leads.leads.notes import note_service
+from alma_leads.leads.resume_text.resume_service import read_next_resume
 from alma_leads.resumes.service import keep_file
 from tests.conftest import TestClock
 from tests.desk import add_person, run, value

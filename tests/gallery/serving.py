@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 from flask import Flask
 from werkzeug.serving import make_server
 
-from alma_leads import create_app, database
+from alma_leads.app import create_app
+from alma_leads.database import base
 from alma_leads.extensions import db
 from alma_leads.web.auth import PUBLIC, access
 from tests.conftest import TestClock, settings_for
@@ -24,10 +25,10 @@ BREAKING = "/breaking"
 @contextmanager
 def stopped_clock() -> Iterator[TestClock]:
     """Stop the application's clock."""
-    clock, real = TestClock(), database._clock
-    database._clock = lambda: clock.now
+    clock, real = TestClock(), base._clock
+    base._clock = lambda: clock.now
     yield clock
-    database._clock = real
+    base._clock = real
 
 
 @contextmanager

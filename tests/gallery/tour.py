@@ -9,12 +9,13 @@ from pathlib import Path
 from flask import Flask
 from playwright.sync_api import Browser, Page
 
-from alma_leads.accounts import links
-from alma_leads.accounts.models import LinkPurpose
-from alma_leads.accounts.setup_service import prepare_first_administrator
-from alma_leads.database import transaction, utc_now
+from alma_leads.accounts.core import links
+from alma_leads.accounts.core.models import LinkPurpose
+from alma_leads.accounts.users.setup_service import prepare_first_administrator
+from alma_leads.database.base import utc_now
+from alma_leads.database.transactions import transaction
 from alma_leads.extensions import db
-from alma_leads.leads import view_service
+from alma_leads.leads.listing import view_service
 from tests.desk import add_person, run, value
 from tests.gallery import firm
 from tests.gallery.places import NEW, PEOPLE, Place, sign_in

@@ -7,12 +7,12 @@ from datetime import date
 import pytest
 from flask import Flask
 
-from alma_leads.accounts.models import Role
-from alma_leads.leads.absence_service import absences_of, add_absence, away_today, remove_absence
-from alma_leads.leads.assignment_service import active_attorneys, assign
-from alma_leads.leads.digest_service import send_digests, set_digest
-from alma_leads.leads.errors import BadAbsence
-from alma_leads.leads.reminder_service import send_reminders
+from alma_leads.accounts.core.models import Role
+from alma_leads.leads.assignments.absence_service import absences_of, add_absence, away_today, remove_absence
+from alma_leads.leads.assignments.assignment_service import active_attorneys, assign
+from alma_leads.leads.core.errors import BadAbsence
+from alma_leads.leads.reminders.digest_service import send_digests, set_digest
+from alma_leads.leads.reminders.reminder_service import send_reminders
 from tests.conftest import TestClock
 from tests.desk import add_lead, add_person, value
 from tests.first_contact import ROSA, set_clock

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.models import Role
-from alma_leads.leads.assignment_service import assign
+from alma_leads.accounts.core.models import Role
+from alma_leads.leads.assignments.assignment_service import assign
 from config import Settings
 from tests.conftest import MakeSettings, TestClock
 from tests.desk import add_lead, add_person, get, post, sign_in, value

@@ -16,11 +16,11 @@ from flask import Flask, session
 from flask_wtf.csrf import generate_csrf
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.models import Role
-from alma_leads.accounts.permissions import ROLE_PERMISSIONS, Permission, Scope
-from alma_leads.accounts.proofs import Proof
-from alma_leads.accounts.sessions import Visitor
-from alma_leads.accounts.sign_in_service import open_session
+from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.permissions import ROLE_PERMISSIONS, Permission, Scope
+from alma_leads.accounts.core.proofs import Proof
+from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.sign_in.sign_in_service import open_session
 from alma_leads.web.auth import access_of
 from config import Settings
 from tests.conftest import API_KEY

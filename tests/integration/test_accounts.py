@@ -14,15 +14,16 @@ from flask import Flask
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts import password_service, setup_service
-from alma_leads.accounts.errors import LastAdministrator, LinkGone, WeakPassword
-from alma_leads.accounts.models import Role
-from alma_leads.accounts.people_service import change_role, deactivate
-from alma_leads.accounts.setup_service import prepare_first_administrator
-from alma_leads.accounts.setup_service import set_up as set_up_first
-from alma_leads.accounts.upkeep_service import forget_expired
+from alma_leads.accounts.core.errors import LastAdministrator, LinkGone, WeakPassword
+from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.sign_in import password_service
+from alma_leads.accounts.users import setup_service
+from alma_leads.accounts.users.people_service import change_role, deactivate
+from alma_leads.accounts.users.setup_service import prepare_first_administrator
+from alma_leads.accounts.users.setup_service import set_up as set_up_first
 from alma_leads.actor import OPERATOR
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.jobs.upkeep_service import forget_expired
 from config import Settings
 from tests.desk import HTML, PASSWORD, Page, add_person, run, sign_in, token, value
 from tests.pages import StrictClient

@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from alma_leads.actor import OPERATOR, Actor
 from alma_leads.extensions import db
-from alma_leads.leads import assignments
-from alma_leads.leads.assignment_service import assign, import_assignments, unassign
-from alma_leads.leads.errors import BadAssignments
-from alma_leads.leads.service import mark_reached_out
+from alma_leads.leads.assignments import assignments
+from alma_leads.leads.assignments.assignment_service import assign, import_assignments, unassign
+from alma_leads.leads.core.errors import BadAssignments
+from alma_leads.leads.core.status_service import mark_reached_out
 from tests.desk import add_lead, add_person, value
 from tests.first_contact import ROSA
 

@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from alma_leads.accounts.models import Role
-from alma_leads.database import to_stamp, transaction, utc_now
+from alma_leads.accounts.core.models import Role
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.transactions import transaction
 from alma_leads.extensions import db
-from alma_leads.leads import import_service
-from alma_leads.leads.assignment_service import assign
-from alma_leads.leads.errors import ImportNotFound
-from alma_leads.leads.import_service import (
+from alma_leads.leads.assignments import import_service
+from alma_leads.leads.assignments.assignment_service import assign
+from alma_leads.leads.assignments.import_service import (
     Import,
     apply_import,
     bad_lines_of,
@@ -26,6 +26,7 @@ from alma_leads.leads.import_service import (
     lines_left_out_of,
     look_at_import,
 )
+from alma_leads.leads.core.errors import ImportNotFound
 from tests.desk import add_lead, add_person, run, value
 from tests.first_contact import ROSA
 

@@ -9,9 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.models import Role
-from alma_leads.leads.assignment_service import assign
-from alma_leads.web.internal import imports_page
+from alma_leads.accounts.core.models import Role
+from alma_leads.leads.assignments.assignment_service import assign
+from alma_leads.web.internal.settings import imports_page
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.desk import HTML, Page, add_person, csrf, get, post, sign_in, value

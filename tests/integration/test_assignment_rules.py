@@ -11,12 +11,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from alma_leads.extensions import db
-from alma_leads.leads.absence_service import add_absence
-from alma_leads.leads.assignment_service import assign, unassign
-from alma_leads.leads.errors import BadDomain, NotAnActiveAttorney
-from alma_leads.leads.rule_service import present_rules, remove_domain, set_domain, set_rotation
+from alma_leads.leads.assignments.absence_service import add_absence
+from alma_leads.leads.assignments.assignment_service import assign, unassign
+from alma_leads.leads.assignments.rule_service import present_rules, remove_domain, set_domain, set_rotation
+from alma_leads.leads.core.errors import BadDomain, NotAnActiveAttorney
 from tests.conftest import TestClock
 from tests.desk import add_lead, add_person, run, value
 from tests.first_contact import ROSA

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.desk import add_lead, add_person, get, post, sign_in, value

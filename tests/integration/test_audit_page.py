@@ -14,12 +14,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from alma_leads.accounts.models import Role
-from alma_leads.audit import Action
-from alma_leads.audit_log import LogFilter, page_statement
-from alma_leads.database import Sql, to_stamp
+from alma_leads.accounts.core.models import Role
+from alma_leads.audit.audit_log import LogFilter, page_statement
+from alma_leads.audit.trail import Action
+from alma_leads.database.base import to_stamp
+from alma_leads.database.raw import Sql
 from alma_leads.extensions import db
-from alma_leads.web.internal.audit_words import WORDS
+from alma_leads.web.internal.settings.audit_words import WORDS
 from tests.conftest import API_KEY
 from tests.desk import HTML, Page, add_person, get, run, sign_in, value
 

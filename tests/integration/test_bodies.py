@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.web.auth import access_of
-from alma_leads.web.server_refusals import REFUSED
+from alma_leads.web.errors.server_refusals import REFUSED
 from tests.conftest import API_KEY, MakeSettings
 from tests.desk import HTML, value
 from tests.factories import lead_body, pdf_bytes

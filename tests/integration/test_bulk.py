@@ -15,10 +15,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.models import Role
-from alma_leads.database import to_stamp, utc_now
-from alma_leads.leads import bulk_service
-from alma_leads.leads.bulk import Kind
+from alma_leads.accounts.core.models import Role
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.leads.bulk import bulk_service
+from alma_leads.leads.bulk.bulk import Kind
 from bench.seeding import seed
 from config import ROOT, Settings
 from tests.conftest import TestClock
@@ -32,8 +32,8 @@ DANIEL = "daniel.kim@alma.example"
 
 DYING = """
 import os, signal
-from alma_leads import create_app
-from alma_leads.leads import bulk_service
+from alma_leads.app import create_app
+from alma_leads.leads.bulk import bulk_service
 from config import Settings
 
 mark, batches = bulk_service._mark, iter(range(3))

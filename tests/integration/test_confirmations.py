@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.permissions import Scope
-from alma_leads.database import to_stamp, utc_now
-from alma_leads.leads.confirmations import PER_MAILBOX, PER_NETWORK, Counted, counted_for
-from alma_leads.leads.service import forget_old_keys
+from alma_leads.accounts.core.permissions import Scope
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.leads.intake.confirmations import PER_MAILBOX, PER_NETWORK, Counted, counted_for
+from alma_leads.leads.intake.submission_service import forget_old_keys
 from tests.desk import HTML, add_person, run, sign_in, value
 from tests.factories import lead_body
 from tests.keys import new_key

@@ -8,12 +8,12 @@ import pytest
 from flask import Flask
 
 from alma_leads.actor import Actor
-from alma_leads.database import reading
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
-from alma_leads.leads import queries
-from alma_leads.leads.conflict_service import record_verdict
-from alma_leads.leads.errors import LeadNotFound, VerdictChanged
-from alma_leads.leads.verdict import Verdict
+from alma_leads.leads.conflicts.conflict_service import record_verdict
+from alma_leads.leads.core import lookup
+from alma_leads.leads.core.errors import LeadNotFound, VerdictChanged
+from alma_leads.leads.core.verdict import Verdict
 from tests.desk import add_lead, value
 
 IAN, ROSA = Actor("user", 1, "Ian Park"), Actor("user", 2, "Rosa Delgado")
@@ -23,7 +23,7 @@ VERDICTS = "SELECT count(*) FROM lead_events WHERE kind = 'conflict_check'"
 def seen(app: Flask, lead_id: int) -> str:
     """Return which verdict a page of the lead would show now."""
     with app.app_context(), reading(db.engine) as connection:
-        return queries.get_lead(connection, lead_id, public_url="").conflict_at or ""
+        return lookup.get_lead(connection, lead_id, public_url="").conflict_at or ""
 
 
 def say(app: Flask, lead_id: int, verdict: Verdict, *, seen: str, actor: Actor = IAN, note: str = "") -> None:
@@ -38,8 +38,8 @@ def test_each_verdict_stays_in_the_log(app: Flask) -> None:
     say(app, lead_id, Verdict.UNCHECKED, seen=seen(app, lead_id), actor=ROSA)
     say(app, lead_id, Verdict.CLEAR, seen=seen(app, lead_id), actor=ROSA)
     with app.app_context(), reading(db.engine) as connection:
-        lead = queries.get_lead(connection, lead_id, public_url="")
-        events = queries.events_of(connection, lead_id)
+        lead = lookup.get_lead(connection, lead_id, public_url="")
+        events = lookup.events_of(connection, lead_id)
     assert (lead.conflict, lead.conflict_by, lead.conflict_at) == ("clear", "Rosa Delgado", events[0].at)
     assert [(event.actor_name, event.data) for event in events[:3]] == [
         ("Rosa Delgado", {"verdict": {"old": "unchecked", "new": "clear"}}),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from config import Settings
 from tests.conftest import API_KEY
 from tests.desk import HTML, Page, add_lead, add_person, get, post, sign_in, value

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.exc import ProgrammingError
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from config import ROOT, Settings
 from tests.conftest import MakeSettings
 from tests.databases import Postgres

@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.models import Role
-from alma_leads.leads.schemas import LeadIn
-from alma_leads.leads.service import submit_lead
+from alma_leads.accounts.core.models import Role
+from alma_leads.leads.core.schemas import LeadIn
+from alma_leads.leads.intake.submission_service import submit_lead
 from alma_leads.resumes.service import keep_file
 from tests.desk import HTML, add_lead, add_person, csrf, get, post, run, sign_in, value
 from tests.factories import lead_body, pdf_bytes

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from alma_leads.actor import SYSTEM
-from alma_leads.leads.assignment_service import assign
+from alma_leads.leads.assignments.assignment_service import assign
 from tests.desk import HTML, Page, add_lead, add_person, get, run, sign_in, value
 
 

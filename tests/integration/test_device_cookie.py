@@ -14,9 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from alma_leads import database
-from alma_leads.accounts.sign_in_service import begin_attempt
-from alma_leads.accounts.throttle import PER_ACCOUNT, PER_ADDRESS, account_key
+from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
+from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT, PER_ADDRESS, account_key
+from alma_leads.database import base
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.desk import HTML, PASSWORD, add_person, run, sign_in, token, value
@@ -94,8 +94,8 @@ def test_a_browser_is_known_to_those_who_have_used_it(app: Flask, known: FlaskCl
 def test_a_browser_is_known_for_180_days(
     app: Flask, known: FlaskClient, monkeypatch: pytest.MonkeyPatch, days: int, status: int
 ) -> None:
-    later = database._clock() + timedelta(days=days)
-    monkeypatch.setattr(database, "_clock", lambda: later)
+    later = base._clock() + timedelta(days=days)
+    monkeypatch.setattr(base, "_clock", lambda: later)
     strangers_guess(app)
     assert attempt(known) == status
 

@@ -18,15 +18,16 @@ from openpyxl import Workbook, load_workbook
 from openpyxl.utils.escape import unescape
 from sqlalchemy import Engine
 
-from alma_leads import spreadsheet, streaming
-from alma_leads.accounts.models import Role
-from alma_leads.database import reading, reading_through, to_stamp, utc_now
+from alma_leads.accounts.core.models import Role
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.transactions import reading, reading_through
 from alma_leads.extensions import db
-from alma_leads.leads import export, export_service
-from alma_leads.leads.filters import DESK_SORTS, LeadFilter
-from alma_leads.leads.state import LeadStatus
-from alma_leads.web.internal import list_filter
-from alma_leads.web.internal.list_filter import ListFilter
+from alma_leads.file_formats import spreadsheet, streaming
+from alma_leads.leads.core.state import LeadStatus
+from alma_leads.leads.export import export, export_service
+from alma_leads.leads.listing.filters import DESK_SORTS, LeadFilter
+from alma_leads.web.internal.lead_list import list_filter
+from alma_leads.web.internal.lead_list.list_filter import ListFilter
 from tests.conftest import API_KEY, TestClock
 from tests.desk import Page, add_lead, add_person, get, run, sign_in
 

@@ -10,10 +10,15 @@ from flask import Flask
 from sqlalchemy import text
 
 from alma_leads.extensions import db
-from alma_leads.leads import clock_service
-from alma_leads.leads.clock_service import change_settings, leads_to_recalculate, present_settings, recalculate
-from alma_leads.leads.note_service import add_note
-from alma_leads.leads.service import mark_reached_out
+from alma_leads.leads.core.status_service import mark_reached_out
+from alma_leads.leads.first_contact import clock_service
+from alma_leads.leads.first_contact.clock_service import (
+    change_settings,
+    leads_to_recalculate,
+    present_settings,
+    recalculate,
+)
+from alma_leads.leads.notes.note_service import add_note
 from tests.conftest import TestClock
 from tests.desk import add_lead, run, value
 from tests.first_contact import ROSA, firm, set_clock

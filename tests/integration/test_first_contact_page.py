@@ -6,12 +6,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.key_service import make_key
-from alma_leads.accounts.models import Role
-from alma_leads.database import from_stamp
-from alma_leads.leads.assignment_service import assign
-from alma_leads.leads.service import mark_reached_out
-from alma_leads.tasks import Background
+from alma_leads.accounts.api_keys.key_service import make_key
+from alma_leads.accounts.core.models import Role
+from alma_leads.database.base import from_stamp
+from alma_leads.jobs.tasks import Background
+from alma_leads.leads.assignments.assignment_service import assign
+from alma_leads.leads.core.status_service import mark_reached_out
 from tests.conftest import TestClock
 from tests.desk import Page, add_lead, add_person, get, post, sign_in, value
 from tests.first_contact import GOOD, ROSA, set_clock

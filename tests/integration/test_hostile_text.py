@@ -21,9 +21,9 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.passwords import MAX_LENGTH
-from alma_leads.accounts.setup_service import prepare_first_administrator
-from alma_leads.web.bodies import AppRequest
+from alma_leads.accounts.core.passwords import MAX_LENGTH
+from alma_leads.accounts.users.setup_service import prepare_first_administrator
+from alma_leads.web.requests.bodies import AppRequest
 from config import Settings
 from tests.conftest import API_KEY
 from tests.desk import HTML, PASSWORD, add_lead, add_person, csrf, run, sign_in

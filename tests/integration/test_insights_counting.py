@@ -15,14 +15,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from alma_leads.database import Sql, to_stamp
+from alma_leads.database.base import to_stamp
+from alma_leads.database.raw import Sql
 from alma_leads.extensions import db
 from alma_leads.insights import count_service, counting
 from alma_leads.insights.count_service import count_days
 from alma_leads.insights.counting import Figures
 from alma_leads.insights.spread import Spread
-from alma_leads.leads.assignment_service import assign
-from alma_leads.leads.service import mark_reached_out
+from alma_leads.leads.assignments.assignment_service import assign
+from alma_leads.leads.core.status_service import mark_reached_out
 from alma_leads.outbox.queue import retry_dead
 from tests.conftest import TestClock
 from tests.desk import add_lead, add_person, run, value

@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.models import Role
-from alma_leads.database import to_stamp
+from alma_leads.accounts.core.models import Role
+from alma_leads.database.base import to_stamp
 from alma_leads.insights.count_service import count_days
 from config import Settings
 from tests.conftest import MakeSettings, TestClock

@@ -9,7 +9,8 @@ from random import Random
 import pytest
 from flask import Flask
 
-from alma_leads.database import reading, utc_now
+from alma_leads.database.base import utc_now
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.insights.count_service import count_days
 from alma_leads.insights.counting import Figures

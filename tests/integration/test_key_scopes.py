@@ -11,9 +11,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.permissions import SCOPE_PERMISSIONS, Scope
+from alma_leads.accounts.core.permissions import SCOPE_PERMISSIONS, Scope
 from alma_leads.web.auth import access_of
-from alma_leads.web.openapi import document
+from alma_leads.web.openapi.document import document
 from config import Settings
 from tests.desk import add_lead, add_person
 from tests.factories import lead_body

@@ -14,11 +14,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
-from alma_leads.accounts import key_service, keys
-from alma_leads.accounts.errors import KeyRefused
-from alma_leads.accounts.permissions import Scope
+from alma_leads.accounts.api_keys import key_service, keys
+from alma_leads.accounts.core.errors import KeyRefused
+from alma_leads.accounts.core.permissions import Scope
 from alma_leads.actor import OPERATOR
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.extensions import db
 from config import Settings
 from tests.desk import run, value

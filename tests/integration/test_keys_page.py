@@ -11,9 +11,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.models import Role
-from alma_leads.accounts.permissions import Scope
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.permissions import Scope
+from alma_leads.database.base import to_stamp, utc_now
 from tests.desk import HTML, Page, add_person, csrf, get, post, run, sign_in, token, value
 from tests.keys import new_key
 from tests.pages import StrictClient

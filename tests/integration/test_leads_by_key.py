@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.permissions import Scope
+from alma_leads.accounts.core.permissions import Scope
 from config import Settings
 from tests.desk import add_person, get, run, sign_in, token, value
 from tests.factories import lead_body

@@ -13,14 +13,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, text
 
-from alma_leads.accounts.models import Role
-from alma_leads.database import reading, to_stamp, utc_now
+from alma_leads.accounts.core.models import Role
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.transactions import reading
 from alma_leads.folding import fold, search_text
-from alma_leads.leads import queries, search, selection
-from alma_leads.leads.filters import DESK_SORTS, LeadFilter, parse_filter
-from alma_leads.leads.resume_texts import store_text
-from alma_leads.leads.state import LeadStatus
-from alma_leads.resumes.words import words_of
+from alma_leads.leads.core.state import LeadStatus
+from alma_leads.leads.listing import queries, search, selection
+from alma_leads.leads.listing.filters import DESK_SORTS, LeadFilter, parse_filter
+from alma_leads.leads.resume_text.resume_texts import store_text
+from alma_leads.resumes.sandbox.words import words_of
 from tests.desk import add_person
 
 LEADS = 60

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import DatabaseError
 
-from alma_leads import audit
 from alma_leads.actor import OPERATOR
-from alma_leads.audit import Action
+from alma_leads.audit import trail
+from alma_leads.audit.trail import Action
 from alma_leads.extensions import db
 from tests.desk import add_lead, run, value
 
@@ -18,7 +18,7 @@ def log(app: Flask, request: pytest.FixtureRequest) -> str:
     """Return the name of a log that holds an event."""
     add_lead(app)
     with app.app_context(), db.engine.begin() as connection:
-        audit.record(connection, Action.PERSON_ADDED, actor=OPERATOR, subject="Rosa Delgado")
+        trail.record(connection, Action.PERSON_ADDED, actor=OPERATOR, subject="Rosa Delgado")
     return str(request.param)
 
 

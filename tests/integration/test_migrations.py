@@ -16,15 +16,15 @@ from alembic.operations import Operations
 from flask import Flask
 from sqlalchemy import CheckConstraint, Engine, inspect, text
 
-import alma_leads.accounts.models
-import alma_leads.audit
+import alma_leads.accounts.core.models
+import alma_leads.audit.trail
 import alma_leads.insights.models
-import alma_leads.leads.models
+import alma_leads.leads.core.models
 import alma_leads.outbox.models
 import alma_leads.resumes.models  # noqa: F401
 from alma_leads import schema_version
-from alma_leads.accounts.sign_in_service import begin_attempt
-from alma_leads.database import Base, to_stamp, utc_now
+from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
+from alma_leads.database.base import Base, to_stamp, utc_now
 from alma_leads.extensions import db
 from config import ROOT, Settings
 from tests.conftest import MakeSettings

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
 from tests.conftest import API_KEY
 from tests.desk import add_lead, add_person, get, run, sign_in, value
 

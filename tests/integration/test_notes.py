@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask import Flask
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from alma_leads.actor import Actor
-from alma_leads.leads.errors import NoteChanged
-from alma_leads.leads.note_service import edit_note
+from alma_leads.leads.core.errors import NoteChanged
+from alma_leads.leads.notes.note_service import edit_note
 from tests.desk import HTML, Page, add_lead, add_person, get, post, sign_in, value
 from tests.pages import StrictClient
 

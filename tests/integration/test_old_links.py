@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.leads.emails import notification
-from alma_leads.leads.schemas import LeadIn
+from alma_leads.leads.core.emails import notification
+from alma_leads.leads.core.schemas import LeadIn
 from tests.conftest import API_KEY
 from tests.desk import HTML, add_lead, add_person, csrf, get, run, sign_in
 

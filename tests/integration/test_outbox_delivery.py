@@ -21,7 +21,8 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from alma_leads.actor import OPERATOR
-from alma_leads.database import reading, to_stamp, transaction, utc_now
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.transactions import reading, transaction
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.backoff import RetryPolicy
 from alma_leads.outbox.connection import SmtpServer as Server
@@ -335,7 +336,7 @@ def test_a_worker_that_is_told_to_stop_gives_the_rest_back_at_once(engine: Engin
 
 _VICTIM = """
 import sys
-from alma_leads import create_app
+from alma_leads.app import create_app
 from alma_leads.outbox.delivery import configured_drain
 from config import load_settings
 with create_app(load_settings()).app_context():

@@ -10,9 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from alma_leads.actor import OPERATOR
-from alma_leads.database import to_stamp, transaction, utc_now
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.transactions import transaction
 from alma_leads.outbox import queue
 from alma_leads.outbox.delivery import configured_drain
 from alma_leads.outbox.queue import Failure

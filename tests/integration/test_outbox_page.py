@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from tests.conftest import API_KEY
 from tests.desk import HTML, add_lead, add_person, get, post, run, sign_in, value
 

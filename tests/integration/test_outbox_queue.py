@@ -10,7 +10,9 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from alma_leads.actor import OPERATOR
-from alma_leads.database import Sql, reading, to_stamp, transaction, utc_now
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.raw import Sql
+from alma_leads.database.transactions import reading, transaction
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.message import Message
 from alma_leads.outbox.queue import Failure

@@ -15,10 +15,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
-from alma_leads.database import reading
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
+from alma_leads.jobs.tasks import wake
 from alma_leads.outbox import queries
-from alma_leads.tasks import wake
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.integration.test_outbox_delivery import environment_of, promise

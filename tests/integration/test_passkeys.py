@@ -14,15 +14,15 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.errors import LastWayIn, TooManyAttempts
-from alma_leads.accounts.models import SessionStage
-from alma_leads.accounts.passkey_service import remove_passkey, sign_in_with_passkey
-from alma_leads.accounts.sessions import Visitor
-from alma_leads.accounts.throttle import PER_ADDRESS
-from alma_leads.accounts.upkeep_service import forget_expired
+from alma_leads.accounts.core.errors import LastWayIn, TooManyAttempts
+from alma_leads.accounts.core.models import SessionStage
+from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.second_factor.passkey_service import remove_passkey, sign_in_with_passkey
+from alma_leads.accounts.sign_in.throttle import PER_ADDRESS
 from alma_leads.actor import Actor
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.extensions import db
+from alma_leads.jobs.upkeep_service import forget_expired
 from config import Settings
 from tests.authenticator import Device, decode, encode
 from tests.desk import HTML, PASSWORD, Page, add_person, csrf, get, post, run, sign_in, token, value

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.models import Role
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.accounts.core.models import Role
+from alma_leads.database.base import to_stamp, utc_now
 from tests.desk import HTML, PASSWORD, add_lead, add_person, get, post, run, sign_in, token, value
 
 HOME = "/internal/settings/people"

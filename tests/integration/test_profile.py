@@ -10,12 +10,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts import links
-from alma_leads.accounts.errors import PersonExists
-from alma_leads.accounts.models import LinkPurpose
-from alma_leads.accounts.profile_service import change_email
+from alma_leads.accounts.core import links
+from alma_leads.accounts.core.errors import PersonExists
+from alma_leads.accounts.core.models import LinkPurpose
+from alma_leads.accounts.users.profile_service import change_email
 from alma_leads.actor import Actor
-from alma_leads.database import to_stamp, transaction, utc_now
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.transactions import transaction
 from alma_leads.extensions import db
 from tests.desk import HTML, add_person, get, post, run, sign_in, token, value
 from tests.integration.test_people_page import mailed

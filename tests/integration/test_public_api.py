@@ -14,7 +14,7 @@ from sqlalchemy import text
 from werkzeug.http import parse_options_header
 
 from alma_leads.extensions import db
-from alma_leads.leads.service import reserve_key
+from alma_leads.leads.intake.submission_service import reserve_key
 from alma_leads.web.public.intake import key_owner
 from tests.factories import GOOD_LEAD, docx_bytes, lead_body, pdf_bytes
 

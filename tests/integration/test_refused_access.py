@@ -11,10 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from alma_leads.accounts.access_refusal_service import MOST_IN_AN_HOUR
-from alma_leads.accounts.models import Role
-from alma_leads.accounts.permissions import Scope
-from alma_leads.accounts.throttle import PER_ACCOUNT
+from alma_leads.accounts.core.access_refusal_service import MOST_IN_AN_HOUR
+from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.permissions import Scope
+from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT
 from alma_leads.extensions import db
 from config import Settings
 from tests.conftest import MakeSettings, TestClock

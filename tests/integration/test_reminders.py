@@ -13,14 +13,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from alma_leads.extensions import db
-from alma_leads.leads.assignment_service import assign, unassign
-from alma_leads.leads.events import EventKind
-from alma_leads.leads.note_service import add_note
-from alma_leads.leads.reminder_service import send_reminders
-from alma_leads.leads.service import mark_reached_out
-from alma_leads.tasks import Background
+from alma_leads.jobs.tasks import Background
+from alma_leads.leads.assignments.assignment_service import assign, unassign
+from alma_leads.leads.core.events import EventKind
+from alma_leads.leads.core.status_service import mark_reached_out
+from alma_leads.leads.notes.note_service import add_note
+from alma_leads.leads.reminders.reminder_service import send_reminders
 from config import ROOT, Settings
 from tests.conftest import TestClock
 from tests.desk import add_lead, add_person, run, value
@@ -148,8 +148,8 @@ def test_the_sweep_reminds_and_the_timeline_tells(app: Flask, clock: TestClock, 
 
 KILLED = """
 import os, signal
-from alma_leads import create_app
-from alma_leads.leads import reminder_service
+from alma_leads.app import create_app
+from alma_leads.leads.reminders import reminder_service
 from config import Settings
 
 def die(*_args, **_kwargs):

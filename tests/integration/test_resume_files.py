@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from alma_leads.database import reading, transaction
+from alma_leads.database.transactions import reading, transaction
 from alma_leads.extensions import db
 from alma_leads.resumes import storage
-from alma_leads.resumes.errors import FileTooLarge, RefusedFile
+from alma_leads.resumes.sandbox.errors import FileTooLarge, RefusedFile
 from alma_leads.resumes.service import (
     KeptFile,
     attach,

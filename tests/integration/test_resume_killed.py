@@ -19,7 +19,7 @@ from tests.integration.test_outbox_delivery import environment_of
 
 DYING = """
 import io, os, signal, sys, time
-from alma_leads import create_app
+from alma_leads.app import create_app
 from alma_leads.resumes import service, storage
 from config import Settings
 
@@ -89,7 +89,7 @@ def test_a_killed_process_leaves_nothing_that_the_sweep_does_not_find(
 
 FORKING = """
 import io, os, sys
-from alma_leads import create_app
+from alma_leads.app import create_app
 from alma_leads.resumes import service
 from config import Settings
 

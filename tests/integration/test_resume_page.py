@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.leads.resume_service import read_next_resume
+from alma_leads.leads.resume_text.resume_service import read_next_resume
 from config import Settings
 from tests.desk import HTML, add_lead, add_person, get, run, sign_in, value
 from tests.factories import docx_bytes, pdf_with_text

@@ -17,16 +17,17 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.database import reading, transaction, utc_now
+from alma_leads.database.base import utc_now
+from alma_leads.database.transactions import reading, transaction
 from alma_leads.extensions import db
-from alma_leads.leads import resume_service
-from alma_leads.leads.resume_service import read_next_resume, read_resumes_again
-from alma_leads.leads.resume_texts import text_of
-from alma_leads.leads.schemas import LeadIn
-from alma_leads.leads.service import submit_lead
+from alma_leads.leads.core.schemas import LeadIn
+from alma_leads.leads.intake.submission_service import submit_lead
+from alma_leads.leads.resume_text import resume_service
+from alma_leads.leads.resume_text.resume_service import read_next_resume, read_resumes_again
+from alma_leads.leads.resume_text.resume_texts import text_of
 from alma_leads.resumes import storage
-from alma_leads.resumes.errors import Reason, RefusedFile
 from alma_leads.resumes.previews import PreviewRow, any_unread, preview_of_lead, take_unread
+from alma_leads.resumes.sandbox.errors import Reason, RefusedFile
 from alma_leads.resumes.service import keep_file, read_picture, sweep_unattached
 from config import ROOT, Settings
 from tests.desk import add_lead, run, value
@@ -163,8 +164,8 @@ def test_two_workers_do_not_read_the_same_file() -> None:
 
 DYING = """
 import os, signal, sys, threading
-from alma_leads import create_app
-from alma_leads.leads import resume_service
+from alma_leads.app import create_app
+from alma_leads.leads.resume_text import resume_service
 from config import Settings
 
 def die(*_args, **_more):

@@ -15,7 +15,7 @@ from flask import Flask
 from moto.server import ThreadedMotoServer
 from structlog.testing import capture_logs
 
-from alma_leads.deadlines import Outage
+from alma_leads.database.deadlines import Outage
 from alma_leads.resumes import storage
 from alma_leads.resumes.service import discard, keep_file, read, sweep_unattached
 from config import Settings

@@ -8,10 +8,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.database import transaction
+from alma_leads.database.transactions import transaction
 from alma_leads.extensions import db
-from alma_leads.leads.resume_texts import store_text
-from alma_leads.resumes.words import words_of
+from alma_leads.leads.resume_text.resume_texts import store_text
+from alma_leads.resumes.sandbox.words import words_of
 from config import Settings
 from tests.conftest import API_KEY
 from tests.desk import HTML, add_lead, add_person, get, post, sign_in, value

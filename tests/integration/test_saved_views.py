@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.models import Role
-from alma_leads.leads import view_service
+from alma_leads.accounts.core.models import Role
+from alma_leads.leads.listing import view_service
 from tests.conftest import API_KEY
 from tests.desk import HTML, Page, add_lead, add_person, csrf, get, post, run, sign_in, value
 

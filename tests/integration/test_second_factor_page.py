@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
 from tests.desk import HTML, Page, add_person, get, post, run, sign_in, token, value
 from tests.pages import StrictClient
 from tests.second_factors import Phone, enrol

@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.models import Role
-from alma_leads.accounts.proofs import Proof
-from alma_leads.accounts.second_factor_service import require_second_factor, reset_second_factor
-from alma_leads.accounts.sessions import Visitor
-from alma_leads.accounts.sign_in_service import open_session
+from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.proofs import Proof
+from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.second_factor.second_factor_service import require_second_factor, reset_second_factor
+from alma_leads.accounts.sign_in.sign_in_service import open_session
 from alma_leads.actor import OPERATOR
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
 from tests.desk import HTML, PASSWORD, add_person, get, post, run, sign_in, token, value
 from tests.pages import StrictClient
 from tests.second_factors import Enrolled, Phone, enrol

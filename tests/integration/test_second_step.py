@@ -10,15 +10,17 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts import authenticators, links, recovery
-from alma_leads.accounts.errors import SignInOver
-from alma_leads.accounts.models import LinkPurpose
-from alma_leads.accounts.proofs import Proof
-from alma_leads.accounts.second_factor_service import show_second_proof
-from alma_leads.accounts.session_service import use_session
-from alma_leads.accounts.sessions import Visitor
-from alma_leads.accounts.throttle import PER_ACCOUNT
-from alma_leads.database import transaction, utc_now
+from alma_leads.accounts.core import links
+from alma_leads.accounts.core.errors import SignInOver
+from alma_leads.accounts.core.models import LinkPurpose
+from alma_leads.accounts.core.proofs import Proof
+from alma_leads.accounts.core.session_service import use_session
+from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.second_factor import authenticators, recovery
+from alma_leads.accounts.second_factor.second_factor_service import show_second_proof
+from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT
+from alma_leads.database.base import utc_now
+from alma_leads.database.transactions import transaction
 from alma_leads.extensions import db
 from tests.desk import HTML, PASSWORD, Page, add_person, run, token, value
 from tests.pages import StrictClient

@@ -10,10 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from alma_leads.accounts.models import Role
+from alma_leads.accounts.core.models import Role
 from alma_leads.actor import OPERATOR
 from alma_leads.extensions import db
-from alma_leads.leads.resend_service import Sending, send_again
+from alma_leads.leads.core.resend_service import Sending, send_again
 from tests.desk import HTML, add_lead, add_person, get, post, run, sign_in, value
 
 WHO: dict[str, Any] = {"first_name": "Ioana", "last_name": "Țepeș", "email": "ioana@example.ro"}

@@ -10,15 +10,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from alma_leads.accounts.models import Role
-from alma_leads.accounts.people_service import activate, deactivate, invite
-from alma_leads.accounts.proofs import Proof
-from alma_leads.accounts.sessions import Visitor
-from alma_leads.accounts.sign_in_service import open_session
-from alma_leads.accounts.upkeep_service import forget_expired
+from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.proofs import Proof
+from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.sign_in.sign_in_service import open_session
+from alma_leads.accounts.users.people_service import activate, deactivate, invite
 from alma_leads.actor import OPERATOR
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.extensions import db
+from alma_leads.jobs.upkeep_service import forget_expired
 from config import Settings
 from tests.conftest import MakeSettings, TestClock
 from tests.desk import HTML, PASSWORD, Page, add_lead, add_person, csrf, post, run, sign_in, token, value

@@ -13,10 +13,10 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.errors import TooManyAttempts
-from alma_leads.accounts.sign_in_service import begin_attempt
-from alma_leads.accounts.throttle import PER_ACCOUNT, PER_ADDRESS, account_key
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.accounts.core.errors import TooManyAttempts
+from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
+from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT, PER_ADDRESS, account_key
+from alma_leads.database.base import to_stamp, utc_now
 from tests.desk import HTML, PASSWORD, Page, add_person, run, token, value
 from tests.pages import StrictClient
 

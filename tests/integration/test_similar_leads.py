@@ -9,11 +9,11 @@ import flask_migrate
 import pytest
 from flask import Flask
 
-from alma_leads.database import reading
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
-from alma_leads.leads import queries
-from alma_leads.leads.similar import SHOWN, Similar, Why, similar_leads
-from alma_leads.leads.traces import mailbox
+from alma_leads.leads.conflicts.similar import SHOWN, Similar, Why, similar_leads
+from alma_leads.leads.conflicts.traces import mailbox
+from alma_leads.leads.core import lookup
 from tests.desk import add_lead, run, value
 
 Find = Callable[[int], Similar]
@@ -25,7 +25,7 @@ def find(app: Flask) -> Find:
 
     def look(lead_id: int) -> Similar:
         with app.app_context(), reading(db.engine) as connection:
-            lead = queries.get_lead(connection, lead_id, public_url="")
+            lead = lookup.get_lead(connection, lead_id, public_url="")
             assert lead is not None
             return similar_leads(connection, lead)
 

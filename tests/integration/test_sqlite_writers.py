@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
-from alma_leads import deadlines
-from alma_leads.database import transaction
-from alma_leads.engine import prepare_engine
+from alma_leads.database import deadlines
+from alma_leads.database.engine import prepare_engine
+from alma_leads.database.transactions import transaction
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.models import Role
-from alma_leads.accounts.throttle import PER_ADDRESS
-from alma_leads.accounts.upkeep_service import forget_expired
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.sign_in.throttle import PER_ADDRESS
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.jobs.upkeep_service import forget_expired
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.desk import HTML, PASSWORD, add_person, run, sign_in, token, value

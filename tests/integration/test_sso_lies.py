@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import RSAKey
 
-from alma_leads.accounts import provider as provider_module
+from alma_leads.accounts.sso import provider as provider_module
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.desk import HTML, add_person, sign_in, token, value

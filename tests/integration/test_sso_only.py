@@ -12,11 +12,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.models import Role
-from alma_leads.accounts.people_service import invite
-from alma_leads.accounts.setup_service import prepare_first_administrator
+from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.users.people_service import invite
+from alma_leads.accounts.users.setup_service import prepare_first_administrator
 from alma_leads.actor import OPERATOR
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.desk import HTML, PASSWORD, add_person, csrf, get, run, token, value

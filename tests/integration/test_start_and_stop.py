@@ -49,7 +49,7 @@ class Server:
     def start(self) -> None:
         with (self.folder / "output").open("a") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "serve.py"],
+                [sys.executable, "-m", "alma_leads"],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=output,

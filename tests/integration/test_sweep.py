@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from alma_leads.database import to_stamp, utc_now
-from alma_leads.leads.assignment_file import COLUMNS
-from alma_leads.leads.import_service import look_at_import
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.leads.assignments.assignment_file import COLUMNS
+from alma_leads.leads.assignments.import_service import look_at_import
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.desk import add_person, run, value

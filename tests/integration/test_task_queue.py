@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from alma_leads.task_queue import queue_at
+from alma_leads.jobs.task_queue import queue_at
 from config import ROOT
 from tests.conftest import MakeSettings
 from tests.databases import Postgres

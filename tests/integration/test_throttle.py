@@ -15,12 +15,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts import passwords, throttle
-from alma_leads.accounts.errors import TooManyAttempts
-from alma_leads.accounts.sign_in_service import begin_attempt
-from alma_leads.accounts.throttle import PER_ACCOUNT, PER_ADDRESS, WINDOW
+from alma_leads.accounts.core import passwords
+from alma_leads.accounts.core.errors import TooManyAttempts
+from alma_leads.accounts.sign_in import throttle
+from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
+from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT, PER_ADDRESS, WINDOW
 from alma_leads.client_address import WIDE_TIMES
-from alma_leads.database import Sql, transaction, utc_now
+from alma_leads.database.base import utc_now
+from alma_leads.database.raw import Sql
+from alma_leads.database.transactions import transaction
 from alma_leads.extensions import db
 from config import ROOT, Settings
 from tests.desk import HTML, PASSWORD, add_person, run, token, value
@@ -53,9 +56,9 @@ def test_a_restart_forgets_no_guess(app: Flask, client: FlaskClient, make_app: M
 GUESSES = """
 import sys
 sys.path.insert(0, {root!r})
-from alma_leads import create_app
-from alma_leads.accounts.errors import TooManyAttempts
-from alma_leads.accounts.sign_in_service import begin_attempt
+from alma_leads.app import create_app
+from alma_leads.accounts.core.errors import TooManyAttempts
+from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
 from config import Settings
 app = create_app(Settings(_env_file=None, **{settings!r}))
 print("ready", flush=True)

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from alma_leads.extensions import db
-from alma_leads.leads.resume_service import read_next_resume
+from alma_leads.leads.resume_text.resume_service import read_next_resume
 from alma_leads.resumes import turns
 from alma_leads.resumes.service import installation
 from alma_leads.resumes.turns import person_turn

@@ -11,10 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from alma_leads.accounts.key_refusal_service import MOST_IN_AN_HOUR
-from alma_leads.accounts.key_service import make_key, revoke_key
+from alma_leads.accounts.api_keys.key_refusal_service import MOST_IN_AN_HOUR
+from alma_leads.accounts.api_keys.key_service import make_key, revoke_key
 from alma_leads.actor import OPERATOR
-from alma_leads.database import to_stamp, utc_now
+from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.extensions import db
 from tests.conftest import API_KEY
 from tests.desk import HTML, add_lead, add_person, post, run, sign_in, token, value

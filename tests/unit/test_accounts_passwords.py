@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from alma_leads.accounts.errors import WeakPassword
-from alma_leads.accounts.passwords import MAX_LENGTH, check_password, normalise_password, verify_password
+from alma_leads.accounts.core.errors import WeakPassword
+from alma_leads.accounts.core.passwords import MAX_LENGTH, check_password, normalise_password, verify_password
 
 
 @pytest.mark.parametrize("typed", ["correct horse battery staple", "ärger über fünf Züge", "x1-" + "qlrwzkdfhm" * 12])

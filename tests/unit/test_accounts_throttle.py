@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alma_leads.accounts.throttle import account_key
+from alma_leads.accounts.sign_in.throttle import account_key
 
 
 @pytest.mark.parametrize(

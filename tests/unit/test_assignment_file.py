@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alma_leads.leads.assignment_file import BadFile, BadLine, Line, read_lines, written
+from alma_leads.leads.assignments.assignment_file import BadFile, BadLine, Line, read_lines, written
 
 
 @pytest.mark.parametrize(

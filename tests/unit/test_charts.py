@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alma_leads.web.internal.charts import BOTTOM, TOP, Datum, lines, scale, share_of_width, stacked
+from alma_leads.web.internal.insights.charts import BOTTOM, TOP, Datum, lines, scale, share_of_width, stacked
 
 
 def datum(*values: float | None) -> Datum:

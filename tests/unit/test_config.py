@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import config
+from alma_leads.settings.values import masked
 from config import ROOT, Settings, load_settings
-from setting_values import masked
 
 GOOD = {"SECRET_KEY": "s" * 32, "INTERNAL_API_KEY": "k" * 16}
 MAIL = {"SMTP_HOST": "mail.example.com", "SENDER_EMAIL": "a@example.com", "HELPDESK_EMAIL": "b@example.com"}

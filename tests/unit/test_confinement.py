@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from alma_leads.resumes import quarantine
+from alma_leads.resumes.sandbox import quarantine
 from config import ROOT
 
 PROBE = """
@@ -38,7 +38,7 @@ def is_open(number):
     return True
 
 def look(stream):
-    folder = pathlib.Path(__file__).parents[2]
+    folder = pathlib.Path(__file__).parents[3]
     return json.dumps({
         "environment": dict(os.environ),
         "folder": os.getcwd(),
@@ -67,9 +67,9 @@ def look(stream):
 def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return what the probe has found, beside a copy of the package and an `.env` in the folder above it."""
     shutil.copytree(ROOT / "alma_leads", tmp_path / "alma_leads", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "alma_leads/resumes/probe.py").write_text(PROBE)
+    (tmp_path / "alma_leads/resumes/sandbox/probe.py").write_text(PROBE)
     (tmp_path / ".env").write_text("SECRET_KEY=known to nobody")
-    monkeypatch.setattr(quarantine, "_INSPECTOR", tmp_path / "alma_leads/resumes/inspector.py")
+    monkeypatch.setattr(quarantine, "_INSPECTOR", tmp_path / "alma_leads/resumes/sandbox/inspector.py")
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:password@host/database")
     monkeypatch.chdir(tmp_path)
     reading, writing = os.pipe()

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alma_leads.database import to_stamp
-from alma_leads.web.internal.dates import Clock, took, zone_named
+from alma_leads.database.base import to_stamp
+from alma_leads.web.internal.frame.dates import Clock, took, zone_named
 
 NOW = datetime(2026, 11, 24, 9, 40, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from env_file import SECRETS, _write_new, ensure_env_file
+from alma_leads.settings.env_file import SECRETS, _write_new, ensure_env_file
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alma_leads.web.error_words import words_for
+from alma_leads.web.errors.error_words import words_for
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alma_leads.web.internal.first_contact_form import BadSettings, Typed
+from alma_leads.web.internal.settings.first_contact_form import BadSettings, Typed
 from tests.first_contact import GOOD
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from alma_leads.insights.elapsed import Elapsed
 from alma_leads.insights.spread import Spread, class_of, lower_edge_s
-from alma_leads.leads.working_time import WorkingTime
+from alma_leads.leads.first_contact.working_time import WorkingTime
 
 TIMES = st.lists(st.integers(0, 40_000_000), max_size=60)
 

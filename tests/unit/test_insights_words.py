@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from alma_leads.insights.periods import Stretch
-from alma_leads.web.internal.insights_words import days_said, share_said, span_said
+from alma_leads.web.internal.insights.insights_words import days_said, share_said, span_said
 
 TODAY = date(2026, 11, 24)
 

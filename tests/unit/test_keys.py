@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from alma_leads.accounts import keys
-from alma_leads.accounts.errors import KeyRefused
-from alma_leads.accounts.permissions import Scope
+from alma_leads.accounts.api_keys import keys
+from alma_leads.accounts.core.errors import KeyRefused
+from alma_leads.accounts.core.permissions import Scope
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 

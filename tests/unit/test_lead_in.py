@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from alma_leads.leads.schemas import LeadIn, field_messages
+from alma_leads.leads.core.schemas import LeadIn, field_messages
 
 GOOD = {
     "first_name": "Sai",

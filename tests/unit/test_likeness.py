@@ -8,15 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alma_leads.leads.likeness import (
-    MAX_LENGTH,
-    Likeness,
-    likeness,
-    name_key,
-    pairs_near,
-    pairs_of,
-    words_of,
-)
+from alma_leads.leads.conflicts.likeness import MAX_LENGTH, Likeness, likeness, name_key, pairs_near, pairs_of, words_of
 
 VERY_SIMILAR = """
 order         Maria Lopez Garcia     García López, María

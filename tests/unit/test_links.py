@@ -8,7 +8,7 @@ import time
 import pytest
 from pydantic_core import Url
 
-from alma_leads.leads.links import BadLink, Link, read_link, web_link
+from alma_leads.leads.core.links import BadLink, Link, read_link, web_link
 
 FORM = "starts with https"
 PARTS = "empty or too long"

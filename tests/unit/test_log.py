@@ -13,7 +13,7 @@ from flask import Flask, g
 
 from alma_leads.actor import Actor
 from alma_leads.log import configure_logging
-from alma_leads.web.requests_log import log_requests
+from alma_leads.web.requests.requests_log import log_requests
 from tests.conftest import MakeSettings
 
 

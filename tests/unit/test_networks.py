@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alma_leads.accounts.networks import BadNetwork, is_within, parse_network
+from alma_leads.accounts.api_keys.networks import BadNetwork, is_within, parse_network
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alma_leads.accounts.relying_party import Site, site_of
+from alma_leads.accounts.second_factor.relying_party import Site, site_of
 
 
 @pytest.mark.parametrize(

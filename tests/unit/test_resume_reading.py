@@ -15,9 +15,9 @@ import pytest
 from pikepdf import Dictionary, Encryption, Name
 from PIL import Image
 
-from alma_leads.resumes.errors import Reason, RefusedFile
-from alma_leads.resumes.quarantine import Kind, Stopped, read_apart
-from alma_leads.resumes.reading import MAX_CHARACTERS, Picture, Reading, tidy
+from alma_leads.resumes.sandbox.errors import Reason, RefusedFile
+from alma_leads.resumes.sandbox.quarantine import Kind, Stopped, read_apart
+from alma_leads.resumes.sandbox.reading import MAX_CHARACTERS, Picture, Reading, tidy
 from tests.factories import docx_bytes, pdf_with_text
 
 Change = Callable[[pikepdf.Pdf], object]

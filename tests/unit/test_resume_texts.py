@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from alma_leads.leads.resume_texts import passages
-from alma_leads.resumes.words import MAX_WORDS_BYTES, words_of
+from alma_leads.leads.resume_text.resume_texts import passages
+from alma_leads.resumes.sandbox.words import MAX_WORDS_BYTES, words_of
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import pikepdf
 import pytest
 from pikepdf import Array, Dictionary, Name
 
-from alma_leads.resumes.errors import FileTooLarge, Reason, RefusedFile
-from alma_leads.resumes.quarantine import InspectionFailed, check_apart
-from alma_leads.resumes.sniff import DOCX, PDF, clean_name, inspect
+from alma_leads.resumes.sandbox.errors import FileTooLarge, Reason, RefusedFile
+from alma_leads.resumes.sandbox.quarantine import InspectionFailed, check_apart
+from alma_leads.resumes.sandbox.sniff import DOCX, PDF, clean_name, inspect
 from tests.factories import docx_bytes, pdf_bytes
 
 LIMIT = 10_485_760

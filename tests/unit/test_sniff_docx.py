@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alma_leads.resumes.docx import check
-from alma_leads.resumes.errors import Reason, RefusedFile
+from alma_leads.resumes.sandbox.docx import check
+from alma_leads.resumes.sandbox.errors import Reason, RefusedFile
 from tests.factories import docx_bytes
 
 Parts = dict[str, bytes]

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Encryption, Name, Pdf, String
 
-from alma_leads.resumes.errors import Reason, RefusedFile
-from alma_leads.resumes.pdf import check
+from alma_leads.resumes.sandbox.errors import Reason, RefusedFile
+from alma_leads.resumes.sandbox.pdf import check
 from tests.factories import pdf_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore:This document has . form widget")  # on purpose

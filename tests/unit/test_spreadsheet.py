@@ -9,8 +9,8 @@ from itertools import islice
 import pytest
 from openpyxl import load_workbook
 
-from alma_leads import spreadsheet
-from alma_leads.spreadsheet import Heading, cell, workbook
+from alma_leads.file_formats import spreadsheet
+from alma_leads.file_formats.spreadsheet import Heading, cell, workbook
 
 HEADINGS = [Heading("number", 9)]
 

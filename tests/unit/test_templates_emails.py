@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from alma_leads.accounts.emails import ACCOUNT_NOTICE, EMAIL_CHANGE, INVITATION, PASSWORD_RESET, Notice
-from alma_leads.leads.emails import assigned, confirmation, digest, notification, reminder
-from alma_leads.leads.schemas import LeadIn
+from alma_leads.accounts.core.emails import ACCOUNT_NOTICE, EMAIL_CHANGE, INVITATION, PASSWORD_RESET, Notice
+from alma_leads.leads.core.emails import assigned, confirmation, digest, notification, reminder
+from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.outbox.composition import compose
 from alma_leads.outbox.message import Message
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from alma_leads.resumes import turns
-from alma_leads.resumes.errors import TooManyInspections
+from alma_leads.resumes.sandbox.errors import TooManyInspections
 from alma_leads.resumes.turns import UnsafeFolder, person_turn, worker_turn
 from config import ROOT
 

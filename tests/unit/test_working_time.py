@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alma_leads.leads.working_time import NoWorkingTime, WorkingTime
+from alma_leads.leads.first_contact.working_time import NoWorkingTime, WorkingTime
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NINE_TO_FIVE = WorkingTime(BERLIN, frozenset({1, 2, 3, 4, 5}), 9 * 60, 17 * 60)

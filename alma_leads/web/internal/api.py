@@ -9,29 +9,32 @@ from urllib.parse import urlencode
 import orjson
 from flask import Response, make_response, render_template, request
 
-from alma_leads.accounts.permissions import Permission
-from alma_leads.database import reading
+from alma_leads.accounts.core.permissions import Permission
+from alma_leads.database.transactions import reading
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db, settings
-from alma_leads.leads import assignment_service, queries, service
-from alma_leads.leads.errors import LeadChanged, LeadNotFound
-from alma_leads.leads.export_service import export_leads
-from alma_leads.leads.filters import DESK_SORTS, SORTS, LeadFilter, parse_filter
-from alma_leads.leads.links import web_link
-from alma_leads.leads.notes import without_deleted
-from alma_leads.leads.queries import EventRow
-from alma_leads.leads.schemas import AssignmentIn, LeadPatch
+from alma_leads.file_formats.streaming import Format
+from alma_leads.jobs.tasks import wake
+from alma_leads.leads.assignments import assignment_service
+from alma_leads.leads.core import lookup, status_service
+from alma_leads.leads.core.errors import LeadChanged, LeadNotFound
+from alma_leads.leads.core.links import web_link
+from alma_leads.leads.core.lookup import EventRow
+from alma_leads.leads.core.schemas import AssignmentIn, LeadPatch
+from alma_leads.leads.export.export_service import export_leads
+from alma_leads.leads.listing import queries
+from alma_leads.leads.listing.filters import DESK_SORTS, SORTS, LeadFilter, parse_filter
+from alma_leads.leads.notes.notes import without_deleted
 from alma_leads.resumes.service import of_lead, read
-from alma_leads.streaming import Format
-from alma_leads.tasks import wake
 from alma_leads.web.auth import access, actor, by_key, may, needs
-from alma_leads.web.bodies import read_json
-from alma_leads.web.internal import desk
-from alma_leads.web.internal.blueprint import internal
-from alma_leads.web.internal.downloads import download, keep_as
-from alma_leads.web.internal.export_progress import split_progress
-from alma_leads.web.negotiation import vary_on_accept, wants_html
-from alma_leads.web.problems import problem
+from alma_leads.web.errors.negotiation import vary_on_accept, wants_html
+from alma_leads.web.errors.problems import problem
+from alma_leads.web.internal.frame.blueprint import internal
+from alma_leads.web.internal.frame.downloads import download, keep_as
+from alma_leads.web.internal.lead.lead_page import lead_page
+from alma_leads.web.internal.lead_list.desk import leads_page
+from alma_leads.web.internal.lead_list.export_progress import split_progress
+from alma_leads.web.requests.bodies import read_json
 
 LEAD_ID = "<int(max=9223372036854775807):lead_id>"
 
@@ -41,7 +44,7 @@ LEAD_ID = "<int(max=9223372036854775807):lead_id>"
 def leads() -> Response:
     """List leads: a page for people, an array for programs."""
     if wants_html():
-        return vary_on_accept(desk.leads_page())
+        return vary_on_accept(leads_page())
     lead_filter = _filter()
     with reading(db.engine) as connection:
         found, cursor = queries.list_full_leads(connection, lead_filter, public_url=settings().PUBLIC_URL)
@@ -77,7 +80,7 @@ def leads_xlsx() -> Response:
 def lead(lead_id: int) -> Response:
     """Show one lead in full."""
     if wants_html():
-        return vary_on_accept(desk.lead_page(lead_id))
+        return vary_on_accept(lead_page(lead_id))
     response = _lead_answer(_get(lead_id))
     response.make_conditional(request)
     return response
@@ -94,7 +97,7 @@ def update_lead(lead_id: int) -> Response:
         if not request.if_match.contains(_etag(orjson.dumps(current))):
             raise LeadChanged(lead_id)
         seen = current["updated_at"]
-    service.change_status(lead_id, wanted, actor=actor(), seen_updated_at=seen)
+    status_service.change_status(lead_id, wanted, actor=actor(), seen_updated_at=seen)
     changed = _get(lead_id)
     if not may(Permission.READ_LEADS):
         return _json({name: changed[name] for name in ("id", "status", "updated_at")})
@@ -106,9 +109,9 @@ def update_lead(lead_id: int) -> Response:
 def lead_events(lead_id: int) -> Response:
     """List what happened to a lead, newest first."""
     with reading(db.engine) as connection:
-        if queries.get_lead(connection, lead_id, public_url="") is None:
+        if lookup.get_lead(connection, lead_id, public_url="") is None:
             raise LeadNotFound(lead_id)
-        events = queries.events_of(connection, lead_id)
+        events = lookup.events_of(connection, lead_id)
     if not may(Permission.READ_AUDIT_LOG):
         events = without_deleted(events)
     return _json([_event(event) for event in events])
@@ -120,7 +123,7 @@ def lead_resume(lead_id: int) -> Response:
     """Send the uploaded file as a download. A link is named, and never redirected to."""
     with reading(db.engine) as connection:
         kept = of_lead(connection, lead_id)
-        row = queries.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
+        row = lookup.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
     if row is None:
         raise LeadNotFound(lead_id)
     if kept is None:
@@ -207,7 +210,7 @@ def _address_with(cursor: str) -> str:
 
 def _get(lead_id: int) -> dict[str, Any]:
     with reading(db.engine) as connection:
-        found = queries.get_full_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
+        found = lookup.get_full_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
     if found is None:
         raise LeadNotFound(lead_id)
     return found

@@ -10,16 +10,15 @@ from flask import Response, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, UnsupportedMediaType
 
-from alma_leads.accounts.permissions import Permission
-from alma_leads.leads.errors import IdempotencyConflict
-from alma_leads.leads.idempotency import Reservation
-from alma_leads.leads.schemas import LeadIn
-from alma_leads.leads.service import may_be_replay, release_key, replay, reserve_key
-from alma_leads.leads.source import Source
-from alma_leads.leads.submission import StoredLead
+from alma_leads.accounts.core.permissions import Permission
+from alma_leads.leads.core.errors import IdempotencyConflict
+from alma_leads.leads.core.schemas import LeadIn
+from alma_leads.leads.core.source import Source
+from alma_leads.leads.intake.idempotency import Reservation
+from alma_leads.leads.intake.submission import StoredLead
+from alma_leads.leads.intake.submission_service import may_be_replay, release_key, replay, reserve_key
 from alma_leads.web.auth import Access, access, by_key
-from alma_leads.web.bodies import is_multipart, read_document, validate
-from alma_leads.web.problems import InputRefused
+from alma_leads.web.errors.problems import InputRefused
 from alma_leads.web.public.blueprint import public
 from alma_leads.web.public.intake import (
     RESUME,
@@ -33,6 +32,7 @@ from alma_leads.web.public.intake import (
     spend_one,
     spend_replay,
 )
+from alma_leads.web.requests.bodies import is_multipart, read_document, validate
 
 MAX_KEY_LENGTH = 255
 NOT_AS_JSON = "Send a file as multipart/form-data, or a link in resume_url"

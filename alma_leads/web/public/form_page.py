@@ -13,14 +13,16 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import Environment
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from alma_leads.accounts.access_refusal_service import Why
+from alma_leads.accounts.core.access_refusal_service import Why
 from alma_leads.extensions import settings
-from alma_leads.leads.errors import ResumeGone
-from alma_leads.leads.source import Source
-from alma_leads.resumes.errors import FileTooLarge, RefusedFile, UploadQuotaSpent, UploadsRefused
+from alma_leads.leads.core.errors import ResumeGone
+from alma_leads.leads.core.source import Source
+from alma_leads.resumes.sandbox.errors import FileTooLarge, RefusedFile, UploadQuotaSpent, UploadsRefused
 from alma_leads.resumes.service import KeptFile, discard, find_unattached
 from alma_leads.web.auth import PUBLIC, PUBLIC_FORM, access
-from alma_leads.web.problems import STATUS_OF_REFUSED_UPLOAD, size_text, too_large_sentence
+from alma_leads.web.errors.problems import STATUS_OF_REFUSED_UPLOAD, size_text, too_large_sentence
+from alma_leads.web.errors.refusals import note_refusal
+from alma_leads.web.errors.unavailable import RETRY_AFTER_S, is_unavailable, note_unavailable
 from alma_leads.web.public.blueprint import public
 from alma_leads.web.public.forms import LeadForm
 from alma_leads.web.public.intake import (
@@ -33,9 +35,7 @@ from alma_leads.web.public.intake import (
     spend_failure,
     spend_one,
 )
-from alma_leads.web.refusals import note_refusal
 from alma_leads.web.theme import THEMES, device_theme
-from alma_leads.web.unavailable import RETRY_AFTER_S, is_unavailable, note_unavailable
 
 log = structlog.get_logger(__name__)
 KEPT_FOR_SECONDS = 12 * 3600

@@ -9,7 +9,7 @@ from flask_wtf import FlaskForm
 from pydantic import ValidationError
 from wtforms import StringField
 
-from alma_leads.leads.schemas import LeadIn, field_messages
+from alma_leads.leads.core.schemas import LeadIn, field_messages
 
 FIELDS = ("first_name", "last_name", "email", "resume_url")
 EXPIRED = "This page was open for too long, or your browser keeps no cookies. Send your details again"

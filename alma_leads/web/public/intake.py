@@ -12,19 +12,19 @@ from limits import RateLimitItem, RateLimitItemPerDay, parse
 from werkzeug.datastructures import FileStorage
 
 from alma_leads.extensions import settings
-from alma_leads.leads.idempotency import Reservation
-from alma_leads.leads.schemas import LeadIn
-from alma_leads.leads.service import Submission, submit_lead
-from alma_leads.leads.source import Source
-from alma_leads.resumes.errors import FileTooLarge, UploadQuotaSpent
+from alma_leads.jobs.tasks import wake
+from alma_leads.leads.core.schemas import LeadIn
+from alma_leads.leads.core.source import Source
+from alma_leads.leads.intake.idempotency import Reservation
+from alma_leads.leads.intake.submission_service import Submission, submit_lead
+from alma_leads.resumes.sandbox.errors import FileTooLarge, UploadQuotaSpent
 from alma_leads.resumes.service import KeptFile, discard, keep_file
 from alma_leads.secret_key import keyed_hash
-from alma_leads.tasks import wake
 from alma_leads.web.auth import actor, by_key
-from alma_leads.web.form_parser import MAX_BODY_BYTES
-from alma_leads.web.server_refusals import is_cut_off
+from alma_leads.web.errors.server_refusals import is_cut_off
+from alma_leads.web.errors.unavailable import is_unavailable
+from alma_leads.web.requests.form_parser import MAX_BODY_BYTES
 from alma_leads.web.throttle import client, exhausted, exhausted_for_client, spend, spend_for_client, times
-from alma_leads.web.unavailable import is_unavailable
 
 # As many submissions may be refused as leads be sent, times this: a person who mends a form sends it several times.
 FAILURES_TIMES = 10

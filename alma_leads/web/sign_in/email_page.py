@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Response
 
-from alma_leads.accounts.errors import LinkGone, PersonExists
-from alma_leads.accounts.links import Link
-from alma_leads.accounts.models import LinkPurpose, SessionStage
-from alma_leads.accounts.password_service import look_at_link
-from alma_leads.accounts.profile_service import change_email
+from alma_leads.accounts.core.errors import LinkGone, PersonExists
+from alma_leads.accounts.core.links import Link
+from alma_leads.accounts.core.models import LinkPurpose, SessionStage
+from alma_leads.accounts.sign_in.password_service import look_at_link
+from alma_leads.accounts.users.profile_service import change_email
 from alma_leads.actor import Actor
-from alma_leads.tasks import wake
+from alma_leads.jobs.tasks import wake
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sessions import holder, session_token, visitor
 from alma_leads.web.sign_in.blueprint import sign_in

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from alma_leads.accounts.errors import LinkGone, PersonExists, WeakPassword
-from alma_leads.accounts.models import LinkPurpose
-from alma_leads.accounts.password_rule import passwords_are_on
-from alma_leads.accounts.password_service import choose_password, look_at_link
-from alma_leads.accounts.people import MAX_NAME_LENGTH
-from alma_leads.accounts.proofs import Proof
-from alma_leads.accounts.setup_service import look_at_set_up, set_up
-from alma_leads.accounts.sign_in_service import open_session
+from alma_leads.accounts.core.errors import LinkGone, PersonExists, WeakPassword
+from alma_leads.accounts.core.models import LinkPurpose
+from alma_leads.accounts.core.password_rule import passwords_are_on
+from alma_leads.accounts.core.people import MAX_NAME_LENGTH
+from alma_leads.accounts.core.proofs import Proof
+from alma_leads.accounts.sign_in.password_service import choose_password, look_at_link
+from alma_leads.accounts.sign_in.sign_in_service import open_session
+from alma_leads.accounts.users.setup_service import look_at_set_up, set_up
 from alma_leads.email_address import BadEmailAddress
-from alma_leads.tasks import wake
+from alma_leads.jobs.tasks import wake
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sessions import session_token, visitor
 from alma_leads.web.sign_in.blueprint import sign_in

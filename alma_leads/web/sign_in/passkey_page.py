@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from alma_leads.accounts.models import SessionStage
-from alma_leads.accounts.passkey_service import ask_to_sign_in, sign_in_with_passkey
-from alma_leads.accounts.second_factor_service import own_factors
+from alma_leads.accounts.core.models import SessionStage
+from alma_leads.accounts.second_factor.passkey_service import ask_to_sign_in, sign_in_with_passkey
+from alma_leads.accounts.second_factor.second_factor_service import own_factors
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.passkeys import NO_ANSWER, answer, browser_secret, options_response
 from alma_leads.web.sessions import holder, session_token, visitor

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from alma_leads.accounts.models import SessionStage
-from alma_leads.accounts.password_rule import passwords_are_on
-from alma_leads.accounts.permissions import Permission
-from alma_leads.accounts.session_service import sign_out
-from alma_leads.accounts.sign_in_service import sign_in_with_password
+from alma_leads.accounts.core.models import SessionStage
+from alma_leads.accounts.core.password_rule import passwords_are_on
+from alma_leads.accounts.core.permissions import Permission
+from alma_leads.accounts.core.session_service import sign_out
+from alma_leads.accounts.sign_in.sign_in_service import sign_in_with_password
 from alma_leads.email_address import MAX_LENGTH
 from alma_leads.web.auth import PUBLIC, access, actor, needs
 from alma_leads.web.sessions import forget_browser, holder, session_token, visitor

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from alma_leads.accounts.errors import SignInOver
-from alma_leads.accounts.models import SessionStage
-from alma_leads.accounts.passkey_service import has_passkey
-from alma_leads.accounts.proofs import Proof
-from alma_leads.accounts.second_factor_service import own_factors, show_second_proof
-from alma_leads.accounts.sessions import Holder
+from alma_leads.accounts.core.errors import SignInOver
+from alma_leads.accounts.core.models import SessionStage
+from alma_leads.accounts.core.proofs import Proof
+from alma_leads.accounts.core.sessions import Holder
+from alma_leads.accounts.second_factor.passkey_service import has_passkey
+from alma_leads.accounts.second_factor.second_factor_service import own_factors, show_second_proof
 from alma_leads.extensions import settings
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sessions import begin_browser_session, holder, session_token, visitor

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Response, request, session
 from werkzeug.exceptions import NotFound
 
-from alma_leads.accounts.provider import CALLBACK, identity_provider
-from alma_leads.accounts.refusals import WorkAccountRefused
-from alma_leads.accounts.sso_service import come_back
+from alma_leads.accounts.sign_in.refusals import WorkAccountRefused
+from alma_leads.accounts.sso.provider import CALLBACK, identity_provider
+from alma_leads.accounts.sso.sso_service import come_back
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sessions import session_token, visitor
 from alma_leads.web.sign_in.blueprint import sign_in

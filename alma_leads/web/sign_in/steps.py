@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from flask import Response, make_response, redirect, render_template, request
 
-from alma_leads.accounts.models import SessionStage
-from alma_leads.accounts.sign_in_service import Opened
+from alma_leads.accounts.core.models import SessionStage
+from alma_leads.accounts.sign_in.sign_in_service import Opened
 from alma_leads.web.back import HOME, is_inside
 from alma_leads.web.sessions import begin_browser_session
 

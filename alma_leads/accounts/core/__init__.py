@@ -1,0 +1,1 @@
+"""What an account is: its tables, permissions, sessions, passwords, links, emails."""

@@ -1,0 +1,1 @@
+"""The firm's users: inviting, changing, deactivating, the first administrator."""

@@ -1,0 +1,87 @@
+"""The declarative base, and times as they are stored. No table and no business rule lives here."""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Enum, MetaData, String
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class Base(DeclarativeBase):
+    """Base of every model. Constraint names are fixed here, so that migrations can name what they change."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware, in UTC. The one place that asks for it: tests turn the clock behind it."""
+    return _clock()
+
+
+def to_stamp(moment: datetime) -> str:
+    """Return `moment` as RFC 3339 in UTC with microseconds: fixed width, so that text order is time order."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def from_stamp(stamp: str) -> datetime:
+    """Return the aware moment that `to_stamp` wrote."""
+    return datetime.fromisoformat(stamp)
+
+
+def text_enum(kind: type[enum.StrEnum], *, name: str, length: int) -> Enum:
+    """Return the column type of an enumeration: text with a CHECK called `name`, on both databases.
+
+    PostgreSQL's own enumerations cannot lose a value, and SQLite has none.
+    """
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=length,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC: `timestamptz` on PostgreSQL, RFC 3339 text on SQLite, which drops time zones.
+
+    Both drivers hand out the same text (see `engine`), so that raw statements can pass it on to JSON as it is.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the column type of the database."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(27))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Return the stamp that is stored."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A naive datetime was given where an aware one is needed.")
+        return to_stamp(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the moment that was stored."""
+        return value if value is None or isinstance(value, datetime) else from_stamp(value)

@@ -1,0 +1,1 @@
+"""CSV, NDJSON and workbooks, streamed."""

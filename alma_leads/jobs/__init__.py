@@ -1,0 +1,1 @@
+"""What workers do: the task queue and its tasks."""

@@ -1,0 +1,1 @@
+"""Which attorney has which prospect: assignments, rules, absences, import."""

@@ -1,0 +1,1 @@
+"""Conflict checks: people with similar names."""

@@ -1,0 +1,1 @@
+"""What a lead is: its tables, status, events, errors, emails."""

@@ -1,0 +1,1 @@
+"""The first-response target, in working time."""

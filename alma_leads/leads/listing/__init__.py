@@ -1,0 +1,1 @@
+"""Finding leads: filters, sorting, search, saved views."""

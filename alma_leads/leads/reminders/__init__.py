@@ -1,0 +1,1 @@
+"""Reminders of leads that are due, and the daily digest."""

@@ -1,0 +1,1 @@
+"""Looking into a stranger's file, in a process that can do nothing else."""

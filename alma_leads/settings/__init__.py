@@ -1,0 +1,1 @@
+"""What settings may hold, and the `.env` file of the first run."""

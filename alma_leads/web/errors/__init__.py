@@ -1,0 +1,1 @@
+"""Errors as answers: problem details for programs, pages for people."""

@@ -1,0 +1,1 @@
+"""What the pages of the desk share: blueprint, frame, dates, toasts, answers."""

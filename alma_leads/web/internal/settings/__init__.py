@@ -1,0 +1,1 @@
+"""The firm's settings: users, keys, assignments, first contact, audit log."""

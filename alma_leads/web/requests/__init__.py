@@ -1,0 +1,1 @@
+"""Requests: their bodies, the client's address, the line in the log."""
