@@ -109,7 +109,7 @@ $(MAKE) --no-print-directory --silent $(BIN)/uv; \
 endef
 
 # Playwright's own Node.js needs libatomic1. Where Debian's Chromium cannot be had, Playwright downloads one.
-STARTS := $(BIN)/python -m tests.browser
+STARTS := $(BIN)/python -m tests.support.browser
 chromium: install-dev
 	@$(BIN)/playwright --version >/dev/null 2>&1 || $(call apt,libatomic1) || $(call missing,libatomic1 chromium)
 	@$(STARTS) 2>/dev/null || { $(call apt,chromium) && $(STARTS); } \

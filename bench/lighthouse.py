@@ -18,9 +18,9 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
-from tests.browser import FLAGS, executable
 from tests.e2e.conftest import EMAIL, KEY, WORD, run_product
 from tests.gallery.firm import PROSPECTS
+from tests.support.browser import FLAGS, executable
 
 VERSION = "12"
 PAGES = {"form": "/", "desk": "/internal/leads", "lead": "/internal/leads/1"}

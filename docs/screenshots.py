@@ -14,9 +14,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
-from tests.browser import FLAGS, executable
 from tests.gallery.places import PLACES, Place
 from tests.gallery.tour import tour
+from tests.support.browser import FLAGS, executable
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"

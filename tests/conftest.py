@@ -24,10 +24,10 @@ from alma_leads.app import create_app
 from alma_leads.database import base
 from alma_leads.extensions import db
 from config import Settings
-from tests.databases import Postgres, migrate
-from tests.oidc import Provider
-from tests.pages import StrictClient
-from tests.smtp import SmtpServer
+from tests.support.databases import Postgres, migrate
+from tests.support.oidc import Provider
+from tests.support.pages import StrictClient
+from tests.support.smtp import SmtpServer
 
 MakeSettings = Callable[..., Settings]
 API_KEY = "a-key-of-the-tests-only"

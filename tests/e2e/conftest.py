@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests import browser
-from tests.smtp import SmtpServer
+from tests.support import browser
+from tests.support.smtp import SmtpServer
 
 ROOT = Path(__file__).resolve().parents[2]
 EMAIL = "rosa.delgado@firm.example"

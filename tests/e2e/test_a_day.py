@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.conftest import EMAIL, WORD, Product
 from tests.e2e.screens import SignInPage
 from tests.e2e.test_accessibility import watch
-from tests.factories import pdf_bytes
+from tests.support.factories import pdf_bytes
 
 PROSPECTS = ("Amara Okafor", "Ioana Țepeș", "김 서연", "José Núñez")
 NOTE = "Left a message; she is free on Thursday."

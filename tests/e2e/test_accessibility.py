@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page
 from tests.e2e.conftest import Product, free_port
 from tests.gallery.places import PLACES
 from tests.gallery.tour import Tour, tour
-from tests.pages import REDIRECTS
-from tests.routes import rules
+from tests.support.pages import REDIRECTS
+from tests.support.routes import rules
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 ALL_RULES = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}

@@ -15,11 +15,11 @@ from alma_leads.database.base import utc_now
 from alma_leads.insights.count_service import count_days
 from config import Settings
 from tests.conftest import MakeSettings
-from tests.desk import PASSWORD, add_person
 from tests.e2e.screens import SignInPage
 from tests.e2e.test_accessibility import check, watch
-from tests.first_contact import set_clock
-from tests.insights import put_lead
+from tests.support.desk import PASSWORD, add_person
+from tests.support.first_contact import set_clock
+from tests.support.insights import put_lead
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import EMAIL, WORD, Product
 from tests.e2e.test_accessibility import watch
-from tests.factories import lead_body
+from tests.support.factories import lead_body
 
 
 def send_lead(product: Product, key: str) -> int:

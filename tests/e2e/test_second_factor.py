@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import EMAIL, WORD, Product
 from tests.e2e.screens import LeadsPage, SignInPage
 from tests.e2e.test_accessibility import watch
-from tests.second_factors import Phone
+from tests.support.second_factors import Phone
 
 
 def heading(page: Page, text: str) -> None:

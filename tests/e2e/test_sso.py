@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.e2e.conftest import EMAIL, WORD, Product, run_product
 from tests.e2e.screens import LeadsPage, SignInPage
 from tests.e2e.test_accessibility import check_everywhere, watch
-from tests.real_provider import run_provider
+from tests.support.real_provider import run_provider
 
 BUTTON = "Continue with your work account"
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import EMAIL, KEY, WORD, Product
 from tests.e2e.screens import FormPage, LeadsPage, SignInPage
-from tests.factories import pdf_bytes
+from tests.support.factories import pdf_bytes
 
 
 def api(product: Product, path: str, *, method: str = "GET", body: object = None) -> object:

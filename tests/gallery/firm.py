@@ -31,9 +31,9 @@ from alma_leads.leads.notes import note_service
 from alma_leads.leads.resume_text.resume_service import read_next_resume
 from alma_leads.resumes.service import keep_file
 from tests.conftest import TestClock
-from tests.desk import add_person, run, value
-from tests.factories import docx_bytes, pdf_with_text
-from tests.first_contact import firm, set_clock
+from tests.support.desk import add_person, run, value
+from tests.support.factories import docx_bytes, pdf_with_text
+from tests.support.first_contact import firm, set_clock
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 24, 9, 40, tzinfo=BERLIN)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from playwright.sync_api import Page, expect
 
-from tests.desk import PASSWORD
 from tests.gallery.serving import BREAKING
-from tests.second_factors import Phone
+from tests.support.desk import PASSWORD
+from tests.support.second_factors import Phone
 
 SETTINGS = "/internal/settings"
 ACCOUNT = "/internal/account"

@@ -17,7 +17,7 @@ from alma_leads.database import base
 from alma_leads.extensions import db
 from alma_leads.web.auth import PUBLIC, access
 from tests.conftest import TestClock, settings_for
-from tests.databases import migrate
+from tests.support.databases import migrate
 
 BREAKING = "/breaking"
 

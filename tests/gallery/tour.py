@@ -16,11 +16,11 @@ from alma_leads.database.base import utc_now
 from alma_leads.database.transactions import transaction
 from alma_leads.extensions import db
 from alma_leads.leads.listing import view_service
-from tests.desk import add_person, run, value
 from tests.gallery import firm
 from tests.gallery.places import NEW, PEOPLE, Place, sign_in
 from tests.gallery.serving import serve, stopped_clock
-from tests.second_factors import enrol
+from tests.support.desk import add_person, run, value
+from tests.support.second_factors import enrol
 
 FIRM = {
     "SMTP_HOST": "127.0.0.1",

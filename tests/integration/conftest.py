@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.accounts.core.models import Role
-from tests.desk import add_person, sign_in
+from tests.support.desk import add_person, sign_in
 
 
 @pytest.fixture

@@ -1,0 +1,186 @@
+"""The first contact clock: what a lead is given when it comes in, and when the firm changes its mind."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from alma_leads.extensions import db
+from alma_leads.leads.core.status_service import mark_reached_out
+from alma_leads.leads.first_contact import clock_service
+from alma_leads.leads.first_contact.clock_service import (
+    change_settings,
+    leads_to_recalculate,
+    present_settings,
+    recalculate,
+)
+from alma_leads.leads.notes.note_service import add_note
+from tests.conftest import TestClock
+from tests.support.desk import add_lead, run, value
+from tests.support.first_contact import ROSA, firm, set_clock
+
+COLUMNS = "amber_at, due_at, remind_at, reminders"
+
+
+@pytest.fixture(autouse=True)
+def tuesday(clock: TestClock) -> None:
+    """Begin on a Tuesday, at ten in Berlin."""
+    clock.set("2026-11-24T10:00+01:00")
+
+
+def moments(app: Flask, lead_id: int) -> tuple[Any, ...]:
+    """Return the columns of the clock: stamps without seconds, and the number of reminders."""
+    with app.app_context(), db.engine.connect() as connection:
+        row = connection.execute(text(f"SELECT {COLUMNS} FROM leads WHERE id = :id"), {"id": lead_id}).one()
+    return tuple(each[:16] if isinstance(each, str) else each for each in row)
+
+
+def test_without_a_target_nothing_is_ever_due(app: Flask) -> None:
+    assert moments(app, add_lead(app)) == (None, None, None, 0)
+    with app.app_context():
+        assert present_settings().target is None
+
+
+def test_a_lead_is_given_its_moments_when_it_comes_in(app: Flask, clock: TestClock) -> None:
+    set_clock(app)
+    assert moments(app, add_lead(app)) == ("2026-11-24T13:00", "2026-11-25T09:00", "2026-11-25T09:00", 0)
+    clock.set("2026-11-27T20:00+01:00")  # Friday night
+    assert moments(app, add_lead(app)) == ("2026-11-30T12:00", "2026-11-30T16:00", "2026-11-30T16:00", 0)
+
+
+def test_a_change_holds_for_the_very_next_lead_and_for_those_that_wait(app: Flask) -> None:
+    set_clock(app)
+    waiting, reached = add_lead(app), add_lead(app)
+    with app.app_context():
+        mark_reached_out(reached, actor=ROSA)
+        assert change_settings(firm(target=16, amber=8), actor=ROSA)
+        assert leads_to_recalculate() == 1
+    new = add_lead(app)
+    assert moments(app, new)[1] == "2026-11-26T09:00"
+    assert moments(app, waiting)[1] == "2026-11-25T09:00", "the request leaves this to the worker"
+    with app.app_context():
+        assert recalculate() == 1
+        assert leads_to_recalculate() == 0
+        assert recalculate() == 0
+    assert moments(app, waiting) == ("2026-11-25T09:00", "2026-11-26T09:00", "2026-11-26T09:00", 0)
+    assert moments(app, reached)[1] == "2026-11-25T09:00", "what is over keeps what it was measured by"
+    set_clock(app, target=None)
+    assert moments(app, waiting) == (None, None, None, 0)
+
+
+def test_saving_what_is_set_already_changes_nothing(app: Flask) -> None:
+    set_clock(app)
+    with app.app_context():
+        assert not change_settings(firm(), actor=ROSA)
+    assert value(app, "SELECT version FROM first_contact_clock") == 1
+    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'first_contact_set'") == 1
+
+
+def test_what_is_past_when_the_target_is_set_is_not_written_about(app: Flask, clock: TestClock) -> None:
+    long_ago = add_lead(app)
+    clock.set("2026-11-26T10:00+01:00")
+    lately = add_lead(app)
+    clock.set("2026-11-27T12:00+01:00")
+    today = add_lead(app)
+    set_clock(app)
+    assert moments(app, long_ago)[1:] == ("2026-11-25T09:00", None, 2)
+    assert moments(app, lately)[1:] == ("2026-11-27T09:00", "2026-11-30T09:00", 1), "only the helpdesk, when it is time"
+    assert moments(app, today)[1:] == ("2026-11-30T11:00", "2026-11-30T11:00", 0)
+
+
+def test_a_reminder_that_was_due_already_is_kept(app: Flask, clock: TestClock) -> None:
+    set_clock(app)
+    lead_id = add_lead(app)
+    clock.set("2026-11-25T12:00+01:00")
+    set_clock(app, target=6, amber=1)
+    assert moments(app, lead_id)[1:] == ("2026-11-24T15:00", "2026-11-25T09:00", 0)
+
+
+def test_whoever_acts_is_not_reminded_after_a_change_either(app: Flask) -> None:
+    set_clock(app)
+    lead_id = add_lead(app)
+    with app.app_context():
+        add_note(lead_id, text="Called, no answer", actor=ROSA)
+    assert moments(app, lead_id)[1:] == ("2026-11-25T09:00", None, 2)
+    set_clock(app, target=16)
+    assert moments(app, lead_id)[1:] == ("2026-11-26T09:00", None, 2)
+
+
+def test_many_are_recalculated_in_batches_by_several_at_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_service, "BATCH", 3)
+    leads = [add_lead(app) for _ in range(20)]
+    with app.app_context():
+        change_settings(firm(), actor=ROSA)
+
+    def work() -> int:
+        with app.app_context():
+            return recalculate()
+
+    with ThreadPoolExecutor(3) as pool:
+        done = sum(each.result() for each in [pool.submit(work) for _ in range(3)])
+    work()  # those passed over, because another held them
+    assert done <= 20, "none was given its moments twice"
+    assert {moments(app, lead_id)[1] for lead_id in leads} == {"2026-11-25T09:00"}
+
+
+def test_a_recalculation_that_is_cut_short_is_taken_up_again(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_service, "BATCH", 2)
+    leads = [add_lead(app) for _ in range(5)]
+    with app.app_context():
+        change_settings(firm(), actor=ROSA)
+        with monkeypatch.context() as patch:
+            patch.setattr(clock_service, "RECALCULATE_FOR_S", -1.0)
+            assert recalculate() == 0
+        assert clock_service._recalculate_batch() == 2
+        assert leads_to_recalculate() == 3
+        assert recalculate() == 3
+    assert {moments(app, lead_id)[1] for lead_id in leads} == {"2026-11-25T09:00"}
+
+
+def test_a_lead_that_changes_meanwhile_is_left_as_it_is(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    lead_id = add_lead(app)
+    with app.app_context():
+        change_settings(firm(), actor=ROSA)
+        found = clock_service._moments
+
+        def mark_first(*args: Any, **kwargs: Any) -> Any:
+            mark_reached_out(lead_id, actor=ROSA)
+            return found(*args, **kwargs)
+
+        monkeypatch.setattr(clock_service, "_moments", mark_first)
+        assert recalculate() == 0
+    assert moments(app, lead_id) == (None, None, None, 2)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id FROM leads l WHERE l.status = 'PENDING' AND l.due_at <= '2026-11-25T09:00:00.000000Z'"
+        " ORDER BY l.due_at, l.id LIMIT 50",
+        "SELECT id FROM leads WHERE status = 'PENDING' AND remind_at <= '2026-11-25T09:00:00.000000Z'"
+        " ORDER BY remind_at, id LIMIT 100",
+        "SELECT id FROM leads WHERE status = 'PENDING' AND clock_version < 7 ORDER BY clock_version, id LIMIT 500",
+    ],
+)
+def test_looking_for_what_is_due_walks_an_index(app: Flask, query: str) -> None:
+    with app.app_context(), db.engine.connect() as connection:
+        if db.engine.dialect.name == "sqlite":
+            plan = str(connection.execute(text(f"EXPLAIN QUERY PLAN {query}")).all())
+            assert "USING" in plan
+            assert "TEMP B-TREE" not in plan
+        else:
+            connection.execute(text("SET enable_seqscan = off"))
+            plan = str(connection.execute(text(f"EXPLAIN {query}")).all())
+            assert "Sort" not in plan
+    assert any(name in plan for name in ("ix_leads_due", "ix_leads_remind", "ix_leads_clock_version"))
+
+
+def test_submitting_asks_the_database_no_more_than_before(app: Flask) -> None:
+    set_clock(app)
+    add_lead(app)
+    run(app, "UPDATE first_contact_clock SET target_minutes = 60, amber_minutes = 30")  # behind the version's back
+    assert moments(app, add_lead(app))[1] == "2026-11-25T09:00", "the settings were not read again"
