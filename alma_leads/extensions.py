@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app
 from flask_mail import Mail
 from flask_migrate import Migrate
-from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
-from alma_leads.database.base import Base
+from alma_leads.database.session import db
 
 if TYPE_CHECKING:
     from config import Settings
 
-db = SQLAlchemy(model_class=Base)
+__all__ = ["csrf", "db", "mail", "migrate", "settings"]
+
 migrate = Migrate()
 mail = Mail()
 csrf = CSRFProtect()

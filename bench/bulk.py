@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from alma_leads.actor import OPERATOR
 from alma_leads.app import create_app
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.bulk import bulk, bulk_service
 from alma_leads.leads.bulk.bulk import Choice, Kind
@@ -49,7 +49,7 @@ def _act(report: Report, kind: str, what: Kind) -> None:
 
     @contextmanager
     def timed(engine: Engine) -> Iterator[Connection]:
-        with transaction(engine) as connection:
+        with transaction_on(engine) as connection:
             began, worked = time.perf_counter(), time.thread_time()
             yield connection
             holds.append((time.perf_counter() - began, time.thread_time() - worked))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from alma_leads.database.base import utc_now
 from alma_leads.database.engine import prepare_engine
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.insights.counting import count_day
 from alma_leads.insights.periods import Stretch, columns, fitting_step
 from alma_leads.insights.report import Present, make_report
@@ -66,7 +66,7 @@ def _counted(report: Report, stores: Stores, kind: str, leads: int, path: Path) 
     seed(environment["DATABASE_URL"], leads, every_s=YEARS * 365 * 86400 // leads, answered_s=ANSWERED_S)
     engine = create_engine(environment["DATABASE_URL"])
     prepare_engine(engine)
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         connection.execute(text(_MAIL))
     begin = time.perf_counter()
     flask(environment, "insights", "recount")

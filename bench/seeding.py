@@ -7,7 +7,7 @@ from sqlalchemy.engine import Engine
 
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.engine import prepare_engine
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 
 # First and last names by arithmetic, so that a search can be common ("maria"), rare or without any match.
 _SQLITE = """
@@ -46,7 +46,7 @@ def seed(database_url: str, leads: int, *, every_s: int = 1, answered_s: int = 0
     """
     engine = create_engine(database_url)
     prepare_engine(engine)
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         for number in range(1, ATTORNEYS + 1):
             person = {"name": f"Attorney {number}", "email": f"a{number}@firm.test", "at": to_stamp(utc_now())}
             connection.execute(text(_ATTORNEY), person)
@@ -77,7 +77,7 @@ def _insert(engine: Engine, first: int, last: int, total: int, every_s: int, ans
     )
     reached = f"CASE WHEN i % 10 = 0 THEN NULL ELSE {answered} END"
     params = {"first": first, "last": last}
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         into = "INSERT INTO prospects (email, lead_count, attorney_id)"
         prospects = f"SELECT 'p' || {_NAME} || '@example.com', {_COUNT}, nullif(i % {ATTORNEYS + 1}, 0) FROM n"
         connection.execute(text(f"{series} {into} {prospects}" if sqlite else f"{into} {series} {prospects}"), params)

@@ -17,7 +17,7 @@ from alma_leads.accounts.core.passwords import hash_password
 from alma_leads.accounts.sign_in import throttle
 from alma_leads.app import create_app
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import db
 from bench.databases import Stores
 from bench.report import Report
@@ -114,14 +114,14 @@ def _sign_ins(url: str, rounds: int) -> dict[str, list[float]]:
 
 def _add_people() -> None:
     hashed = hash_password("forty green umbrellas")
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         for name, password in (("known", hashed), ("off", hashed), ("invited", None)):
             people.insert(connection, f"{name}@firm.test", name=name, role=Role.ATTORNEY, password=password)
         connection.execute(text("UPDATE users SET active = FALSE WHERE name = 'off'"))
 
 
 def _set_attempts(email: str, number: int) -> None:
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         connection.execute(text("DELETE FROM sign_in_attempts"))
         for _ in range(number):
             connection.execute(

@@ -10,7 +10,7 @@ from alma_leads.audit import audit_log, trail
 from alma_leads.audit.audit_log import LogFilter
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import reading_through, transaction
+from alma_leads.database.transactions import reading_through, transaction_on
 from alma_leads.extensions import db
 from alma_leads.file_formats.streaming import Format
 
@@ -25,7 +25,7 @@ def export_log(wanted: LogFilter, *, kind: Format, actor: Actor) -> Iterator[byt
     with reading_through(db.engine) as connection:
         count = audit_log.count(connection, so_far)
     given = {name: value for name, value in asdict(wanted).items() if value is not None}
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         said = "1 event" if count == 1 else f"{count} events"
         trail.record(
             connection, Action.AUDIT_EXPORTED, actor=actor, subject=said, format=kind, count=count, filter=given

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, NestedTransaction
 
 from alma_leads.database.deadlines import limits_of
 
@@ -100,10 +100,10 @@ class _Group:
         """Whether the transaction lives. SQLite ends it when a write is interrupted, and after errors of the disk."""
         return bool(self.connection.connection.driver_connection.in_transaction)  # type: ignore[union-attr]
 
-    def begin_member(self) -> None:
+    def begin_member(self) -> NestedTransaction:
         """Begin one transaction of the group."""
         self.connection.info["deadline"].start(limits_of(self.connection).statement_s)
-        self.execute("SAVEPOINT member")
+        return self.connection.begin_nested()
 
     def fail(self, failure: BaseException) -> None:
         """Let everyone in the group know that nothing of it is stored."""
@@ -113,10 +113,6 @@ class _Group:
     def has_failed(self) -> bool:
         """Whether nothing of the group will be stored."""
         return self._failure is not None
-
-    def execute(self, statement: str) -> None:
-        """Run a statement on the driver."""
-        self.connection.connection.cursor().execute(statement)
 
     def finish(self) -> None:
         """Commit, and tell everyone."""
@@ -157,17 +153,16 @@ class WriterLine:
         """Run a transaction in turn; at the end of the block it is committed, with those of others."""
         group = self._join()
         try:
-            group.begin_member()
+            member = group.begin_member()
             try:
                 yield group.connection
             except BaseException as failure:
-                if group.is_open:
-                    group.execute("ROLLBACK TO member")
-                    group.execute("RELEASE member")
-                else:
+                if not group.is_open:
                     group.fail(failure)
+                elif member.is_active:
+                    member.rollback()
                 raise
-            group.execute("RELEASE member")
+            member.commit()
         except BaseException as failure:
             if not group.is_open:
                 group.fail(failure)

@@ -23,7 +23,7 @@ LEAST_FREE_BYTES = 262_144
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
+def transaction_on(engine: Engine) -> Iterator[Connection]:
     """Run a write transaction: committed at the end of the block, rolled back by any exception.
 
     On SQLite writers stand in a fair line and share commits (see `sqlite_writers`); nothing slow belongs inside.

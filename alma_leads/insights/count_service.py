@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from alma_leads.database.base import from_stamp, utc_now
 from alma_leads.database.raw import Sql, id_list, sql_in
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.insights import tallies
 from alma_leads.insights.counting import Counted, Figures, count_day, first_day, last_day_over
@@ -63,7 +63,7 @@ def count_days() -> int:
 
 def recount() -> int:
     """Forget what was counted, count all of it anew, and return how many days that were."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         tallies.FORGET_ALL.run(connection)
         _FINISH.run(connection, runs=_RUNS.rows(connection)[0][0])
     done = 0
@@ -81,7 +81,7 @@ def _count_batch() -> int:
             return 0
         days = {day: count_day(connection, settings.working, day) for day in work.days}
         months = _months(connection, days, work.last)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if not _FINISH.run(connection, runs=runs):
             return len(days)  # somebody else was quicker; the next batch sees what is left
         tallies.FORGET_AFTER.run(connection, **tallies.after(work.over))

@@ -18,7 +18,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import from_stamp, to_stamp, utc_now
 from alma_leads.database.raw import Sql, Step, id_list, run_together, sql_in
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.outbox.message import Message
 
 WORDS_LENGTH = 1000
@@ -151,7 +151,7 @@ def withdraw(connection: Connection, *, correlation: str, kind: str) -> int:
 
 def claim(engine: Engine, lease: str, *, limit: int, lease_s: float) -> list[Claimed]:
     """Take up to `limit` due messages, longest due first; nobody else gets them for `lease_s` seconds."""
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         now = _now(connection)
         rows = _CLAIM.rows(connection, lease=lease, now=_stamp(now), until=_stamp(now, lease_s), limit=limit)
     # RETURNING promises no order. Ids are given in the order of promising, which is fair enough within a batch.
@@ -160,20 +160,20 @@ def claim(engine: Engine, lease: str, *, limit: int, lease_s: float) -> list[Cla
 
 def extend(engine: Engine, lease: str, ids: Iterable[int], *, lease_s: float) -> int:
     """Hold what is still ours of `ids` for `lease_s` seconds more; return how many that are."""
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         until = _stamp(_now(connection), lease_s)
         return _EXTEND.run(connection, lease=lease, until=until, ids=id_list(connection, ids))
 
 
 def release(engine: Engine, lease: str, ids: Iterable[int]) -> int:
     """Give back at once what is still ours of `ids`, without counting an attempt; return how many that were."""
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         return _RELEASE.run(connection, lease=lease, now=_stamp(_now(connection)), ids=id_list(connection, ids))
 
 
 def settle_sent(engine: Engine, lease: str, message_row_id: int) -> bool:
     """Note that a server took the message, if it is still ours."""
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         if connection.dialect.name == "postgresql":
             _LOSABLE.run(connection)
         return _SENT.run(connection, lease=lease, id=message_row_id, now=to_stamp(utc_now())) == 1
@@ -181,7 +181,7 @@ def settle_sent(engine: Engine, lease: str, message_row_id: int) -> bool:
 
 def settle_failed(engine: Engine, lease: str, failures: Iterable[Failure]) -> int:
     """Note what was not taken, each to be tried again later or a dead letter; return how many were still ours."""
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         now = _now(connection)
         settled = 0
         for failure in failures:
@@ -200,7 +200,7 @@ def retry(engine: Engine, message_row_id: int, *, actor: Actor) -> bool:
     Returns:
         False when there was nothing to do: it is sent, due already, in a worker's hands, too old, or there is none.
     """
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         now = _stamp(_now(connection))
         for statement in (_REVIVE, _HASTEN):
             row = statement.row(connection, id=message_row_id, now=now)
@@ -216,7 +216,7 @@ def retry(engine: Engine, message_row_id: int, *, actor: Actor) -> bool:
 
 def retry_dead(engine: Engine, *, actor: Actor) -> int:
     """Send every dead letter again that is not too old, as `actor` wants; return how many there were."""
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         count = _REVIVE_ALL.run(connection, now=_stamp(_now(connection)))
         if count:
             trail.record(connection, Action.OUTBOX_RETRIED, actor=actor, subject="every dead letter", count=count)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db, settings
 from alma_leads.resumes import storage
 from alma_leads.resumes.previews import PreviewRow, picture_name
@@ -106,7 +106,7 @@ def keep_file(stream: IO[bytes], *, file_name: str, client: str = "") -> KeptFil
     with disk_full_is_no_room():
         found = inspect(stream, file_name=file_name, max_bytes=settings().RESUME_MAX_BYTES, turn=turn)
     kept = KeptFile(secrets.token_hex(24), found.file_name, found.media_type, found.size_bytes, found.sha256)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _INSERT.run(
             connection,
             storage_name=kept.storage_name,
@@ -175,7 +175,7 @@ def read_picture(preview: PreviewRow) -> Iterator[bytes]:
 
 def discard(storage_name: str) -> None:
     """Remove a file that belongs to nobody. One that a lead has stays. A failing storage is left to the sweep."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         discarded = _DISCARD.run(connection, storage_name=storage_name, now=to_stamp(utc_now()))
     if discarded:
         _try_to_remove(storage_name)
@@ -184,7 +184,7 @@ def discard(storage_name: str) -> None:
 def sweep_unattached(*, older_than: timedelta = UNATTACHED_FOR) -> int:
     """Remove files that belong to nobody and are older than `older_than`, or discarded; return how many it removed."""
     now = utc_now()
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _DISCARD_OLD.run(connection, now=to_stamp(now), before=to_stamp(now - older_than))
     removed = last = 0
     while True:
@@ -212,5 +212,5 @@ def _try_to_remove(storage_name: str) -> bool:
     except Exception:
         log.warning("a discarded file could not be deleted yet", exc_info=True)
         return False
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         return _DELETE.run(connection, storage_name=storage_name) == 1

@@ -14,7 +14,7 @@ from config import ROOT, Settings
 PACKAGE = ROOT / "alma_leads"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TEMPLATES = sorted((ROOT / "templates").rglob("*.*"))
-WRITES = {"transaction", "commit", "begin", "begin_nested", "flush"}
+WRITES = {"transaction", "transaction_on", "commit", "begin", "begin_nested", "flush"}
 
 
 def _name(path: Path) -> str:
@@ -22,7 +22,9 @@ def _name(path: Path) -> str:
 
 
 def _may_write(path: Path) -> bool:
-    mechanism = {PACKAGE / "database" / name for name in ("transactions.py", "engine.py", "sqlite_writers.py")}
+    mechanism = {
+        PACKAGE / "database" / name for name in ("session.py", "transactions.py", "engine.py", "sqlite_writers.py")
+    }
     return path.name.endswith("service.py") or path == PACKAGE / "outbox/queue.py" or path in mechanism
 
 

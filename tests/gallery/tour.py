@@ -13,7 +13,7 @@ from alma_leads.accounts.core import links
 from alma_leads.accounts.core.models import LinkPurpose
 from alma_leads.accounts.users.setup_service import prepare_first_administrator
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.listing import view_service
 from tests.gallery import firm
@@ -92,7 +92,7 @@ def _words(app: Flask, new: Flask) -> dict[str, str]:
     enrol(app, value(app, "SELECT id FROM users WHERE email = 'leila.haddad@alma.example'"))
     rosa = value(app, "SELECT id FROM users WHERE email = 'rosa.delgado@alma.example'")
     tomas = value(app, "SELECT id FROM users WHERE email = 'tomas.reyes@alma.example'")
-    with app.app_context(), transaction(db.engine) as connection:
+    with app.app_context(), transaction_on(db.engine) as connection:
         invitation = links.make(connection, LinkPurpose.INVITATION, user_id=tomas, now=utc_now())
         reset = links.make(connection, LinkPurpose.RESET, user_id=rosa, now=utc_now())
         change = links.make(

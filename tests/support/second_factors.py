@@ -13,7 +13,7 @@ from flask import Flask
 from alma_leads.accounts.second_factor import authenticators, recovery
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import db
 
 
@@ -37,7 +37,7 @@ class Enrolled(NamedTuple):
 
 def enrol(app: Flask, person_id: int) -> Enrolled:
     """Give someone an app and recovery codes; no code of it was used yet."""
-    with app.app_context(), transaction(db.engine) as connection:
+    with app.app_context(), transaction_on(db.engine) as connection:
         mark = authenticators.begin(connection, person_id, now=utc_now())
         unconfirmed = authenticators.unconfirmed(connection, mark, user_id=person_id, email="x@alma.example")
         assert unconfirmed

@@ -10,7 +10,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 
 # The same key from the same address is noted once in this time, and one key (or all unknown ones together) at most
@@ -50,6 +50,6 @@ def note_refused_key(key: str, *, address: str) -> bool:
     if noted_here or noted >= MOST_IN_AN_HOUR:
         return False
     about = {"key": found.id, "why": WHY[found.state]} if found else {}
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         trail.record(connection, Action.KEY_REFUSED, actor=stranger(address), subject=subject, **about)
     return True

@@ -16,7 +16,7 @@ from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db, settings
 
 TOUCH_EVERY = timedelta(minutes=1)
@@ -61,7 +61,7 @@ def use_key(key: str, *, address: str) -> KeyHolder | None:
         raise KeyElsewhere(address)
     before = to_stamp(now - TOUCH_EVERY)
     if found.last_used_at is None or found.last_used_at < before:
-        with transaction(db.engine) as connection:
+        with transaction_on(db.engine) as connection:
             keys.touch(connection, found.id, before=before, now=now)
     return KeyHolder(Actor("key", found.id, _named(found.name), address), of_scopes(map(Scope, found.scopes.split())))
 
@@ -77,7 +77,7 @@ def make_key(
     now = utc_now()
     wanted = keys.wish(name, scopes=scopes, networks=networks, expires_at=expires_at, now=now)
     secret = keys.new_secret()
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         key_id = keys.insert(connection, wanted, secret=secret, by=actor.name, now=now)
         trail.record(
             connection,
@@ -120,7 +120,7 @@ def find_key_id(name: str) -> int:
 
 def revoke_key(key_id: int, *, actor: Actor) -> bool:
     """Revoke a key: its next request is refused. Say whether it was this call that did it."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         name = keys.revoke(connection, key_id, by=actor.name, now=utc_now())
         if name is not None:
             trail.record(connection, Action.KEY_REVOKED, actor=actor, subject=_named(name), key=key_id)

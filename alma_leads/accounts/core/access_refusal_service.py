@@ -12,7 +12,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 
 # The same refusal from the same address is noted once in this time, and for one reason at most this many of one user or
@@ -66,5 +66,5 @@ def note_refused_access(actor: Actor, route: str, why: Why) -> None:
         )[0]
     if noted_here or noted >= MOST_IN_AN_HOUR:
         return
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         trail.record(connection, Action.ACCESS_REFUSED, actor=actor, subject=route, why=why.value)

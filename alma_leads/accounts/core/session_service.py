@@ -10,7 +10,7 @@ from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db, settings
 
 
@@ -27,7 +27,7 @@ def use_session(token: str, *, touch: bool = True) -> Holder | None:
     if found is None:
         return None
     if touch and found.last_seen_at <= now - lifetime.touch_every:
-        with transaction(db.engine) as connection:
+        with transaction_on(db.engine) as connection:
             sessions.touch(connection, found.session_id, now=now)
     return found
 
@@ -40,7 +40,7 @@ def list_sessions(user_id: int) -> list[SessionRow]:
 
 def sign_out(token: str, *, actor: Actor) -> None:
     """Sign a browser out."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if sessions.end(connection, token):
             trail.record(connection, Action.SIGNED_OUT, actor=actor, subject=actor.name)
 
@@ -48,14 +48,14 @@ def sign_out(token: str, *, actor: Actor) -> None:
 def end_session(session_id: int, *, actor: Actor) -> None:
     """Sign out one browser of the person who acts; one that is signed out already is no error."""
     assert actor.id is not None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if sessions.end_one(connection, actor.id, session_id):
             trail.record(connection, Action.SESSIONS_ENDED, actor=actor, subject=actor.name, count=1)
 
 
 def end_sessions(user_id: int, *, keep: str = "", actor: Actor) -> int:
     """Sign out every browser of a person but the one with the token `keep`, and return how many there were."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         count = sessions.end_all(connection, user_id, keep=keep)
         trail.record(connection, Action.SESSIONS_ENDED, actor=actor, subject=actor.name, count=count)
         return count

@@ -29,7 +29,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db, settings
 
 MAX_NAME_LENGTH = 100
@@ -121,7 +121,7 @@ def ask_for_new(user_id: int, *, browser: str) -> dict[str, Any]:
         NoPasskeysHere: browsers allow none here.
     """
     here = site()
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         challenge = challenges.make(connection, purpose=_adding(user_id), browser=browser, now=utc_now())
         handle, email, name = _PERSON.rows(connection, user_id=user_id)[0]
         known = _known(connection, user_id)
@@ -143,7 +143,7 @@ def add_passkey(actor: Actor, answer: str, *, name: str, browser: str, token: st
         new = ceremonies.verify_new(answer, challenge=challenge, site=here)
     except BadAnswer:
         raise PasskeyRefused("Your device did not make a passkey that can be used here. Try again") from None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         now = utc_now()
         if not challenges.use(connection, challenge, purpose=_adding(actor.id), browser=browser, now=now):
             raise PasskeyRefused("That took too long, or was sent twice. Try again")
@@ -162,7 +162,7 @@ def remove_passkey(actor: Actor, passkey_id: int, *, keep_session: str) -> None:
         SecondFactorRequired: the firm requires a second factor, and this is the last one.
     """
     assert actor.id is not None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         hold(connection, actor.id)
         row = _REMOVE.row(connection, id=passkey_id, user_id=actor.id)
         if row is None:
@@ -238,7 +238,7 @@ def confirm_with_passkey(user_id: int, answer: str, *, browser: str, token: str,
 
 def _ask(purpose: str, *, browser: str, user_id: int | None) -> dict[str, Any]:
     here = site()
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         challenge = challenges.make(connection, purpose=purpose, browser=browser, now=utc_now())
         known = [] if user_id is None else _known(connection, user_id)
     return ceremonies.ask_for_assertion(site=here, challenge=challenge, known=known)
@@ -261,7 +261,7 @@ def _shown(
         assertion = None
     # Counted apart from the person's passwords: whoever guesses those shall not lock out the owner of a passkey.
     account = throttle.account_key(f"passkey {assertion.credential_id if assertion else ''}")
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         now = utc_now()
         attempt = throttle.begin(connection, account=account, address=visitor.address, now=now)
         asked = assertion is not None and challenges.use(
@@ -277,7 +277,7 @@ def _shown(
         wrong = ""
     except BadAnswer as bad:
         wrong = str(bad)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         opened = None
         if found and not wrong:
             # Before the passkey, as whoever removes it does: else each would wait for the other.

@@ -36,7 +36,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 
 _FORGET_PASSKEYS = Sql("DELETE FROM passkeys WHERE user_id = :user_id")
@@ -81,7 +81,7 @@ def own_factors(user_id: int) -> tuple[Factors, bool]:
 def begin_app(actor: Actor) -> str:
     """Begin to set up an authenticator app for the person who acts, and return the mark by which to go on."""
     assert actor.id is not None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         return authenticators.begin(connection, actor.id, now=utc_now())
 
 
@@ -105,7 +105,7 @@ def confirm_app(mark: str, typed: str, *, actor: Actor, token: str, visitor: Vis
         SignInOver: the session has ended meanwhile.
     """
     assert actor.id is not None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         hold(connection, actor.id)
         if not authenticators.confirm(connection, mark, user_id=actor.id, typed=typed, now=utc_now()):
             return None
@@ -121,7 +121,7 @@ def remove_app(actor: Actor, *, keep_session: str) -> None:
         SecondFactorRequired: it is the last second factor, and the firm requires one.
     """
     assert actor.id is not None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         hold(connection, actor.id)
         had_app = factors.of_person(connection, actor.id).app
         authenticators.forget(connection, actor.id)
@@ -139,7 +139,7 @@ def make_codes_anew(actor: Actor) -> list[str]:
         NoSecondFactor: there is nothing that they would stand in for.
     """
     assert actor.id is not None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         hold(connection, actor.id)
         if not factors.of_person(connection, actor.id).has_second:
             raise NoSecondFactor("There is no second factor.")
@@ -162,7 +162,7 @@ def show_second_proof(holder: Holder, typed: str, *, proof: Proof, token: str, v
         SignInOver: the session has ended meanwhile.
     """
     begin_attempt(holder.person.email, address=visitor.address, device=visitor.device)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if _USE[proof](connection, holder.person.id, typed):
             opened = complete_sign_in(connection, token, proof, visitor=visitor)
             if opened is None:
@@ -186,7 +186,7 @@ def confirm_again(person: User, password: str, code: str, *, token: str, visitor
     if not verify_password(password, person.password):
         note_failure(person.email, address=visitor.address, proof=Proof.PASSWORD)
         return None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         has_second = factors.of_person(connection, person.id).has_second
         if not has_second or authenticators.use_code(connection, person.id, code):
             forget_failures(connection, attempt, person.email, visitor=visitor)
@@ -201,7 +201,7 @@ def reset_second_factor(person_id: int, *, actor: Actor) -> Person:
     Raises:
         PersonNotFound: there is no such person.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         person = people.by_id(connection, person_id)
         hold(connection, person_id)
         authenticators.forget(connection, person_id)
@@ -228,7 +228,7 @@ def require_second_factor(*, required: bool, actor: Actor) -> None:
 
     Who is signed in by one factor is led to the second one, or to setting one up, at the next click.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if not _SET_REQUIRED.run(connection, required=required):
             return
         if required:

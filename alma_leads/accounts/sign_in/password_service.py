@@ -15,7 +15,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 
 _ABOUT = Sql("SELECT email, name FROM users WHERE id = :id")
@@ -53,7 +53,7 @@ def choose_password(token: str, purpose: LinkPurpose, *, password: str, address:
     link = look_at_link(token, purpose)
     name = link.name or ""
     hashed = hash_password(check_password(password, about=(link.email or "", name)))
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if link.user_id is not None:
             hold(connection, link.user_id)  # before the link, like whoever takes links back
         user_id = links.use(connection, token, purpose, now=utc_now()).user_id
@@ -82,7 +82,7 @@ def change_password(actor: Actor, *, password: str, keep_session: str) -> None:
         about = _ABOUT.rows(connection, id=actor.id)[0]
     hashed = hash_password(check_password(password, about=about))
     assert actor.id is not None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _SET_PASSWORD.run(connection, id=actor.id, password=hashed, now=to_stamp(utc_now()))
         take_back(connection, LinkPurpose.RESET, user_id=actor.id)
         sessions.end_all(connection, actor.id, keep=keep_session)

@@ -15,7 +15,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.email_address import normalise_email
 from alma_leads.extensions import db
 from alma_leads.outbox.queries import count_since
@@ -47,7 +47,7 @@ def ask_for_reset(email: str, *, address: str) -> None:
     """
     began = time.monotonic()
     normalised = normalise_email(email)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         # Apart from the sign-ins of the account: who failed five of them needs this.
         account = throttle.account_key(f"reset {throttle.account_key(normalised)}")
         throttle.begin(connection, account=account, address=address, now=utc_now())
@@ -56,7 +56,7 @@ def ask_for_reset(email: str, *, address: str) -> None:
 
 
 def _send(email: str, address: str) -> None:
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         row = _WHO.row(connection, email=email)
         if row is None:
             return

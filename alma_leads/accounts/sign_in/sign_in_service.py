@@ -26,7 +26,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
 
@@ -68,7 +68,7 @@ def begin_attempt(email: str, *, address: str, device: str = "") -> int:
     Raises:
         TooManyAttempts: this account or this address has to wait.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         now = utc_now()
         account, apart = throttle.counted(email, device=device, now=now)
         return throttle.begin(connection, account=account, address=address, now=now, apart=apart)
@@ -76,7 +76,7 @@ def begin_attempt(email: str, *, address: str, device: str = "") -> int:
 
 def note_failure(email: str, *, address: str, proof: Proof) -> None:
     """Write down that someone could not prove to be the person with this address."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         row = _find(connection, email)
         # An address that is nobody's is not kept: it may be a password, or a prospect's.
         subject = row[1] if row else UNKNOWN_ACCOUNT
@@ -108,7 +108,7 @@ def sign_in_with_password(email: str, password: str, *, visitor: Visitor, instea
         note_failure(email, address=visitor.address, proof=Proof.PASSWORD)
         return None
     renewed = hash_password(normalise_password(password)) if hashed and is_outdated(hashed) else None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         opened = begin_session(
             connection, user_id, [Proof.PASSWORD], visitor=visitor, instead_of=instead_of, password_was=hashed
         )
@@ -129,7 +129,7 @@ def forget_failures(connection: Connection, attempt: int, email: str, *, visitor
 
 def open_session(user_id: int, proofs: Sequence[Proof], *, visitor: Visitor, instead_of: str) -> Opened | None:
     """Begin a session for someone who has shown `proofs`; None when that person was turned off."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         return begin_session(connection, user_id, proofs, visitor=visitor, instead_of=instead_of)
 
 
@@ -206,7 +206,7 @@ def confirm_with_password(email: str, password: str, *, token: str, visitor: Vis
     if row is None or not verify_password(password, row[2]):
         note_failure(email, address=visitor.address, proof=Proof.PASSWORD)
         return None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         forget_failures(connection, attempt, email, visitor=visitor)
         return confirm(connection, token)
 

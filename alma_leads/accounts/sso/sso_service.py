@@ -31,7 +31,7 @@ from alma_leads.actor import Actor, stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import db, settings
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ def go_to_provider(provider: IdentityProvider, *, browser: str, wanted: str, con
     except ProviderFailed as failed:
         log.error("identity provider failed", reason=str(failed))
         raise WorkAccountRefused(Refusal.PROVIDER_FAILED) from failed
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         sso_requests.keep(connection, made, browser=browser, wanted=wanted, confirming=confirming, now=utc_now())
     return address
 
@@ -89,7 +89,7 @@ def come_back(
     """
     state = answer.get("state", "")
     account_key = token_hash(state)  # counted by address: who it is is not known yet
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         attempt = throttle.begin(connection, account=account_key, address=visitor.address, now=utc_now())
         request = sso_requests.use(connection, state, browser=browser, now=utc_now()) if browser else None
     try:
@@ -100,7 +100,7 @@ def come_back(
         opened = opened or _sign_in(account, visitor=visitor, instead_of=token)
     except WorkAccountRefused as refused:
         log.warning("work account refused", reason=refused.refusal.value, detail=refused.detail)
-        with transaction(db.engine) as connection:
+        with transaction_on(db.engine) as connection:
             trail.record(
                 connection,
                 Action.SIGN_IN_FAILED,
@@ -112,7 +112,7 @@ def come_back(
             if refused.refusal in _NO_GUESS:
                 throttle.succeed(connection, attempt, account=account_key)
         raise
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         throttle.succeed(connection, attempt, account=account_key)
     return CameBack(opened, request.wanted)
 
@@ -125,7 +125,7 @@ def unlink_work_account(person_id: int, *, actor: Actor) -> tuple[Person, int]:
     Raises:
         PersonNotFound: there is no such person.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         person = people.by_id(connection, person_id)
         count = identities.unlink(connection, person_id)
         if count:
@@ -156,7 +156,7 @@ def _sign_in(account: WorkAccount, *, visitor: Visitor, instead_of: str) -> Open
     proof = Proof.SSO_MFA if account.two_factors else Proof.SSO
     for _ in range(2):
         try:
-            with transaction(db.engine) as connection:
+            with transaction_on(db.engine) as connection:
                 user_id = identities.admit(connection, account, rules=_rules(), address=visitor.address)
                 opened = begin_session(connection, user_id, [proof], visitor=visitor, instead_of=instead_of)
         except PersonExists:
@@ -168,7 +168,7 @@ def _sign_in(account: WorkAccount, *, visitor: Visitor, instead_of: str) -> Open
 
 def _confirm(account: WorkAccount, request: SsoRequest, *, token: str) -> Opened | None:
     """Confirm the session with this token, if there still is one; it must be this person's, and shown just now."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         holder = sessions.holder(connection, token, lifetime=session_lifetime(), now=utc_now())
         if holder is None:
             return None  # it ended meanwhile: this is a sign-in then

@@ -17,7 +17,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.email_address import normalise_email
 from alma_leads.extensions import db
 
@@ -118,7 +118,7 @@ def invite(email: str, *, name: str, role: Role, actor: Actor) -> Invited:
         PersonExists: someone who can sign in, or was turned off, has it.
     """
     normalised = normalise_email(email)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         again = _INVITE_AGAIN.row(connection, email=normalised, name=name, role=role.value)
         user_id = again[0] if again else people.insert(connection, normalised, name=name, role=role, password=None)
         if not again:
@@ -135,7 +135,7 @@ def invite_again(person_id: int, *, actor: Actor) -> Person:
         PersonOff: the person was turned off.
         CameAlready: the person can sign in.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         person = _held(connection, person_id)
         if person.came:
             raise CameAlready(person.email)
@@ -150,7 +150,7 @@ def revoke_invitation(person_id: int, *, actor: Actor) -> Person:
         PersonNotFound: there is no such person.
         CameAlready: the person can sign in. Then there is "turn off".
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         hold(connection, person_id)
         person = people.by_id(connection, person_id)
         if person.came:
@@ -169,7 +169,7 @@ def send_reset_link(person_id: int, *, actor: Actor) -> Person:
         PersonOff: the person was turned off.
         NotComeYet: the person has an invitation instead.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         person = _held(connection, person_id)
         if not person.came:
             raise NotComeYet(person.email)
@@ -186,7 +186,7 @@ def change_role(person_id: int, *, role: Role, actor: Actor) -> Person:
         PersonNotFound: there is no such person.
         LastAdministrator: nobody could manage the application.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         person = people.by_id(connection, person_id)
         if role is not Role.ADMINISTRATOR:
             people.keep_an_administrator(connection, person)
@@ -207,7 +207,7 @@ def deactivate(person_id: int, *, actor: Actor) -> Person:
         PersonNotFound: there is no such person.
         LastAdministrator: nobody could manage the application.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         person = people.by_id(connection, person_id)
         people.keep_an_administrator(connection, person)
         hold(connection, person_id)
@@ -225,7 +225,7 @@ def activate(person_id: int, *, actor: Actor) -> Person:
         PersonNotFound: there is no such person.
         NotComeYet: the invitation was revoked. Invite the person again.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         hold(connection, person_id)
         person = people.by_id(connection, person_id)
         if not person.came:

@@ -14,7 +14,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.email_address import normalise_email
 from alma_leads.extensions import db
 
@@ -29,7 +29,7 @@ _SET_EMAIL = Sql("""
 
 def set_preferences(user_id: int, *, time_zone: str, theme: str, single_key_shortcuts: bool) -> None:
     """Keep how the desk works for someone."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _SET_PREFERENCES.run(
             connection, id=user_id, time_zone=time_zone, theme=theme, single_key_shortcuts=single_key_shortcuts
         )
@@ -42,7 +42,7 @@ def change_name(actor: Actor, name: str) -> None:
         BadName: it cannot be one.
     """
     name = check_name(name)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if _SET_NAME.run(connection, id=actor.id, name=name):
             trail.record(connection, Action.NAME_CHANGED, actor=actor, subject=name, old=actor.name, new=name)
 
@@ -56,7 +56,7 @@ def ask_for_email_change(actor: Actor, email: str) -> str:
     """
     assert actor.id is not None
     normalised = normalise_email(email)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         hold(connection, actor.id)
         if _is_taken(connection, normalised):
             raise PersonExists(normalised)
@@ -73,7 +73,7 @@ def change_email(token: str, *, actor: Actor, keep_session: str) -> None:
         PersonExists: someone has got the address meanwhile; the link still works.
     """
     assert actor.id is not None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         people.stand_in_line(connection)
         hold(connection, actor.id)
         old = people.by_id(connection, actor.id).email

@@ -18,7 +18,7 @@ from alma_leads.actor import OPERATOR, stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.email_address import normalise_email
 from alma_leads.extensions import db, settings
 
@@ -72,13 +72,13 @@ def _prepare(*, email: str | None, password: str | None) -> SetupLink | None:
         normalised = normalise_email(email)
         hashed = hash_password(check_password(password, about=(normalised,)))
         name = people.name_of(normalised)
-        with transaction(db.engine) as connection:
+        with transaction_on(db.engine) as connection:
             people.stand_in_line(connection)
             if not people.is_anyone_there(connection):
                 people.insert(connection, normalised, name=name, role=Role.ADMINISTRATOR, password=hashed)
                 trail.record(connection, Action.PERSON_ADDED, actor=OPERATOR, subject=name, role="administrator")
         return None
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         people.stand_in_line(connection)
         if people.can_anyone_sign_in(connection):
             return None
@@ -116,7 +116,7 @@ def set_up(token: str, *, name: str, email: str, password: str | None, address: 
     look_at_set_up(token)  # before the costly hash: anyone may try
     normalised = normalise_email(email)
     hashed = None if password is None else hash_password(check_password(password, about=(normalised, name)))
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         people.stand_in_line(connection)
         links.use(connection, token, LinkPurpose.SETUP, now=utc_now())
         if people.can_anyone_sign_in(connection):

@@ -11,7 +11,7 @@ from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.assignments import absences
 from alma_leads.leads.assignments.absences import Days
@@ -62,7 +62,7 @@ def add_absence(user_id: int, *, first_day: date, last_day: date, actor: Actor) 
     Raises:
         BadAbsence: the days cannot be used.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _check(first_day, last_day, today=absences.today(connection))
         name = _name(connection, user_id)
         touching = _TAKE_TOUCHING.rows(
@@ -82,7 +82,7 @@ def add_absence(user_id: int, *, first_day: date, last_day: date, actor: Actor) 
 
 def remove_absence(absence_id: int, *, user_id: int, actor: Actor) -> None:
     """Take back that someone is away; nothing happens when that was done already."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         removed = _REMOVE.row(connection, id=absence_id, user_id=user_id)
         if removed is not None:
             days = {"first_day": removed[0], "last_day": removed[1]}

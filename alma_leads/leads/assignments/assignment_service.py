@@ -12,7 +12,7 @@ from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.email_address import normalise_email
 from alma_leads.extensions import db
 from alma_leads.leads.assignments import absences
@@ -115,7 +115,7 @@ def list_assignments(*, after: str = "", query: str = "", limit: int = 50) -> li
 
 def export_assignments(*, actor: Actor) -> Iterator[Assignment]:
     """Yield every assignment by the prospect's address, read in batches; it is written down first that `actor` did."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         count = _COUNT.rows(connection)[0][0]
         trail.record(connection, Action.ASSIGNMENTS_EXPORTED, actor=actor, subject=assignments_said(count), count=count)
     after = ""
@@ -139,7 +139,7 @@ def assign(email: str, *, attorney_email: str, actor: Actor, seen: str | None = 
         AssignedMeanwhile: the prospect is with neither of the two.
     """
     normalised = normalise_email(email)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         attorney = attorney_with(connection, attorney_email)
         held = _take(connection, normalised)
         if held.attorney_id != attorney.id:
@@ -159,7 +159,7 @@ def unassign(email: str, *, actor: Actor, seen: str | None = None) -> None:
         AssignedMeanwhile: another one had it.
     """
     normalised = normalise_email(email)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         row = _HOLD_PROSPECT.row(connection, email=normalised)
         if row is None:
             raise AssignmentNotFound(normalised)
@@ -183,7 +183,7 @@ def import_assignments(content: bytes, *, actor: Actor) -> int:
         if isinstance(line, Line):
             wanted[line.attorney].append(line)
     changed = 0
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         attorneys: dict[Attorney, list[Line]] = {}
         for typed, group in wanted.items():
             try:

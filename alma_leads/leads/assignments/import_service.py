@@ -22,7 +22,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql, id_list, sql_in
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
 from alma_leads.leads.assignments.assignment_file import BadLine, Line, read_lines
@@ -134,7 +134,7 @@ def look_at_import(content: bytes, *, file_name: str, actor: Actor) -> int:
     """
     lines = list(read_lines(content, most=MAX_LINES))
     attorneys = {each.email: each.id for each in active_attorneys()}
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         row = _OPEN.row(connection, file_name=file_name[:200], made_by=actor.name, now=to_stamp(utc_now()))
         assert row is not None
         import_id: int = row[0]
@@ -146,10 +146,10 @@ def look_at_import(content: bytes, *, file_name: str, actor: Actor) -> int:
             present = {row[0]: row[1] for row in _PRESENT.rows(connection, ids=id_list(connection, emails))}
         rows = [_row(line, attorneys, present) for line in batch]
         counts.update(row[1] for row in rows)
-        with transaction(db.engine) as connection:
+        with transaction_on(db.engine) as connection:
             kept = [row for row in rows if row[1] != "unchanged"]
             _WRITE_DOWN.run(connection, id=import_id, lines=orjson.dumps(kept).decode())
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _READY.run(connection, id=import_id, **{name: counts[name] for name in _COUNTS})
     return import_id
 
@@ -217,9 +217,9 @@ def apply_import(import_id: int, *, actor: Actor) -> None:
     """
     after: int | None = 0
     while after is not None:
-        with transaction(db.engine) as connection:
+        with transaction_on(db.engine) as connection:
             after = _apply_batch(connection, import_id, after, actor)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _finish(connection, _get(connection, import_id), actor)
 
 
@@ -283,7 +283,7 @@ def discard_import(import_id: int, *, actor: Actor) -> bool:
     Raises:
         ImportNotFound: there is none any more.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _HOLD.row(connection, id=import_id)
         found = _get(connection, import_id)
         if found.applied:
@@ -295,5 +295,5 @@ def discard_import(import_id: int, *, actor: Actor) -> bool:
 
 def forget_old_imports() -> int:
     """Forget files that were looked at more than a day ago, and return how many there were."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         return _FORGET_OLD.run(connection, before=to_stamp(utc_now() - KEPT_FOR))

@@ -10,7 +10,7 @@ from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
 from alma_leads.leads.assignments import absences
@@ -86,7 +86,7 @@ def set_rotation(*, in_turn: bool, shown: Collection[int], taking_part: Collecti
 
     Whoever came since the page was opened keeps what holds for everyone.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         was = bool(_HOLD_IN_TURN.rows(connection)[0][0])
         changes: dict[str, object] = {}
         if was != in_turn:
@@ -111,7 +111,7 @@ def set_domain(typed: str, *, attorney_email: str, actor: Actor) -> str:
         NotAnActiveAttorney: the address is not an active attorney's.
     """
     domain = normalise_domain(typed)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         attorney = attorney_with(connection, attorney_email)
         row = _HAS_DOMAIN.row(connection, domain=domain)
         old = row[0] if row else None
@@ -123,7 +123,7 @@ def set_domain(typed: str, *, attorney_email: str, actor: Actor) -> str:
 
 def remove_domain(domain: str, *, actor: Actor) -> None:
     """Let a domain have no attorney; nothing happens when it has none."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         row = _HAS_DOMAIN.row(connection, domain=domain)
         if row is not None and _REMOVE_DOMAIN.run(connection, domain=domain):
             trail.record(connection, Action.DOMAIN_RULE_REMOVED, actor=actor, subject=domain, old=row[0])

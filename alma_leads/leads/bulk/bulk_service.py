@@ -20,7 +20,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql, id_list, sql_in
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.assignments.assignments import Held, give, tell
 from alma_leads.leads.bulk import bulk
@@ -110,9 +110,9 @@ def ask(choice: Choice, *, seen: str, actor: Actor) -> BulkAction:
         action_id = _open(choice, plan, actor)
         people = bulk.people_of(connection, choice)
         while batch := list(islice(people, WRITTEN_DOWN_TOGETHER)):
-            with transaction(db.engine) as writing:
+            with transaction_on(db.engine) as writing:
                 _WRITE_DOWN.run(writing, id=action_id, people=orjson.dumps(batch).decode())
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _READY.run(connection, id=action_id)
         action = bulk.get_action(connection, action_id)
         assert action is not None
@@ -121,7 +121,7 @@ def ask(choice: Choice, *, seen: str, actor: Actor) -> BulkAction:
 
 
 def _open(choice: Choice, plan: bulk.Plan, actor: Actor) -> int:
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         row = _ASK.row(
             connection,
             kind=choice.kind.value,
@@ -177,7 +177,7 @@ def work_off(*, stopped: Callable[[], bool] = lambda: False) -> bool:
 
 def _do_batch(action: BulkAction) -> bool:
     """Give so many prospects their turn; say whether there were any that nobody else has in hand."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         taken = dict(_TAKE.rows(connection, id=action.id, limit=BATCH))
         if not taken:
             if _IS_LEFT.row(connection, id=action.id) is None:
@@ -227,5 +227,5 @@ def forget_old_actions() -> None:
             connection, finished_before=to_stamp(now - KEPT_FOR), asked_before=to_stamp(now - ABANDONED_AFTER)
         )
     for row in rows:
-        with transaction(db.engine) as connection:
+        with transaction_on(db.engine) as connection:
             _FORGET.run(connection, id=row[0])

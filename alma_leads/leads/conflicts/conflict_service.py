@@ -5,7 +5,7 @@ from __future__ import annotations
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.core.errors import LeadNotFound, VerdictChanged
 from alma_leads.leads.core.events import EventKind, record
@@ -35,7 +35,7 @@ def record_verdict(lead_id: int, verdict: Verdict, *, note: str, seen: str, acto
         LeadNotFound: there is none.
         VerdictChanged: somebody recorded another since the caller looked.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         row = _HOLD.row(connection, id=lead_id)
         if row is None:
             raise LeadNotFound(lead_id)

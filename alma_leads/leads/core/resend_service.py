@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db, settings
 from alma_leads.leads.core import emails
 from alma_leads.leads.core.attorneys import SERVES
@@ -89,7 +89,7 @@ def send_again(lead_id: int, message_id: int, *, actor: Actor) -> Resent:
         return Resent(Sending.GOES_OUT if done else refused, message.kind, message.recipient)
     if message.kind not in KINDS:
         raise EmailNotFound(message_id)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         return _send_anew(connection, lead_id, message, actor)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.core.errors import LeadChanged, LeadNotFound, TransitionRefused
 from alma_leads.leads.core.events import EventKind, record
@@ -47,7 +47,7 @@ def mark_reached_out(
         LeadNotFound: there is none.
         LeadChanged: it is no longer as the caller saw it.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         now = to_stamp(utc_now())
         change = {"now": now, "name": actor.name}
         if with_siblings:

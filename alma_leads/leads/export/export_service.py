@@ -12,7 +12,7 @@ from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading_through, transaction
+from alma_leads.database.transactions import reading_through, transaction_on
 from alma_leads.extensions import db, settings
 from alma_leads.file_formats.streaming import Format, Tally
 from alma_leads.leads.export.export import count_leads, stream_leads
@@ -47,7 +47,7 @@ def export_leads(
         "searched_resumes": bool(lead_filter.resume_words) or None,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         trail.record(
             connection,
             Action.LEADS_EXPORTED,
@@ -72,10 +72,10 @@ def _told(engine: Engine, parts: Iterator[bytes], tally: Tally, waiting: Waiting
         for part in parts:
             yield part
             if time.monotonic() - told > TELL_EVERY_S:
-                with transaction(engine) as connection:
+                with transaction_on(engine) as connection:
                     tell(connection, waiting, sent=tally.rows, state="running")
                 told = time.monotonic()
         state = "done"
     finally:
-        with transaction(engine) as connection:
+        with transaction_on(engine) as connection:
             tell(connection, waiting, sent=tally.rows, state=state)

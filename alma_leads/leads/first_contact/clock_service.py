@@ -12,7 +12,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import from_stamp, to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.first_contact import first_contact
 from alma_leads.leads.first_contact.first_contact import FirstContact
@@ -89,7 +89,7 @@ def leads_to_recalculate() -> int:
 
 def change_settings(wanted: FirstContact, *, actor: Actor) -> bool:
     """Set the clock, and say whether that changed anything. Leads that wait follow with the worker's next sweep."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         old, new = _row(first_contact.read(connection)), _row(wanted)
         if old == new:
             return False
@@ -143,7 +143,7 @@ def _recalculate_batch() -> int:
     now = to_stamp(utc_now())
     postgresql = db.engine.dialect.name == "postgresql"
     moments = [_moments(settings, lead_id, from_stamp(received), named=postgresql) for lead_id, received in stale]
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         return _GIVE_MOMENTS.run(connection, moments=orjson.dumps(moments).decode(), version=settings.version, now=now)
 
 

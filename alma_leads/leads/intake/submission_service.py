@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from alma_leads.actor import PROSPECT, Actor
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.core.errors import IdempotencyConflict
 from alma_leads.leads.core.schemas import LeadIn
@@ -37,19 +37,19 @@ def reserve_key(key: str, *, owner: str) -> Reservation:
     Raises:
         IdempotencyRunning: its first request still runs.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         return idempotency.reserve(connection, key, owner=owner, now=utc_now())
 
 
 def release_key(reservation: Reservation) -> None:
     """Give a key back whose request failed."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         idempotency.release(connection, reservation)
 
 
 def forget_old_keys() -> int:
     """Delete idempotency keys and counts of confirmations that are past their day."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         now = utc_now()
         return idempotency.forget(connection, now=now) + confirmations.forget(connection, now=now)
 
@@ -103,7 +103,7 @@ def submit_lead(
     file_sha256 = resume.sha256 if resume else None
     content = submission.content_hash(lead, file_sha256=file_sha256)
     who = confirmations.counted_for(lead.normalised_email, address=address)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         now = utc_now()  # taken inside, so that on SQLite the order of numbers is the order of time
         prospect = submission.take_prospect(connection, lead.normalised_email, who=who)
         twin_id = None

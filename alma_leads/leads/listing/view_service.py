@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.core.errors import TooManyViews, ViewNotFound
 
@@ -26,7 +26,7 @@ def save_view(*, owner_id: int, name: str, query: str, shared: bool) -> int:
     Raises:
         TooManyViews: the owner has `MAX_VIEWS` others.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         row = _COUNT.row(connection, owner_id=owner_id, name=name)
         assert row is not None
         if row[0] >= MAX_VIEWS:
@@ -42,6 +42,6 @@ def delete_view(view_id: int, *, user_id: int, any_shared: bool) -> None:
     Raises:
         ViewNotFound: there is no such view that this person may delete.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if not _DELETE.run(connection, id=view_id, user_id=user_id, any_shared=any_shared):
             raise ViewNotFound(view_id)

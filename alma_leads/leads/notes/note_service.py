@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.core.errors import LeadNotFound, NoteChanged, NoteNotFound, NotYourNote
 from alma_leads.leads.core.events import EventKind, record
@@ -28,7 +28,7 @@ def add_note(lead_id: int, *, text: str, actor: Actor) -> None:
     Raises:
         LeadNotFound: there is none.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _hold(connection, lead_id)
         _SETTLE.run(connection, id=lead_id)
         _record(connection, lead_id, EventKind.NOTE, actor, text=text)
@@ -61,7 +61,7 @@ def edit_note(lead_id: int, note_id: int, *, text: str, seen: int, actor: Actor)
         NotYourNote: somebody else wrote it.
         NoteChanged: it is no longer as the caller saw it.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _hold(connection, lead_id)
         note = _own(connection, lead_id, note_id, actor)
         if note.now.text == text:
@@ -79,7 +79,7 @@ def delete_note(lead_id: int, note_id: int, *, actor: Actor) -> None:
         NoteNotFound: there is none, or it was deleted already.
         NotYourNote: somebody else wrote it.
     """
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         _hold(connection, lead_id)
         _own(connection, lead_id, note_id, actor)
         _record(connection, lead_id, EventKind.NOTE_DELETED, actor, note=note_id)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db, settings
 from alma_leads.leads.assignments.absences import AWAY
 from alma_leads.leads.core import emails
@@ -48,7 +48,7 @@ def wants_digest(user_id: int) -> bool:
 
 def set_digest(user_id: int, *, wanted: bool) -> None:
     """Have someone get the digest from the next beginning of a working day on, or no longer."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if not wanted:
             _STOP.run(connection, user_id=user_id)
             return
@@ -75,7 +75,7 @@ def send_digests() -> int:
 
 
 def _send(user_id: int, email: str, clock: FirstContact, now: datetime) -> bool:
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if not _TAKE.run(connection, user_id=user_id, day=clock.working.day_of(now).isoformat()):
             return False
         return _promise(connection, user_id, email, clock, to_stamp(now))

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from alma_leads.actor import SYSTEM
 from alma_leads.database.base import from_stamp, to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db, settings
 from alma_leads.leads.assignments.absences import AWAY
 from alma_leads.leads.core import emails
@@ -77,7 +77,7 @@ def _find(now: str) -> list[tuple[Due, FirstContact]]:
 
 def _remind(lead: Due, clock: FirstContact, now: str) -> bool:
     """Take one reminder and promise its e-mail; say whether it was ours to take."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if not _take(connection, lead, clock, now):
             return False
         first = lead.reminders == 0

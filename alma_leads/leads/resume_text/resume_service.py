@@ -15,7 +15,7 @@ import structlog
 from obstore.exceptions import BaseError as StorageError
 
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db, settings
 from alma_leads.leads.resume_text.resume_texts import store_text
 from alma_leads.resumes import storage
@@ -57,7 +57,7 @@ def read_next_resume(stop: threading.Event) -> bool:
 
 
 def _read_next(stop: threading.Event) -> bool:
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         unread = take_unread(connection, now=utc_now())
     if unread is None:
         return False
@@ -89,7 +89,7 @@ def _read_next(stop: threading.Event) -> bool:
 
 def read_resumes_again(*, everything: bool) -> int:
     """Have workers read the files again that nothing could be read from, or all; return how many."""
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         return read_again(connection, everything=everything)
 
 
@@ -104,17 +104,17 @@ def _keep(unread: Unread, found: Reading) -> None:
     """Store the picture, then note it with the text: an object that no row speaks of is deleted with the file."""
     if found.picture is not None:
         storage.put(settings().RESUME_STORAGE_URL, picture_name(unread.storage_name), BytesIO(found.picture.content))
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         if note_read(connection, unread, found):
             store_text(connection, unread.lead_id, found.text, found.words)
 
 
 def _give_up(unread: Unread, reason: str) -> None:
     log.info("nothing could be read from a resume", lead_id=unread.lead_id, reason=reason)
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         note_unreadable(connection, unread, reason=reason)
 
 
 def _put_off(unread: Unread, *, after: timedelta = PAUSE, counted: bool) -> None:
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         put_off(connection, unread, until=utc_now() + after, counted=counted)

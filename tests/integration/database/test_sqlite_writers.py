@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from alma_leads.database import deadlines
 from alma_leads.database.engine import prepare_engine
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def lone_engine(tmp_path: Path) -> Iterator[Engine]:
     """Return an engine of a file with one table."""
     engine = create_engine(f"sqlite:///{tmp_path / 'w.db'}")
     prepare_engine(engine)
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         connection.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)")
     yield engine
     engine.dispose()
@@ -49,7 +49,7 @@ def test_what_is_returned_is_stored(lone_engine: Engine) -> None:
     unseen: list[int] = []
 
     def write(number: int) -> None:
-        with transaction(lone_engine) as connection:
+        with transaction_on(lone_engine) as connection:
             connection.exec_driver_sql("INSERT INTO t VALUES (?)", (number,))
         if number not in stored(lone_engine):
             unseen.append(number)
@@ -65,7 +65,7 @@ def test_those_who_wait_share_a_commit(lone_engine: Engine) -> None:
     inside, others_wait = threading.Event(), threading.Event()
 
     def first() -> None:
-        with transaction(lone_engine) as connection:
+        with transaction_on(lone_engine) as connection:
             connection.exec_driver_sql("INSERT INTO t VALUES (1)")
             inside.set()
             others_wait.wait(5)
@@ -74,7 +74,7 @@ def test_those_who_wait_share_a_commit(lone_engine: Engine) -> None:
 
     def later(number: int) -> None:
         inside.wait(5)
-        with transaction(lone_engine) as connection:
+        with transaction_on(lone_engine) as connection:
             connection.exec_driver_sql("INSERT INTO t VALUES (?)", (number,))
 
     threads = [threading.Thread(target=first), *(threading.Thread(target=later, args=(n,)) for n in range(2, 8))]
@@ -93,7 +93,7 @@ def test_one_that_fails_takes_nobody_along(lone_engine: Engine) -> None:
 
     def write(number: int) -> None:
         try:
-            with transaction(lone_engine) as connection:
+            with transaction_on(lone_engine) as connection:
                 connection.exec_driver_sql("INSERT INTO t VALUES (?)", (number,))
                 if number % 3 == 0:
                     raise ZeroDivisionError
@@ -110,11 +110,11 @@ def test_a_commit_that_fails_is_told_to_everyone_in_it(lone_engine: Engine) -> N
         raise OSError("the disk is full")
 
     event.listen(lone_engine, "commit", refuse)
-    with pytest.raises(OSError, match="the disk is full"), transaction(lone_engine) as connection:
+    with pytest.raises(OSError, match="the disk is full"), transaction_on(lone_engine) as connection:
         connection.exec_driver_sql("INSERT INTO t VALUES (1)")
     event.remove(lone_engine, "commit", refuse)
     assert stored(lone_engine) == set()
-    with transaction(lone_engine) as connection:
+    with transaction_on(lone_engine) as connection:
         connection.exec_driver_sql("INSERT INTO t VALUES (2)")
     assert stored(lone_engine) == {2}
 
@@ -132,7 +132,7 @@ def test_a_write_that_is_interrupted_takes_its_whole_group_along_and_says_so(
         try:
             if waits:
                 inside.wait(5)
-            with transaction(lone_engine) as connection:
+            with transaction_on(lone_engine) as connection:
                 inside.set()
                 if not waits:
                     threading.Event().wait(0.2)  # so that the other one comes to stand in line

@@ -22,7 +22,7 @@ from sqlalchemy import Engine, text
 
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.backoff import RetryPolicy
 from alma_leads.outbox.connection import SmtpServer as Server
@@ -55,7 +55,7 @@ def _context(app: Flask) -> Iterator[None]:
 def promise(engine: Engine, count: int = 1, **changes: Any) -> None:
     message = Message("note", "lead:1", "ada@example.com", "Alma", None, "Hello", "text", "<p>html</p>")
     messages = [replace(message, **{"subject": f"No. {number}"} | changes) for number in range(count)]
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         queue.enqueue(connection, messages, now=to_stamp(utc_now()), message_id_domain="firm.example")
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from alma_leads.accounts.core.models import Role
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.outbox import queue
 from alma_leads.outbox.delivery import configured_drain
 from alma_leads.outbox.queue import Failure
@@ -119,18 +119,18 @@ def test_what_is_wrong_by_now_is_taken_back_unless_it_is_being_sent(app: Flask, 
     promise(engine, correlation="lead:2")
     promise(engine, kind="other")
     [held] = queue.claim(engine, "mine", limit=1, lease_s=15)
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         assert queue.withdraw(connection, correlation="lead:1", kind="note") == 1
     assert states(engine) == ["queued"] * 3
     assert queue.settle_sent(engine, "mine", held.id)
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         assert queue.withdraw(connection, correlation="lead:1", kind="note") == 0, "what is sent stays"
 
 
 def test_what_a_dead_worker_held_is_taken_back_too(app: Flask, engine: Engine) -> None:
     promise(engine)
     queue.claim(engine, "mine", limit=1, lease_s=-1)
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         assert queue.withdraw(connection, correlation="lead:1", kind="note") == 1
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.message import Message
 from alma_leads.outbox.queue import Failure
@@ -23,7 +23,7 @@ def promise(engine: Engine, count: int, *, correlation: str = "lead:1", recipien
         Message("note", correlation, recipient or f"p{index}@example.com", "Alma", None, "Hello", "text", "<p>html</p>")
         for index in range(count)
     ]
-    with transaction(engine) as connection:
+    with transaction_on(engine) as connection:
         queue.enqueue(connection, messages, now=to_stamp(utc_now()), message_id_domain="firm.example")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.resumes import storage
 from alma_leads.resumes.sandbox.errors import FileTooLarge, RefusedFile
@@ -62,7 +62,7 @@ def _keep(content: bytes | None = None, name: str = "Resume.pdf") -> KeptFile:
 
 
 def _attach(kept: KeptFile, lead_id: int) -> bool:
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         return attach(connection, kept.storage_name, lead_id=lead_id)
 
 

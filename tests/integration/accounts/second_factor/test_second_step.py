@@ -20,7 +20,7 @@ from alma_leads.accounts.second_factor import authenticators, recovery
 from alma_leads.accounts.second_factor.second_factor_service import show_second_proof
 from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import db
 from tests.support.desk import HTML, PASSWORD, Page, add_person, run, token, value
 from tests.support.pages import StrictClient
@@ -186,7 +186,7 @@ def test_of_many_who_show_one_code_at_once_one_comes_in(app: Flask, rosa: Enroll
     code = rosa.phone.code() if kind == "app" else rosa.codes[0]
 
     def show(_: int) -> bool:
-        with app.app_context(), transaction(db.engine) as connection:
+        with app.app_context(), transaction_on(db.engine) as connection:
             return use(connection, person, code)
 
     with ThreadPoolExecutor(8) as pool:
@@ -233,7 +233,7 @@ def test_the_operator_resets(app: Flask, client: StrictClient, rosa: Enrolled) -
 
 def test_a_new_password_by_a_link_leads_to_the_second_step(app: Flask, client: StrictClient, rosa: Enrolled) -> None:
     person = value(app, "SELECT id FROM users")
-    with app.app_context(), transaction(db.engine) as connection:
+    with app.app_context(), transaction_on(db.engine) as connection:
         link = links.make(connection, LinkPurpose.RESET, user_id=person, now=utc_now())
     data = {"csrf_token": token(client.get(f"/reset/{link}", headers=HTML)), "password": "entirely different words 2"}
     assert client.post(f"/reset/{link}", data=data, headers=HTML).headers["Location"] == "/login/code"

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from alma_leads.accounts.core.models import Role
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.assignments import import_service
 from alma_leads.leads.assignments.assignment_service import assign
@@ -147,7 +147,7 @@ def test_many_lines_go_in_batches_and_on_after_a_break(
     import_id = look(app, "email,attorney\n" + "".join(f"p{number}@example.com,{KIM}\n" for number in range(1200)))
     with app.app_context():
         assert get_import(import_id).new == 1200
-        with transaction(db.engine) as connection:  # as if it were killed after the first batch
+        with transaction_on(db.engine) as connection:  # as if it were killed after the first batch
             assert import_service._apply_batch(connection, import_id, 0, ROSA) == 501
         assert (get_import(import_id).applied, get_import(import_id).applied_at) == (500, None)
     assert apply(app, import_id).applied == 1200
@@ -157,7 +157,7 @@ def test_many_lines_go_in_batches_and_on_after_a_break(
 def test_what_was_applied_is_in_the_log_when_the_rest_is_discarded(app: Flask, people: None) -> None:
     import_id = look(app, "email,attorney\n" + "".join(f"p{number}@example.com,{KIM}\n" for number in range(501)))
     with app.app_context():
-        with transaction(db.engine) as connection:  # as if it were killed after the first batch
+        with transaction_on(db.engine) as connection:  # as if it were killed after the first batch
             import_service._apply_batch(connection, import_id, 0, ROSA)
         assert discard_import(import_id, actor=ROSA)
         with pytest.raises(ImportNotFound):

@@ -18,7 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import reading, transaction
+from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.intake.submission_service import submit_lead
@@ -157,7 +157,7 @@ def test_two_workers_do_not_read_the_same_file() -> None:
     add_resume()
     with reading(db.engine) as connection:
         assert any_unread(connection, now=utc_now())
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         assert take_unread(connection, now=utc_now()) is not None
         assert take_unread(connection, now=utc_now()) is None
 
@@ -256,7 +256,7 @@ def test_picture_and_text_go_with_their_lead(app: Flask, settings: Settings) -> 
 
 def test_a_file_is_not_swept_while_a_worker_reads_it(app: Flask, settings: Settings) -> None:
     lead_id = add_resume()
-    with transaction(db.engine) as connection:
+    with transaction_on(db.engine) as connection:
         unread = take_unread(connection, now=utc_now())
     assert unread is not None
     run(app, "DELETE FROM leads WHERE id = :id", id=lead_id)

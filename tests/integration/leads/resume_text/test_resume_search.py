@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.database.transactions import transaction
+from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.resume_text.resume_texts import store_text
 from alma_leads.resumes.sandbox.words import words_of
@@ -34,7 +34,7 @@ def desk(app: Flask, client: FlaskClient) -> FlaskClient:
     sign_in(client)
     for name, text in (("Ödön", "Études of patent law, <b>law</b>"), ("Ama", "law of the sea")):
         lead_id = add_lead(app, first_name=name)
-        with app.app_context(), transaction(db.engine) as connection:
+        with app.app_context(), transaction_on(db.engine) as connection:
             store_text(connection, lead_id, text, words_of(text))
     add_lead(app, first_name="Law", last_name="Etudes")
     return client
