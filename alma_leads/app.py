@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+import alma_leads.models  # noqa: F401 -- the session knows all tables
 from alma_leads import cli
 from alma_leads.accounts.sso import provider
 from alma_leads.database.engine import prepare_engine

@@ -9,12 +9,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
-import alma_leads.accounts.core.models
-import alma_leads.audit.trail
-import alma_leads.insights.models
-import alma_leads.leads.core.models
-import alma_leads.outbox.models
-import alma_leads.resumes.models  # noqa: F401 -- each adds its tables to the metadata
+import alma_leads.models  # noqa: F401 -- adds its tables to the metadata
 from alma_leads.database.deadlines import UNLIMITED
 from alma_leads.extensions import db
 from alma_leads.schema_version import NewerDatabase, known_revision, present_revision

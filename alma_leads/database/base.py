@@ -6,7 +6,7 @@ import enum
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Enum, MetaData, String
+from sqlalchemy import DateTime, Dialect, Enum, Index, MetaData, String, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -85,3 +85,14 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Return the moment that was stored."""
         return value if value is None or isinstance(value, datetime) else from_stamp(value)
+
+
+def index_where_given(name: str, *columns: str) -> Index:
+    """Return an index of the rows whose first column is not NULL."""
+    where = text(f"{columns[0]} IS NOT NULL")
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
+
+
+def text_compared_by_byte(length: int) -> String:
+    """Return a type of text whose order is the same on both databases."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")

@@ -16,12 +16,7 @@ from alembic.operations import Operations
 from flask import Flask
 from sqlalchemy import CheckConstraint, Engine, inspect, text
 
-import alma_leads.accounts.core.models
-import alma_leads.audit.trail
-import alma_leads.insights.models
-import alma_leads.leads.core.models
-import alma_leads.outbox.models
-import alma_leads.resumes.models  # noqa: F401
+import alma_leads.models  # noqa: F401 -- adds its tables to the metadata
 from alma_leads import schema_version
 from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
 from alma_leads.database.base import Base, to_stamp, utc_now

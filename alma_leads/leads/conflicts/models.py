@@ -1,0 +1,20 @@
+"""The table by which similar names are found."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from alma_leads.database.base import Base, text_compared_by_byte
+
+
+class LeadTrace(Base):
+    """What a lead leaves by which the same person is found again. See `leads.traces`."""
+
+    __tablename__ = "lead_traces"
+
+    trace: Mapped[str] = mapped_column(text_compared_by_byte(40), primary_key=True)
+    detail: Mapped[str] = mapped_column(text_compared_by_byte(254), primary_key=True)
+    lead_id: Mapped[int] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)

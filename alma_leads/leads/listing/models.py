@@ -1,0 +1,28 @@
+"""The table of saved views."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from alma_leads.database.base import Base, UtcDateTime
+
+
+class SavedView(Base):
+    """A list of leads that someone gave a name: filters, order and page size as the query string of its address.
+
+    What is relative stays so: "mine" is the reader's own, "the last 7 days" are those before today.
+    """
+
+    __tablename__ = "saved_views"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(60))
+    shared: Mapped[bool] = mapped_column(index=True)
+    query: Mapped[str] = mapped_column(Text)
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (UniqueConstraint("owner_id", "name"),)
