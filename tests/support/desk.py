@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, Executable, func, select, text
 from werkzeug.test import TestResponse
 
 from alma_leads.accounts.core.models import Role, User
 from alma_leads.accounts.core.passwords import hash_password
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.base import Base, to_stamp, utc_now
 from alma_leads.extensions import db
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.intake.submission_service import submit_lead
@@ -53,16 +53,21 @@ def add_lead(app: Flask, *, days_ago: float = 0, **changes: Any) -> int:
     return lead_id
 
 
-def run(app: Flask, statement: str, **params: Any) -> None:
+def run(app: Flask, statement: Executable | str, **params: Any) -> None:
     """Change the database behind the application's back."""
     with app.app_context(), db.engine.begin() as connection:
-        connection.execute(text(statement), params)
+        connection.execute(text(statement) if isinstance(statement, str) else statement, params)
 
 
-def value(app: Flask, statement: str, **params: Any) -> Any:
-    """Return one value from the database."""
+def value(app: Flask, statement: Executable | str, **params: Any) -> Any:
+    """Return the first column of the first row that a statement finds, or None."""
     with app.app_context(), db.engine.connect() as connection:
-        return connection.execute(text(statement), params).scalar()
+        return connection.execute(text(statement) if isinstance(statement, str) else statement, params).scalar()
+
+
+def count(app: Flask, model: type[Base], *conditions: ColumnElement[bool]) -> int:
+    """Return how many rows of a table meet the conditions."""
+    return int(value(app, select(func.count()).select_from(model).where(*conditions)))
 
 
 def token(page: TestResponse) -> str:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, exists
 
+from alma_leads.accounts.core.models import User
 from alma_leads.database.base import utc_now
 from alma_leads.database.raw import Sql
+from alma_leads.leads.assignments.models import Absence
 from alma_leads.leads.first_contact import first_contact
 
-# For statements about people `u`, with the parameter `:today`: the firm's day.
+# Whether a `User` is away on `:today`, the firm's day in ISO 8601.
+IS_AWAY = (
+    exists()
+    .where(Absence.user_id == User.id, Absence.first_day <= bindparam("today"), Absence.last_day >= bindparam("today"))
+    .correlate(User)
+)
+# The same for statements that are still written by hand, about people `u`, with the parameter `:today`.
 AWAY = """
     EXISTS (SELECT 1 FROM absences a WHERE a.user_id = u.id AND a.first_day <= :today AND a.last_day >= :today)"""
 

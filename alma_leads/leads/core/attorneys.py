@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, and_
 
+from alma_leads.accounts.core.models import Role, User
 from alma_leads.database.raw import Sql, id_list, sql_in
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.leads.core.errors import NotAnActiveAttorney
 
-# For statements about people `u`. Whoever does not serve keeps their prospects; the helpdesk hears of these.
+# A user who no longer is one keeps their prospects; the helpdesk is notified about these.
+IS_ACTIVE_ATTORNEY = and_(User.active, User.role.in_([Role.ADMINISTRATOR, Role.ATTORNEY]))
+# The same for statements that are still written by hand, about people `u`.
 SERVES = "(u.active AND u.role IN ('administrator', 'attorney'))"
 
 _WITH_ADDRESS = Sql(f"SELECT u.id, u.email, u.name FROM users u WHERE u.email = :email AND {SERVES}")

@@ -11,15 +11,17 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from alma_leads.database.base import from_stamp
 from alma_leads.database.raw import Sql
+from alma_leads.leads.first_contact.models import FirstContactClock
 from alma_leads.leads.first_contact.working_time import WorkingTime
 
 # What an UPDATE of `leads` sets when a person has acted: nobody is reminded of that lead any more.
 SETTLED = "remind_at = NULL, reminders = 2"
 # The version of the settings, for a statement that is run anyway.
+CURRENT_VERSION = select(FirstContactClock.version).scalar_subquery()
 VERSION = "(SELECT version FROM first_contact_clock)"
 _ROW = Sql("""
     SELECT version, time_zone, weekdays, opens_minute, closes_minute, country, subdivision, closed_days,
