@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := alma_leads bench migrations tests $(wildcard *.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run flask test lint format types check bench chaos hostile lighthouse screenshots lock clean install install-dev chromium
+.PHONY: help run flask test lint format types check bench chaos hostile house lighthouse screenshots lock clean install install-dev chromium
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ chaos: install-dev ## kill every process at random while leads come in, and coun
 
 hostile: install-dev ## let one client do its worst, and time what another one waits meanwhile
 	$(BIN)/python -m bench.hostile $(ARGS)
+
+house: install-dev ## count how the code is built: statements in strings, crowded folders, circles, size
+	@$(BIN)/python -m bench.house $(ARGS)
 
 lighthouse: install-dev chromium .venv/.compressed ## ask Lighthouse about the form, the desk and a lead (needs npx)
 	$(BIN)/python -m bench.lighthouse
