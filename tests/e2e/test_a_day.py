@@ -73,8 +73,7 @@ class Keys:
         raise AssertionError(f"30 presses of Tab do not lead to {place}")
 
 
-def test_by_keyboard_alone(product: Product, page: Page) -> None:
-    complaints, keys = watch(page), Keys(page)
+def _sign_in(product: Product, page: Page, keys: Keys) -> None:
     page.goto(f"{product.url}/internal/")
     keys.tab_to(page.get_by_label("Email address"))
     page.keyboard.type(EMAIL)
@@ -83,6 +82,37 @@ def test_by_keyboard_alone(product: Product, page: Page) -> None:
     keys.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Leads")
     page.wait_for_load_state()
+
+
+def _download_its_resume(page: Page, keys: Keys) -> None:
+    keys.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    keys.on(page.get_by_role("button", name="Close"))
+    keys.press("Escape", "r")
+    keys.on(page.get_by_role("link", name="Download"))
+    with page.expect_download() as download:
+        keys.press("Enter")
+    assert download.value.suggested_filename == f"CV {PROSPECTS[0]}.pdf"
+    keys.on(page.get_by_role("link", name="Download"))
+
+
+def _write_a_note(page: Page, keys: Keys) -> None:
+    keys.press("n")
+    note = page.get_by_label("Note", exact=True)
+    keys.on(note)
+    note.evaluate("box => box.style.height = '9rem'")  # as who drags its corner; no swap may copy that past the policy
+    page.keyboard.type(NOTE)
+    keys.press("Control+Enter")
+    expect(page.locator("#timeline").get_by_text(NOTE)).to_be_visible()
+    expect(note).to_have_value("")
+    keys.on(note)
+    keys.press("Escape")
+    keys.on(page.get_by_role("heading", level=1))
+
+
+def test_by_keyboard_alone(product: Product, page: Page) -> None:
+    complaints, keys = watch(page), Keys(page)
+    _sign_in(product, page, keys)
 
     # The oldest lead that waits
     keys.press("Tab", "Enter")  # skips to the content
@@ -101,29 +131,8 @@ def test_by_keyboard_alone(product: Product, page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(PROSPECTS[0])
     expect(page.get_by_text("1 of 8 pending, oldest first")).to_be_visible()
 
-    # Its resume
-    keys.press("?")
-    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
-    keys.on(page.get_by_role("button", name="Close"))
-    keys.press("Escape", "r")
-    keys.on(page.get_by_role("link", name="Download"))
-    with page.expect_download() as download:
-        keys.press("Enter")
-    assert download.value.suggested_filename == f"CV {PROSPECTS[0]}.pdf"
-    keys.on(page.get_by_role("link", name="Download"))
-
-    # A note
-    keys.press("n")
-    note = page.get_by_label("Note", exact=True)
-    keys.on(note)
-    note.evaluate("box => box.style.height = '9rem'")  # as who drags its corner; no swap may copy that past the policy
-    page.keyboard.type(NOTE)
-    keys.press("Control+Enter")
-    expect(page.locator("#timeline").get_by_text(NOTE)).to_be_visible()
-    expect(note).to_have_value("")
-    keys.on(note)
-    keys.press("Escape")
-    keys.on(page.get_by_role("heading", level=1))
+    _download_its_resume(page, keys)
+    _write_a_note(page, keys)
 
     # An attorney
     keys.press("a")

@@ -11,6 +11,7 @@ from flask import Response, current_app, g, make_response, redirect, render_temp
 from flask_wtf.csrf import generate_csrf
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import Environment
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from alma_leads.accounts.core.access_refusal_service import Why
@@ -102,72 +103,102 @@ def submit_form() -> Response:
 
 def _submit() -> Response:
     try:
-        submitted = LeadForm(request.form)  # by itself it would take JSON too
+        form = LeadForm(request.form)  # by itself it would take JSON too
     except HTTPException as refused:
-        spend_failure()
-        # Too many parts, too much text or no form at all: not what the page sends.
-        too_large_file = (request.content_length or 0) > settings().RESUME_MAX_BYTES
-        if not (isinstance(refused, RequestEntityTooLarge) and too_large_file):
-            raise
-        return _page({}, {"resume": too_large_sentence(settings().RESUME_MAX_BYTES)}, status=413)
-    typed = submitted.typed
-    if submitted.website.data:
+        return _answer_unreadable(refused)
+    if form.website.data:
         log.info("honeypot was filled in")
         return _to_thanks()
     kept = _kept_before()
     if "resume_drop" in request.form:
         if kept is not None:
             discard(kept.storage_name)
-        return _page(typed, {})
-    upload, refused_parts = sent_files()
-    # A file that comes with it is not looked at, which is what the limit is for: it has to be chosen again.
-    chosen_in_vain = {"resume": AGAIN} if upload is not None else {}
-    wait = seconds_to_wait()
-    if wait is not None:
-        return _page(typed, chosen_in_vain, kept=kept, wait_seconds=wait, status=429)
-    submitted.validate()
-    errors = submitted.messages
-    for field, message in refused_parts:
-        errors[field if field in typed else "resume"] = message  # the page has no place for other fields
-    if upload is None and kept is None and not typed["resume_url"].strip() and "resume" not in errors:
-        errors.setdefault("resume_url", GONE if "resume_kept" in request.form else NEITHER)
-    if upload is not None or not errors:
-        wait = spend_one()
+        return _page(form.typed, {})
+    return _Attempt(form, kept).answer()
+
+
+def _answer_unreadable(refused: HTTPException) -> Response:
+    """Answer a body that is no form, or too large a one: not what the page sends, unless the file is too large."""
+    spend_failure()
+    too_large_file = (request.content_length or 0) > settings().RESUME_MAX_BYTES
+    if not (isinstance(refused, RequestEntityTooLarge) and too_large_file):
+        raise refused
+    return _page({}, {"resume": too_large_sentence(settings().RESUME_MAX_BYTES)}, status=413)
+
+
+class _Attempt:
+    """One press of the button: what was typed, the file, and what is wrong with them."""
+
+    def __init__(self, form: LeadForm, kept: KeptFile | None) -> None:
+        self.form = form
+        self.kept = kept
+        self.upload, self.refused_parts = sent_files()
+        self.errors: dict[str, str] = {}
+        self.status = 422
+        self.retry_after: int | None = None
+
+    def answer(self) -> Response:
+        """Store the lead, or show the form again."""
+        wait = seconds_to_wait()
+        if wait is None:
+            self._check_fields()
+            wait = spend_one() if self.upload is not None or not self.errors else None
         if wait is not None:
-            return _page(typed, chosen_in_vain, kept=kept, wait_seconds=wait, status=429)
-    status, retry_after = 422, None
-    if upload is not None:
+            # A file that comes with it is not looked at, which is what the limit is for: it has to be chosen again.
+            errors = {"resume": AGAIN} if self.upload is not None else {}
+            return _page(self.form.typed, errors, kept=self.kept, wait_seconds=wait, status=429)
+        if self.upload is not None:
+            self._keep(self.upload)
+        if self.errors or self.form.lead is None:
+            return self._show_errors()
+        try:
+            send(self.form.lead, source=Source.FORM, resume=self.kept)
+        except ResumeGone:
+            return _page(self.form.typed, {"resume": GONE}, status=422)
+        return _to_thanks()
+
+    def _check_fields(self) -> None:
+        self.form.validate()
+        errors = self.errors = self.form.messages
+        typed = self.form.typed
+        for field, message in self.refused_parts:
+            errors[field if field in typed else "resume"] = message  # the page has no place for other fields
+        has_resume = self.upload is not None or self.kept is not None or typed["resume_url"].strip()
+        if not has_resume and "resume" not in errors:
+            errors.setdefault("resume_url", GONE if "resume_kept" in request.form else NEITHER)
+
+    def _keep(self, upload: FileStorage) -> None:
         try:
             refuse_beyond_quota()
-            former, kept = kept, keep_upload(upload)
-            g.kept_file = kept
+            former, self.kept = self.kept, keep_upload(upload)
+            g.kept_file = self.kept
             if former is not None:
                 discard(former.storage_name)
         except RefusedFile as refused:
-            errors["resume"] = str(refused)
+            self.errors["resume"] = str(refused)
         except FileTooLarge as too_large:
-            errors["resume"] = too_large_sentence(too_large.limit_bytes)
-            status = 413
+            self.errors["resume"] = too_large_sentence(too_large.limit_bytes)
+            self.status = 413
         except UploadsRefused as refused:
-            errors["resume"] = str(refused)
-            status, retry_after = STATUS_OF_REFUSED_UPLOAD[type(refused)], refused.wait_seconds
-    if errors or submitted.lead is None:
-        if "" in errors:
+            self._refuse_upload(refused)
+
+    def _refuse_upload(self, refused: UploadsRefused) -> None:
+        self.errors["resume"] = str(refused)
+        self.status, self.retry_after = STATUS_OF_REFUSED_UPLOAD[type(refused)], refused.wait_seconds
+
+    def _show_errors(self) -> Response:
+        if "" in self.errors:
             note_refusal(Why.CSRF)
-        if upload is None:  # else it was counted like a lead
+        if self.upload is None:  # else it was counted like a lead
             spend_failure()
-        if upload is not None and kept is not None and "resume" not in errors:
+        elif self.kept is not None and "resume" not in self.errors:
             try:
-                count_kept(kept)
+                count_kept(self.kept)
             except UploadQuotaSpent as spent:
-                errors["resume"], kept = str(spent), None
-                status, retry_after = STATUS_OF_REFUSED_UPLOAD[type(spent)], spent.wait_seconds
-        return _page(typed, errors, kept=kept, status=400 if "" in errors else status, retry_after=retry_after)
-    try:
-        send(submitted.lead, source=Source.FORM, resume=kept)
-    except ResumeGone:
-        return _page(typed, {"resume": GONE}, status=422)
-    return _to_thanks()
+                self._refuse_upload(spent)
+                self.kept = None
+        status = 400 if "" in self.errors else self.status
+        return _page(self.form.typed, self.errors, kept=self.kept, status=status, retry_after=self.retry_after)
 
 
 def _to_thanks() -> Response:

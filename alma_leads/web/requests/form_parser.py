@@ -99,12 +99,8 @@ class StrictParser(FormDataParser):
         self, stream: IO[bytes], boundary: bytes
     ) -> tuple[list[tuple[str, str]], list[tuple[str, FileStorage]]]:
         decoder = MultipartDecoder(boundary, self.max_form_memory_size, max_parts=self.max_form_parts)
-        texts: list[tuple[str, str]] = []
-        files: list[tuple[str, FileStorage]] = []
-        room = self._room or 0
-        text_room = self.max_form_memory_size or MAX_BODY_BYTES
+        parts = _Parts(text_room=self.max_form_memory_size or MAX_BODY_BYTES, file_room=self._room)
         header_room = MAX_PART_HEADER_BYTES
-        part: _Part | None = None
         while True:
             data = stream.read(CHUNK_BYTES)
             decoder.receive_data(data or None)
@@ -115,27 +111,47 @@ class StrictParser(FormDataParser):
                 if isinstance(event, NeedData):
                     break
                 if isinstance(event, Epilogue):
-                    return texts, files
+                    return parts.texts, parts.files
                 if isinstance(event, Field | File):
-                    _check_names(event)
-                    part = self._begin(event, room)
-                elif isinstance(event, Data) and part is not None:
-                    if isinstance(part.about, Field):
-                        text_room -= len(event.data)
-                        if text_room < 0:
-                            raise too_large()
-                    if part.content is not None:
-                        part.content.write(event.data)
-                    if not event.more_data:
-                        if isinstance(part.content, CappedSpool):
-                            room = part.content.room - 1
-                        _finish(part, texts, files)
-                        part = None
+                    parts.start(event)
+                elif isinstance(event, Data):
+                    parts.add(event)
 
-    def _begin(self, about: Field | File, room: int) -> _Part:
+
+class _Parts:
+    """The parts of a form as they arrive, within the room there is (bytes). Without `file_room` files are dropped."""
+
+    def __init__(self, *, text_room: int, file_room: int | None) -> None:
+        self.texts: list[tuple[str, str]] = []
+        self.files: list[tuple[str, FileStorage]] = []
+        self._text_room = text_room
+        self._file_room = file_room
+        self._part: _Part | None = None
+
+    def start(self, about: Field | File) -> None:
+        _check_names(about)
+        content: IO[bytes] | None = None
         if isinstance(about, Field):
-            return _Part(about, io.BytesIO())
-        return _Part(about, None if self._room is None else CappedSpool(max(room, 0)))
+            content = io.BytesIO()
+        elif self._file_room is not None:
+            content = CappedSpool(max(self._file_room, 0))
+        self._part = _Part(about, content)
+
+    def add(self, event: Data) -> None:
+        part = self._part
+        if part is None:
+            return
+        if isinstance(part.about, Field):
+            self._text_room -= len(event.data)
+            if self._text_room < 0:
+                raise too_large()
+        if part.content is not None:
+            part.content.write(event.data)
+        if not event.more_data:
+            if isinstance(part.content, CappedSpool):
+                self._file_room = part.content.room - 1
+            _finish(part, self.texts, self.files)
+            self._part = None
 
 
 def _header_length(buffer: bytearray, *, most: int) -> int:

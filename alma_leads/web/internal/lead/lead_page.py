@@ -29,7 +29,7 @@ from alma_leads.web.internal.frame.responses import private
 from alma_leads.web.internal.lead.conflict_card import check_of
 from alma_leads.web.internal.lead.lead_emails import mail_view
 from alma_leads.web.internal.lead.resume_view import resume_view
-from alma_leads.web.internal.lead.timeline import timeline
+from alma_leads.web.internal.lead.timeline import Reader, timeline
 from alma_leads.web.internal.lead_list.lead_rows import VERY_LATE, lateness
 from alma_leads.web.internal.lead_list.list_filter import ListFilter
 from alma_leads.web.internal.lead_list.list_request import ORDER_WORDS, parse_list_filter
@@ -129,11 +129,8 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
             events,
             messages,
             others[:_OTHERS_SHOWN],
-            reader_id=reader().id,
-            sees_deleted=may(Permission.READ_AUDIT_LOG),
-            names=helpdesk | names,
+            reader=Reader(reader().id, may(Permission.READ_AUDIT_LOG), helpdesk | names, clock),
             max_attempts=settings().MAIL_MAX_ATTEMPTS,
-            clock=clock,
         ),
         "mails": [mail_view(message, clock) for message in messages],
         "attorney_options": _attorney_options(lead, names | {each.email: with_absence(each) for each in people}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -38,35 +38,39 @@ class Entry(NamedTuple):
     history: tuple[tuple[str, str], ...] = ()
 
 
+class Reader(NamedTuple):
+    """Who reads a timeline: their id, whether they may know what deleted notes said, and their clock.
+
+    `names` are those of users, by address.
+    """
+
+    id: int
+    sees_deleted: bool
+    names: Mapping[str, str]
+    clock: Clock
+
+
 def timeline(
     events: Iterable[EventRow],
     messages: Iterable[MessageRow],
     others: Iterable[LeadRow],
     *,
-    reader_id: int,
-    sees_deleted: bool,
-    names: Mapping[str, str],
+    reader: Reader,
     max_attempts: int,
-    clock: Clock,
 ) -> list[Entry]:
     """Return the lines, newest first.
 
     Args:
         events: the lead's event log.
-        messages: its e-mails.
+        messages: its emails.
         others: the same prospect's other leads.
-        reader_id: whose own doings are said as "You".
-        sees_deleted: whether the reader may know what deleted notes said.
-        names: of people, by address.
+        reader: whose own actions are said as "You".
         max_attempts: after how many tries a message is given up.
-        clock: the reader's.
     """
-    events = list(events)
+    events, names, clock = list(events), reader.names, reader.clock
     notes = gather(events)
-    entries = [_of_event(event, reader_id, names, clock) for event in events if event.kind not in _PARTS_OF_NOTES]
-    entries += [
-        _of_note(event, notes[event.id], reader_id, sees_deleted, clock) for event in events if event.id in notes
-    ]
+    entries = [_of_event(event, reader.id, names, clock) for event in events if event.kind not in _PARTS_OF_NOTES]
+    entries += [_of_note(event, notes[event.id], reader) for event in events if event.id in notes]
     entries += _of_sent([message for message in messages if message.delivery == "sent"], names, clock)
     entries += [
         _of_waiting(message, names, max_attempts, clock)
@@ -78,50 +82,69 @@ def timeline(
     return sorted(entries, key=lambda entry: entry.stamp, reverse=True)
 
 
-def _of_event(event: EventRow, reader_id: int, names: Mapping[str, str], clock: Clock) -> Entry:
+# Picture, tone and sentence of an event.
+_Said = tuple[str, str, Markup]
+_Names = Mapping[str, str]
+
+
+def _of_event(event: EventRow, reader_id: int, names: _Names, clock: Clock) -> Entry:
     who = _who(event, reader_id)
-    icon, tone, sentence = "info", "", Markup("{}: {}.").format(who, event.kind.replace("_", " "))
-    match event.kind:
-        case EventKind.SUBMITTED:
-            icon, sentence = "plus", Markup("The prospect sent the form.")
-            if event.data.get("source") == "api":
-                sentence = Markup("This lead came in through the API, without a key.")
-            if event.actor_kind != "prospect":
-                sentence = Markup("{} sent this lead in.").format(who)
-        case EventKind.CONFIRMATION_SUPPRESSED:
-            limit, hours = event.data.get("limit", 5), event.data.get("hours", 24)
-            whose = "this mailbox has had" if event.data.get("of") != "network" else "the sender’s network has caused"
-            sentence = Markup("No confirmation was sent: {} {} in {} hours.").format(whose, limit, hours)
-            tone = "warn"
-        case EventKind.REACHED_OUT:
-            icon, tone, sentence = "done", "on", Markup("{} marked this lead reached out.").format(who)
-        case EventKind.SENT_AGAIN:
-            name, to = mail_name(str(event.data.get("kind", ""))).lower(), str(event.data.get("to", ""))
-            told = Markup(' to <b dir="auto">{}</b>').format(names.get(to, to)) if to else ""
-            icon, sentence = "envelope", Markup("{} sent the {}{} again.").format(who, name, told)
-        case EventKind.ASSIGNED:
-            new = _person(event, "new", names)
-            icon, sentence = "person", Markup("{} assigned this prospect to {}{}.").format(who, new, _by_rule(event))
-        case EventKind.UNASSIGNED:
-            old = _person(event, "old", names)
-            sentence = Markup("{} took this prospect from {}. The helpdesk has it now.").format(who, old)
-            icon = "person"
-        case EventKind.CONFLICT_CHECK:
-            icon, tone, sentence = _of_verdict(event, who)
-        case EventKind.REMINDED:
-            told = Markup('<b dir="auto">{}</b>').format(event.data.get("to") or "the helpdesk")
-            icon, tone, sentence = "clock", "warn", Markup("Past the target: a reminder goes to {}.").format(told)
-            if event.data.get("away"):
-                why = Markup(' <b dir="auto">{}</b> is away.').format(event.data["away"])
-                sentence += why
-        case EventKind.ESCALATED:
-            icon, tone, sentence = "clock", "bad", Markup("Past twice the target: the helpdesk is told.")
+    say = _SENTENCES.get(event.kind)
+    if say is None:
+        icon, tone, sentence = "info", "", Markup("{}: {}.").format(who, event.kind.replace("_", " "))
+    else:
+        icon, tone, sentence = say(event, who, names)
     note = str(event.data.get("text", "")) if event.kind == EventKind.CONFLICT_CHECK else ""
     return Entry(event.at, icon, tone, sentence, clock.moment(event.at), note)
 
 
-def _of_verdict(event: EventRow, who: Markup) -> tuple[str, str, Markup]:
-    """Return picture, tone and sentence of a conflict check."""
+def _submitted(event: EventRow, who: Markup, _names: _Names) -> _Said:
+    if event.actor_kind != "prospect":
+        return "plus", "", Markup("{} sent this lead in.").format(who)
+    if event.data.get("source") == "api":
+        return "plus", "", Markup("This lead came in through the API, without a key.")
+    return "plus", "", Markup("The prospect sent the form.")
+
+
+def _confirmation_suppressed(event: EventRow, _who: Markup, _names: _Names) -> _Said:
+    limit, hours = event.data.get("limit", 5), event.data.get("hours", 24)
+    whose = "this mailbox has had" if event.data.get("of") != "network" else "the sender’s network has caused"
+    return "info", "warn", Markup("No confirmation was sent: {} {} in {} hours.").format(whose, limit, hours)
+
+
+def _reached_out(_event: EventRow, who: Markup, _names: _Names) -> _Said:
+    return "done", "on", Markup("{} marked this lead reached out.").format(who)
+
+
+def _sent_again(event: EventRow, who: Markup, names: _Names) -> _Said:
+    name, to = mail_name(str(event.data.get("kind", ""))).lower(), str(event.data.get("to", ""))
+    told = Markup(' to <b dir="auto">{}</b>').format(names.get(to, to)) if to else ""
+    return "envelope", "", Markup("{} sent the {}{} again.").format(who, name, told)
+
+
+def _assigned(event: EventRow, who: Markup, names: _Names) -> _Said:
+    new = _person(event, "new", names)
+    return "person", "", Markup("{} assigned this prospect to {}{}.").format(who, new, _by_rule(event))
+
+
+def _unassigned(event: EventRow, who: Markup, names: _Names) -> _Said:
+    old = _person(event, "old", names)
+    return "person", "", Markup("{} took this prospect from {}. The helpdesk has it now.").format(who, old)
+
+
+def _reminded(event: EventRow, _who: Markup, _names: _Names) -> _Said:
+    told = Markup('<b dir="auto">{}</b>').format(event.data.get("to") or "the helpdesk")
+    sentence = Markup("Past the target: a reminder goes to {}.").format(told)
+    if event.data.get("away"):
+        sentence += Markup(' <b dir="auto">{}</b> is away.').format(event.data["away"])
+    return "clock", "warn", sentence
+
+
+def _escalated(_event: EventRow, _who: Markup, _names: _Names) -> _Said:
+    return "clock", "bad", Markup("Past twice the target: the helpdesk is told.")
+
+
+def _conflict_check(event: EventRow, who: Markup, _names: _Names) -> _Said:
     match event.data.get("verdict", {}).get("new"):
         case Verdict.CLEAR:
             return "done", "on", Markup("{} checked for conflicts: clear.").format(who)
@@ -131,6 +154,19 @@ def _of_verdict(event: EventRow, who: Markup) -> tuple[str, str, Markup]:
             return "pending", "", Markup("{} took the conflict check back: not checked.").format(who)
 
 
+_SENTENCES: Mapping[str, Callable[[EventRow, Markup, _Names], _Said]] = {
+    EventKind.SUBMITTED: _submitted,
+    EventKind.CONFIRMATION_SUPPRESSED: _confirmation_suppressed,
+    EventKind.REACHED_OUT: _reached_out,
+    EventKind.SENT_AGAIN: _sent_again,
+    EventKind.ASSIGNED: _assigned,
+    EventKind.UNASSIGNED: _unassigned,
+    EventKind.CONFLICT_CHECK: _conflict_check,
+    EventKind.REMINDED: _reminded,
+    EventKind.ESCALATED: _escalated,
+}
+
+
 def _by_rule(event: EventRow) -> str:
     rule = event.data.get("rule")
     if not rule:
@@ -138,16 +174,16 @@ def _by_rule(event: EventRow) -> str:
     return ", who was next in turn" if rule == "in turn" else f", by the rule for {rule}"
 
 
-def _of_note(event: EventRow, note: Note, reader_id: int, sees_deleted: bool, clock: Clock) -> Entry:
-    who = _who(event, reader_id)
+def _of_note(event: EventRow, note: Note, reader: Reader) -> Entry:
+    who, clock = _who(event, reader.id), reader.clock
     if note.deleted_at is not None:
         sentence = Markup("{} wrote a note, and deleted it {}.")
         sentence = sentence.format(who, in_sentence(clock.moment(note.deleted_at)))
-        versions = note.versions if sees_deleted else []
+        versions = note.versions if reader.sees_deleted else []
         label = "What it said"
         entry = Entry(event.at, "note", "", sentence, clock.moment(event.at))
     else:
-        own = note.author_kind == "user" and note.author_id == reader_id
+        own = note.author_kind == "user" and note.author_id == reader.id
         entry = Entry(
             event.at,
             "note",
