@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 from alembic import op
 
-from alma_leads.leads.conflicts.traces import traces_of
+from alma_leads.leads.conflicts.blocking_keys import blocking_keys
 
 revision = "0012"
 down_revision = "0011"
@@ -65,7 +65,7 @@ def _fill() -> None:
         traces = [
             (*trace, lead_id)
             for lead_id, first_name, last_name, address in rows
-            for trace in traces_of(first_name=first_name, last_name=last_name, address=address)
+            for trace in blocking_keys(first_name=first_name, last_name=last_name, address=address)
         ]
         bind.execute(sa.text(STORE[bind.dialect.name]), {"traces": orjson.dumps(traces).decode()})
         last = rows[-1][0]

@@ -93,9 +93,9 @@ COSTLY = {
     "normalize": "text.py",
     "validate_email": "email_address.py",
     "zxcvbn": "accounts/core/passwords.py",
-    "anyascii": "leads/conflicts/likeness.py",
-    "metaphone": "leads/conflicts/likeness.py",
-    "jaro_winkler_similarity": "leads/conflicts/likeness.py",
+    "anyascii": "leads/conflicts/name_similarity.py",
+    "metaphone": "leads/conflicts/name_similarity.py",
+    "jaro_winkler_similarity": "leads/conflicts/name_similarity.py",
 }
 
 

@@ -1,53 +1,51 @@
-"""The use case of a conflict check: a verdict, by name and time. Those before it stay in the event log."""
+"""Use case of a conflict check: record a verdict, its author and the time. Earlier ones stay in the event log."""
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db
+from alma_leads.database.session import transaction
 from alma_leads.leads.core.errors import LeadNotFound, VerdictChanged
 from alma_leads.leads.core.events import EventKind, record
+from alma_leads.leads.core.models import Lead
 from alma_leads.leads.core.verdict import Verdict
-from alma_leads.leads.first_contact import first_contact
 
 MAX_NOTE = 1000
 
-_HELD = "SELECT conflict, conflict_by, conflict_at FROM leads WHERE id = :id"
-# Holds the lead, so that two verdicts stand in line.
-_HOLD = Sql(sqlite=_HELD, postgresql=f"{_HELD} FOR UPDATE")
-_DECIDE = Sql("UPDATE leads SET conflict = :verdict, conflict_by = :name, conflict_at = :now WHERE id = :id")
-_SETTLE = Sql(f"UPDATE leads SET {first_contact.SETTLED} WHERE id = :id AND reminders < 2")
-
 
 def record_verdict(lead_id: int, verdict: Verdict, *, note: str, seen: str, actor: Actor) -> None:
-    """Record what a conflict check came to. The same one again is recorded too: somebody has looked anew.
+    """Record the verdict of a conflict check, and again if it is the same: somebody has looked anew.
 
     Args:
         lead_id: the lead.
-        verdict: what was found; `UNCHECKED` takes an earlier one back.
+        verdict: what was found; `UNCHECKED` takes an earlier verdict back.
         note: why, or "".
-        seen: the stamp of the verdict that the caller saw, "" for none; a newer one is not replaced.
-        actor: who says so.
+        seen: the timestamp of the verdict that the caller saw, "" for none; a newer one is not replaced.
+        actor: whose verdict it is.
 
     Raises:
         LeadNotFound: there is none.
-        VerdictChanged: somebody recorded another since the caller looked.
+        VerdictChanged: somebody recorded another verdict since the caller looked.
     """
-    with transaction_on(db.engine) as connection:
-        row = _HOLD.row(connection, id=lead_id)
-        if row is None:
+    with transaction() as session:
+        # Locked, so that two verdicts wait for each other.
+        lead = session.scalar(select(Lead).where(Lead.id == lead_id).with_for_update())
+        if lead is None:
             raise LeadNotFound(lead_id)
-        old, by, at = Verdict(row[0]), row[1], row[2] or ""
-        if seen != at:
-            if (old, by, note) == (verdict, actor.name, ""):  # a double click
+        old = lead.conflict
+        if seen != (to_stamp(lead.conflict_at) if lead.conflict_at else ""):
+            if (old, lead.conflict_by, note) == (verdict, actor.name, ""):  # a double click
                 return
-            raise VerdictChanged(old, by)
+            raise VerdictChanged(old, lead.conflict_by or "")
         if old is verdict is Verdict.UNCHECKED and not note:
             return
-        now = to_stamp(utc_now())
-        _DECIDE.run(connection, id=lead_id, verdict=verdict.value, name=actor.name, now=now)
-        _SETTLE.run(connection, id=lead_id)
+        now = utc_now()
+        lead.conflict, lead.conflict_by, lead.conflict_at = verdict, actor.name, now
+        if lead.reminders < 2:  # whoever checks a lead has seen it
+            lead.remind_at, lead.reminders = None, 2
         data = {"verdict": {"old": old.value, "new": verdict.value}, **({"text": note} if note else {})}
-        record(connection, lead_id, kind=EventKind.CONFLICT_CHECK, actor=actor, at=now, data=data)
+        session.flush()
+        kind = EventKind.CONFLICT_CHECK
+        record(session.connection(), lead_id, kind=kind, actor=actor, at=to_stamp(now), data=data)

@@ -8,12 +8,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from alma_leads.database.base import Base, text_compared_by_byte
 
 
-class LeadTrace(Base):
-    """What a lead leaves by which the same person is found again. See `leads.traces`."""
+class BlockingKey(Base):
+    """A key that a lead shares with leads that may be of the same person. See `leads.conflicts.blocking_keys`."""
 
     __tablename__ = "lead_traces"
 
-    trace: Mapped[str] = mapped_column(text_compared_by_byte(40), primary_key=True)
+    key: Mapped[str] = mapped_column("trace", text_compared_by_byte(40), primary_key=True)
     detail: Mapped[str] = mapped_column(text_compared_by_byte(254), primary_key=True)
     lead_id: Mapped[int] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"), primary_key=True, index=True)
 

@@ -1,23 +1,33 @@
-"""Earlier leads that may be of the same person: by the address, or by the name however it was written.
+"""Find earlier leads that may be of the same person: by the address, or by the name however it was written.
 
-Which names come close is asked of the traces (`leads.traces`) by equality alone, so that it costs the same at any
-number of leads: each pair of sounds is walked from one name to the next, never along the leads of one name. Only then
-are the newest leads of the closest names read.
+Names that come close are looked up by equality of blocking keys alone, so that it costs the same at any number of
+leads: for each key a recursive query steps from one name to the next, never along the leads of one name. Only then are
+the newest leads of the closest names read.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, Select, TableValuedAlias, and_, bindparam, literal, select, union
+from sqlalchemy.orm import aliased
 
-from alma_leads.database.raw import Sql
-from alma_leads.leads.conflicts.likeness import Likeness, likeness, name_key, pairs_near, pairs_of, words_of
-from alma_leads.leads.conflicts.traces import ADDRESS, mailbox
+from alma_leads.accounts.core.models import User
+from alma_leads.database.functions import json_rows
+from alma_leads.leads.conflicts.blocking_keys import ADDRESS, mailbox
+from alma_leads.leads.conflicts.models import BlockingKey
+from alma_leads.leads.conflicts.name_similarity import (
+    NameSimilarity,
+    name_key,
+    name_similarity,
+    nearby_phonetic_keys,
+    phonetic_keys,
+    words_of,
+)
 from alma_leads.leads.core.lookup import LeadRow
+from alma_leads.leads.core.models import Lead, Prospect
 
 SHOWN = 20
 _NAMES = 500  # are looked at in each of two steps: those that sound the same, and those that nearly do
@@ -33,126 +43,138 @@ class Why(enum.StrEnum):
     SIMILAR_NAME = "Similar name"
 
 
-class Candidate(NamedTuple):
-    """An earlier lead. `created_at` is a stamp, `attorney_name` None without one.
+class SimilarLead(NamedTuple):
+    """An earlier lead, with the name of its attorney, and why it is shown: for no reason but the same address."""
 
-    `conflict` is the verdict of its own check, if anybody has said one. `why` is empty for the same address.
-    """
-
-    id: int
-    first_name: str
-    last_name: str
-    email: str
-    status: str
-    created_at: str
-    attorney_name: str | None
-    conflict: str
-    conflict_by: str | None
-    conflict_at: str | None
-    why: tuple[Why, ...]
+    lead: Row[*tuple[Any, ...]]
+    why: tuple[Why, ...] = ()
 
 
 class Similar(NamedTuple):
-    """What was found, each at most `SHOWN`: of the same prospect newest first, of others the closest first.
+    """What was found, each at most `SHOWN`: leads of the same prospect newest first, others the closest first.
 
     `more_own` and `more` say whether there are more than that.
     """
 
-    own: list[Candidate]
+    own: list[SimilarLead]
     more_own: bool
-    others: list[Candidate]
+    others: list[SimilarLead]
     more: bool
 
 
-_COLUMNS = """
-    l.id, l.first_name, l.last_name, l.email, l.status, l.created_at, u.name,
-    l.conflict, l.conflict_by, l.conflict_at"""
-_ATTORNEY = "LEFT JOIN users u ON u.id = l.attorney_id"
-_PROSPECT = Sql("SELECT email FROM prospects WHERE id = :id")
-_OWN = Sql(f"""
-    SELECT {_COLUMNS} FROM leads l {_ATTORNEY}
-    WHERE l.prospect_id = :prospect_id AND l.id < :lead_id ORDER BY l.id DESC LIMIT :most
-""")
-_SAME_MAILBOX = Sql(f"""
-    SELECT {_COLUMNS} FROM leads l {_ATTORNEY} WHERE l.id IN (
-      SELECT l.id FROM leads l WHERE l.prospect_id = (SELECT id FROM prospects WHERE email = :mailbox)
-      UNION SELECT lead_id FROM lead_traces WHERE trace = '{ADDRESS}' AND detail = :mailbox)
-    AND l.id < :lead_id AND l.prospect_id <> :prospect_id ORDER BY l.id DESC LIMIT :most
-""")
-# From each trace's first name to its next, and on, a step in each trace by turns.
-_WALK = """
-    WITH RECURSIVE walk (trace, detail) AS (
-      SELECT a.trace, (SELECT t.detail FROM lead_traces t WHERE t.trace = a.trace ORDER BY t.detail LIMIT 1)
-      FROM {asked}
-      UNION ALL
-      SELECT w.trace, (SELECT t.detail FROM lead_traces t WHERE t.trace = w.trace AND t.detail > w.detail
-                       ORDER BY t.detail LIMIT 1)
-      FROM walk w WHERE w.detail IS NOT NULL)
-    SELECT trace, detail FROM walk WHERE detail IS NOT NULL LIMIT :most
-"""
-_NAMES_OF = Sql(
-    sqlite=_WALK.format(asked="(SELECT value AS trace FROM json_each(:traces)) a"),
-    postgresql=_WALK.format(asked="(SELECT jsonb_array_elements_text(CAST(:traces AS jsonb)) AS trace) a"),
+_EARLIER = (
+    select(
+        Lead.id,
+        Lead.first_name,
+        Lead.last_name,
+        Lead.email,
+        Lead.status,
+        Lead.created_at,
+        User.name.label("attorney_name"),
+        Lead.conflict,
+        Lead.conflict_by,
+        Lead.conflict_at,
+    )
+    .outerjoin(User, User.id == Lead.attorney_id)
+    .where(Lead.id < bindparam("lead_id"))
+    .order_by(Lead.id.desc())
+    .limit(SHOWN + 1)
 )
-_NEWEST = """
-    SELECT t.lead_id FROM lead_traces t JOIN leads o ON o.id = t.lead_id
-    WHERE t.trace = n.trace AND t.detail = n.detail AND t.lead_id < :lead_id AND o.prospect_id <> :prospect_id
-    ORDER BY t.lead_id DESC LIMIT :most
-"""
-_LEADS_OF = Sql(
-    sqlite=f"""
-        SELECT {_COLUMNS}, n.detail
-        FROM (SELECT json_extract(value, '$[0]') AS trace, json_extract(value, '$[1]') AS detail
-              FROM json_each(:names)) n
-        CROSS JOIN leads l ON l.id IN ({_NEWEST}) {_ATTORNEY}
-    """,
-    postgresql=f"""
-        SELECT {_COLUMNS}, n.detail
-        FROM (SELECT each ->> 0 AS trace, each ->> 1 AS detail
-              FROM jsonb_array_elements(CAST(:names AS jsonb)) each) n
-        CROSS JOIN LATERAL ({_NEWEST}) f JOIN leads l ON l.id = f.lead_id {_ATTORNEY}
-    """,
+_OWN = _EARLIER.where(Lead.prospect_id == bindparam("prospect_id"))
+_PROSPECT_EMAIL = select(Prospect.email).where(Prospect.id == bindparam("prospect_id"))
+_SAME_MAILBOX = _EARLIER.where(
+    Lead.prospect_id != bindparam("prospect_id"),
+    Lead.id.in_(
+        union(
+            select(Lead.id)
+            .join(Prospect, Prospect.id == Lead.prospect_id)
+            .where(Prospect.email == bindparam("mailbox")),
+            select(BlockingKey.lead_id).where(BlockingKey.key == ADDRESS, BlockingKey.detail == bindparam("mailbox")),
+        )
+    ),
 )
 
 
 def similar_leads(connection: Connection, lead: LeadRow) -> Similar:
     """Return the leads before `lead` that may be of the same person."""
-    before = {"lead_id": lead.id, "prospect_id": lead.prospect_id, "most": SHOWN + 1}
-    own = [Candidate._make((*row, ())) for row in _OWN.rows(connection, **before)]
-    found = {each.id: each for each in _by_address(connection, before)}
+    before = {"lead_id": lead.id, "prospect_id": lead.prospect_id}
+    own = [SimilarLead(row) for row in connection.execute(_OWN, before)]
+    found = {each.lead.id: each for each in _by_address(connection, before)}
     for each in _by_name(connection, lead, before):
-        known = found.get(each.id, each)
-        found[each.id] = known if known is each else known._replace(why=(*known.why, *each.why))
+        known = found.get(each.lead.id)
+        found[each.lead.id] = known._replace(why=(*known.why, *each.why)) if known else each
     others = list(found.values())
     return Similar(own[:SHOWN], len(own) > SHOWN, others[:SHOWN], len(others) > SHOWN)
 
 
-def _by_address(connection: Connection, before: dict[str, int]) -> list[Candidate]:
+def _by_address(connection: Connection, before: dict[str, int]) -> list[SimilarLead]:
     """Return leads from other addresses of the same mailbox, newest first."""
-    prospect = _PROSPECT.row(connection, id=before["prospect_id"])
-    assert prospect is not None
-    rows = _SAME_MAILBOX.rows(connection, mailbox=mailbox(prospect[0]), **before)
-    return [Candidate._make((*row, (Why.SIMILAR_ADDRESS,))) for row in rows]
+    email = connection.execute(_PROSPECT_EMAIL, before).scalar_one()
+    rows = connection.execute(_SAME_MAILBOX, {**before, "mailbox": mailbox(email)})
+    return [SimilarLead(row, (Why.SIMILAR_ADDRESS,)) for row in rows]
 
 
-def _by_name(connection: Connection, lead: LeadRow, before: dict[str, int]) -> list[Candidate]:
+def _by_name(connection: Connection, lead: LeadRow, before: dict[str, int]) -> list[SimilarLead]:
     """Return leads with a name like that of `lead`, the closest first and then the newest."""
     words = words_of(first_name=lead.first_name, last_name=lead.last_name)
-    pairs = pairs_of(words)
-    if not pairs:
+    keys = phonetic_keys(words)
+    if not keys:
         return []
     own_name = name_key(words)
-    traces = {own_name: pairs[0]}  # looked for in any case, however many names sound like it
-    for asked in (pairs, pairs_near(words)):
-        rows = _NAMES_OF.rows(connection, traces=orjson.dumps(asked).decode(), most=_NAMES)
-        traces |= {name: trace for trace, name in rows if name != own_name}
-    closeness = _closest(own_name, traces)
-    names = orjson.dumps([(traces[name], name) for name in closeness]).decode()
-    rows = _LEADS_OF.rows(connection, names=names, **before)
-    rows = sorted(rows, key=lambda row: (_RANK[closeness[row[-1]]], -row[0]))
-    return [Candidate._make((*row[:-1], (closeness[row[-1]],))) for row in rows]
+    key_of = {own_name: keys[0]}  # looked for in any case, however many names sound like it
+    for asked in (keys, nearby_phonetic_keys(words)):
+        rows = connection.execute(_NAMES_OF_KEYS, {"keys": [[key] for key in asked]})
+        key_of |= {row.detail: row.key for row in rows if row.detail != own_name}
+    closeness = _closest(own_name, key_of)
+    names = [[key_of[name], name] for name in closeness]
+    leads = connection.execute(_LEADS_WITH_NAMES, {**before, "names": names}).all()
+    ranked = sorted(leads, key=lambda row: (_RANK[closeness[row.detail]], -row.id))
+    return [SimilarLead(row, (closeness[row.detail],)) for row in ranked]
 
 
+def _names_of(asked: TableValuedAlias) -> Select[Any]:
+    """Return the statement for the names (`detail`) under some keys: step by step, from each to the next."""
+    key = asked.c.value[0].as_string()
+    name = select(BlockingKey.detail).order_by(BlockingKey.detail).limit(1)
+    first = name.where(BlockingKey.key == key).scalar_subquery()
+    walk = select(key.label("key"), first.label("detail")).cte("walk", recursive=True)
+    following = name.where(BlockingKey.key == walk.c.key, BlockingKey.detail > walk.c.detail).scalar_subquery()
+    walk = walk.union_all(select(walk.c.key, following).where(walk.c.detail.is_not(None)))
+    return select(walk.c.key, walk.c.detail).where(walk.c.detail.is_not(None)).limit(_NAMES)
+
+
+def _leads_of(asked: TableValuedAlias) -> Select[Any]:
+    """Return the statement for the newest leads of other prospects with some names, given as (key, name)."""
+    walk = select(
+        asked.c.value[0].as_string().label("key"),
+        asked.c.value[1].as_string().label("detail"),
+        bindparam("lead_id", type_=Lead.id.type).label("lead_id"),
+        literal(0).label("step"),
+    ).cte("walk", recursive=True)
+    other = aliased(Lead)
+    following = (
+        select(BlockingKey.lead_id)
+        .join(other, other.id == BlockingKey.lead_id)
+        .where(
+            BlockingKey.key == walk.c.key,
+            BlockingKey.detail == walk.c.detail,
+            BlockingKey.lead_id < walk.c.lead_id,
+            other.prospect_id != bindparam("prospect_id"),
+        )
+        .order_by(BlockingKey.lead_id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    walk = walk.union_all(
+        select(walk.c.key, walk.c.detail, following, walk.c.step + 1).where(
+            walk.c.lead_id.is_not(None), walk.c.step <= SHOWN
+        )
+    )
+    return _EARLIER.add_columns(walk.c.detail).join(walk, and_(walk.c.lead_id == Lead.id, walk.c.step > 0)).limit(None)
+
+
+_NAMES_OF_KEYS = _names_of(json_rows("keys"))
+_LEADS_WITH_NAMES = _leads_of(json_rows("names"))
 _RANK = {why: rank for rank, why in enumerate(Why)}
 
 
@@ -165,10 +187,10 @@ def _closest(own_name: str, names: Iterable[str]) -> dict[str, Why]:
 def _why(own_name: str, name: str) -> Why | None:
     if sorted(own_name.split()) == sorted(name.split()):
         return Why.SAME_NAME
-    match likeness(own_name, name):
-        case Likeness.VERY_SIMILAR:
+    match name_similarity(own_name, name):
+        case NameSimilarity.VERY_SIMILAR:
             return Why.VERY_SIMILAR_NAME
-        case Likeness.SIMILAR:
+        case NameSimilarity.SIMILAR:
             return Why.SIMILAR_NAME
         case _:
             return None

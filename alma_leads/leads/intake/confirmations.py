@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
 from alma_leads.database.base import to_stamp
 from alma_leads.database.raw import Sql
-from alma_leads.leads.conflicts.traces import mailbox
+from alma_leads.leads.conflicts.blocking_keys import mailbox
 from alma_leads.secret_key import keyed_hash
 
 WINDOW = timedelta(days=1)

@@ -15,7 +15,7 @@ from alma_leads.database.raw import Sql, Step, run_together
 from alma_leads.extensions import settings
 from alma_leads.folding import fold, search_text
 from alma_leads.leads.assignments.assignment_rules import ANY_RULES, choose, giving
-from alma_leads.leads.conflicts import traces
+from alma_leads.leads.conflicts.blocking_keys import store_blocking_keys
 from alma_leads.leads.core import emails
 from alma_leads.leads.core.attorneys import SERVES
 from alma_leads.leads.core.errors import LeadNotFound, ResumeGone
@@ -238,9 +238,11 @@ def store(
             actor=actor,
             now=stamp,
         ),
-        traces.storing(lead_id, first_name=lead.first_name, last_name=lead.last_name, address=lead.normalised_email),
         recording(lead_id, kind=EventKind.SUBMITTED, actor=actor, at=stamp, data=detail),
         enqueuing(messages, now=stamp, message_id_domain=message_id_domain(public_url)),
+    )
+    store_blocking_keys(
+        connection, lead_id, first_name=lead.first_name, last_name=lead.last_name, address=lead.normalised_email
     )
     if choice is not None:
         # Not with the others: psycopg reads a statement of more than 50 parameters anew each time, which costs more.

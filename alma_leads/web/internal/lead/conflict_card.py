@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from alma_leads.leads.conflicts.similar import Candidate, Similar
+from alma_leads.database.base import to_stamp
+from alma_leads.leads.conflicts.similar import Similar, SimilarLead
 from alma_leads.leads.core.lookup import LeadRow
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.core.verdict import Verdict
@@ -59,20 +60,22 @@ def with_found(check: Check, found: Similar, clock: Clock, *, lead_id: int, list
     return check._replace(looked=True, own=own, more_own=found.more_own, others=others, more=found.more)
 
 
-def _earlier(lead: Candidate, clock: Clock, query: str) -> Earlier:
-    reached = lead.status == LeadStatus.REACHED_OUT
-    verdict = Verdict(lead.conflict)
-    checked = verdict is not Verdict.UNCHECKED
+def _earlier(similar: SimilarLead, clock: Clock, query: str) -> Earlier:
+    lead = similar.lead
+    verdict = lead.conflict
+    checked_at = to_stamp(lead.conflict_at) if lead.conflict_at else None
+    stamp = to_stamp(lead.created_at)
+    status = "Reached out" if lead.status is LeadStatus.REACHED_OUT else "Pending"
     return Earlier(
         lead.id,
         f"{lead.first_name} {lead.last_name}",
         lead.email,
         f"/internal/leads/{lead.id}{query}",
-        lead.created_at,
-        in_sentence(clock.day(lead.created_at)),
-        f"{'Reached out' if reached else 'Pending'}, with {lead.attorney_name or 'the helpdesk'}",
-        tuple(lead.why),
-        _recorded(verdict, lead.conflict_by, lead.conflict_at, clock) if checked else "",
+        stamp,
+        in_sentence(clock.day(stamp)),
+        f"{status}, with {lead.attorney_name or 'the helpdesk'}",
+        similar.why,
+        "" if verdict is Verdict.UNCHECKED else _recorded(verdict, lead.conflict_by, checked_at, clock),
         verdict is Verdict.CONFLICT,
     )
 

@@ -6,24 +6,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from alma_leads.actor import Actor
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.leads.conflicts.conflict_service import record_verdict
 from alma_leads.leads.core import lookup
 from alma_leads.leads.core.errors import LeadNotFound, VerdictChanged
+from alma_leads.leads.core.events import EventKind
+from alma_leads.leads.core.models import Lead, LeadEvent
 from alma_leads.leads.core.verdict import Verdict
-from tests.support.desk import add_lead, value
+from tests.support.desk import add_lead, count, value
 
 IAN, ROSA = Actor("user", 1, "Ian Park"), Actor("user", 2, "Rosa Delgado")
-VERDICTS = "SELECT count(*) FROM lead_events WHERE kind = 'conflict_check'"
+VERDICTS = LeadEvent.kind == EventKind.CONFLICT_CHECK
 
 
 def seen(app: Flask, lead_id: int) -> str:
     """Return which verdict a page of the lead would show now."""
-    with app.app_context(), reading(db.engine) as connection:
-        return lookup.get_lead(connection, lead_id, public_url="").conflict_at or ""
+    with app.app_context():
+        return lookup.get_lead(db.session.connection(), lead_id, public_url="").conflict_at or ""
 
 
 def say(app: Flask, lead_id: int, verdict: Verdict, *, seen: str, actor: Actor = IAN, note: str = "") -> None:
@@ -37,7 +39,8 @@ def test_each_verdict_stays_in_the_log(app: Flask) -> None:
     say(app, lead_id, Verdict.CONFLICT, seen="", note="Her husband is a client")
     say(app, lead_id, Verdict.UNCHECKED, seen=seen(app, lead_id), actor=ROSA)
     say(app, lead_id, Verdict.CLEAR, seen=seen(app, lead_id), actor=ROSA)
-    with app.app_context(), reading(db.engine) as connection:
+    with app.app_context():
+        connection = db.session.connection()
         lead = lookup.get_lead(connection, lead_id, public_url="")
         events = lookup.events_of(connection, lead_id)
     assert (lead.conflict, lead.conflict_by, lead.conflict_at) == ("clear", "Rosa Delgado", events[0].at)
@@ -50,10 +53,10 @@ def test_each_verdict_stays_in_the_log(app: Flask) -> None:
 
 def test_a_verdict_stops_the_reminders_and_leaves_the_version_that_programs_see(app: Flask) -> None:
     lead_id = add_lead(app)
-    before = value(app, "SELECT updated_at FROM leads")
+    before = value(app, select(Lead.updated_at))
     say(app, lead_id, Verdict.CLEAR, seen="")
-    assert value(app, "SELECT reminders FROM leads") == 2
-    assert value(app, "SELECT updated_at FROM leads") == before
+    assert value(app, select(Lead.reminders)) == 2
+    assert value(app, select(Lead.updated_at)) == before
 
 
 def test_a_newer_verdict_is_not_replaced(app: Flask) -> None:
@@ -63,7 +66,7 @@ def test_a_newer_verdict_is_not_replaced(app: Flask) -> None:
         say(app, lead_id, Verdict.CLEAR, seen="")
     with pytest.raises(VerdictChanged):
         say(app, lead_id, Verdict.CONFLICT, seen="")  # the same, but not by the same person
-    assert value(app, VERDICTS) == 1
+    assert count(app, LeadEvent, VERDICTS) == 1
 
 
 def test_a_double_click_and_nothing_new_are_no_verdict(app: Flask) -> None:
@@ -71,7 +74,7 @@ def test_a_double_click_and_nothing_new_are_no_verdict(app: Flask) -> None:
     say(app, lead_id, Verdict.UNCHECKED, seen="")
     say(app, lead_id, Verdict.CLEAR, seen="")
     say(app, lead_id, Verdict.CLEAR, seen="")
-    assert value(app, VERDICTS) == 1
+    assert count(app, LeadEvent, VERDICTS) == 1
 
 
 def test_of_two_at_once_one_is_told_of_the_other(app: Flask) -> None:
@@ -86,7 +89,7 @@ def test_of_two_at_once_one_is_told_of_the_other(app: Flask) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(attempt, [Verdict.CLEAR, Verdict.CONFLICT])) == [False, True]
-    assert value(app, VERDICTS) == 1
+    assert count(app, LeadEvent, VERDICTS) == 1
 
 
 def test_no_lead_no_verdict(app: Flask) -> None:

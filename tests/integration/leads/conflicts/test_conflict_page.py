@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from alma_leads.accounts.core.models import Role
+from alma_leads.leads.core.models import Lead
 from config import Settings
 from tests.conftest import API_KEY
 from tests.support.desk import HTML, Page, add_lead, add_person, get, post, sign_in, value
@@ -140,7 +142,7 @@ def test_a_page_that_is_out_of_date_replaces_nothing_and_keeps_what_was_typed(
     assert "Nothing was changed: Rosa Delgado recorded something else since this page was opened." in html
     assert "Conflict, by Rosa Delgado" in html
     assert "Nobody we know</textarea>" in html
-    assert value(app, "SELECT conflict FROM leads") == "conflict"
+    assert value(app, select(Lead.conflict)) == "conflict"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_what_cannot_be_recorded_is_refused(app: Flask, desk: StrictClient, fiel
     answer = post(desk, check, on=check, seen="", **fields)
     assert answer.status_code == 422
     assert words in answer.get_data(as_text=True)
-    assert value(app, "SELECT conflict FROM leads") == "unchecked"
+    assert value(app, select(Lead.conflict)) == "unchecked"
 
 
 def test_who_only_reads_sees_and_says_nothing(app: Flask, client: StrictClient) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 import flask_migrate
 import pytest
 from flask import Flask
+from sqlalchemy import delete, inspect, select
 
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
+from alma_leads.leads.conflicts.blocking_keys import mailbox
+from alma_leads.leads.conflicts.models import BlockingKey
 from alma_leads.leads.conflicts.similar import SHOWN, Similar, Why, similar_leads
-from alma_leads.leads.conflicts.traces import mailbox
 from alma_leads.leads.core import lookup
-from tests.support.desk import add_lead, run, value
+from alma_leads.leads.core.models import Lead
+from tests.support.desk import add_lead, count, run
 
 Find = Callable[[int], Similar]
 
@@ -24,7 +26,8 @@ def find(app: Flask) -> Find:
     """Return what looks for the leads that are similar to one."""
 
     def look(lead_id: int) -> Similar:
-        with app.app_context(), reading(db.engine) as connection:
+        with app.app_context():
+            connection = db.session.connection()
             lead = lookup.get_lead(connection, lead_id, public_url="")
             assert lead is not None
             return similar_leads(connection, lead)
@@ -48,7 +51,7 @@ def test_names_are_found_however_they_were_written(app: Flask, find: Find) -> No
     add(app, "Kirill Petrov")  # a later one
     found = find(asked)
     assert (found.own, found.more_own, found.more) == ([], False, False)
-    assert [(each.id, each.why) for each in found.others] == [
+    assert [(each.lead.id, each.why) for each in found.others] == [
         (turned, (Why.SAME_NAME,)),
         (same, (Why.SAME_NAME,)),
         (typed, (Why.VERY_SIMILAR_NAME,)),
@@ -61,7 +64,7 @@ def test_the_same_address_is_a_group_of_its_own_whatever_the_name(app: Flask, fi
     second = add(app, "Bea Souza", email="Ana@EXAMPLE.com")
     third = add(app, "Ana Silva", email="ana@example.com", resume_url="https://example.com/new")
     found = find(third)
-    assert [each.id for each in found.own] == [second, first]
+    assert [each.lead.id for each in found.own] == [second, first]
     assert found.others == []
     assert find(first) == Similar([], False, [], False)
 
@@ -78,7 +81,7 @@ def test_the_same_address_is_a_group_of_its_own_whatever_the_name(app: Flask, fi
 def test_another_address_of_the_same_mailbox_is_similar(app: Flask, find: Find, earlier: str, later: str) -> None:
     first = add(app, "Ana Silva", email=earlier)
     found = find(add(app, "Bea Souza", email=later))
-    assert [(each.id, each.why) for each in found.others] == [(first, (Why.SIMILAR_ADDRESS,))]
+    assert [(each.lead.id, each.why) for each in found.others] == [(first, (Why.SIMILAR_ADDRESS,))]
     second = find(add(app, "Ana Silva", email="other@example.com", resume_url="https://example.com/new"))
     assert [each.why for each in second.others] == [(Why.SAME_NAME,)]
 
@@ -86,7 +89,7 @@ def test_another_address_of_the_same_mailbox_is_similar(app: Flask, find: Find, 
 def test_a_lead_is_shown_once_with_all_that_is_alike(app: Flask, find: Find) -> None:
     first = add(app, "Ann Lee", email="ann+1@firm.test")
     found = find(add(app, "Ann Lee", email="ann@firm.test"))
-    assert [(each.id, each.why) for each in found.others] == [(first, (Why.SIMILAR_ADDRESS, Why.SAME_NAME))]
+    assert [(each.lead.id, each.why) for each in found.others] == [(first, (Why.SIMILAR_ADDRESS, Why.SAME_NAME))]
 
 
 def test_dots_matter_elsewhere_and_a_tag_alone_is_an_address() -> None:
@@ -99,23 +102,24 @@ def test_more_than_are_shown_is_said_and_the_same_name_comes_first(app: Flask, f
     for other in ("Mario Garcia", "Maria Elena Garcia"):
         add(app, other)
     found = find(add(app, "María García"))
-    assert [each.id for each in found.others] == same[::-1]
+    assert [each.lead.id for each in found.others] == same[::-1]
     assert found.more
 
 
-def test_the_migration_works_out_the_traces_of_leads_that_are_there(app: Flask) -> None:
+def test_the_migration_makes_the_keys_of_existing_leads(app: Flask) -> None:
     add(app, "Xiao Long Li", email="li+visa@gmail.com")
     add(app, "Kirill Petrov")
-    parts = ("count(*)", "min(trace || detail || lead_id)", "max(trace || detail || lead_id)")
+    keys = select(BlockingKey.key, BlockingKey.detail, BlockingKey.lead_id).order_by(*inspect(BlockingKey).primary_key)
     with app.app_context():
-        before = [value(app, f"SELECT {part} FROM lead_traces") for part in parts]
+        before = db.session.execute(keys).all()
+        db.session.close()
         flask_migrate.downgrade(revision="0011")
         flask_migrate.upgrade()
-        assert [value(app, f"SELECT {part} FROM lead_traces") for part in parts] == before
-    assert before[0] == 6
+        assert db.session.execute(keys).all() == before
+    assert len(before) == 6
 
 
-def test_traces_go_with_their_lead(app: Flask) -> None:
+def test_keys_are_deleted_with_their_lead(app: Flask) -> None:
     lead_id = add(app, "Kirill Petrov")
-    run(app, "DELETE FROM leads WHERE id = :id", id=lead_id)
-    assert value(app, "SELECT count(*) FROM lead_traces") == 0
+    run(app, delete(Lead).where(Lead.id == lead_id))
+    assert count(app, BlockingKey) == 0

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alma_leads.leads.conflicts.likeness import MAX_LENGTH, Likeness, likeness, name_key, pairs_near, pairs_of, words_of
+from alma_leads.leads.conflicts.name_similarity import (
+    MAX_LENGTH,
+    NameSimilarity,
+    name_key,
+    name_similarity,
+    nearby_phonetic_keys,
+    phonetic_keys,
+    words_of,
+)
 
 VERY_SIMILAR = """
 order         Maria Lopez Garcia     García López, María
@@ -100,13 +108,13 @@ def words(name: str) -> list[str]:
     return words_of(first_name=first, last_name=last)
 
 
-def found(name: str, earlier: str) -> Likeness:
+def found(name: str, earlier: str) -> NameSimilarity:
     """Return what a look-up for `name` says of `earlier`: nothing when it is not even a candidate."""
     asked = words(name)
-    candidates = {*pairs_of(asked), *pairs_near(asked)}
-    if candidates.isdisjoint(pairs_of(words(earlier))):
-        return Likeness.NONE
-    return likeness(name_key(asked), name_key(words(earlier)))
+    candidates = {*phonetic_keys(asked), *nearby_phonetic_keys(asked)}
+    if candidates.isdisjoint(phonetic_keys(words(earlier))):
+        return NameSimilarity.NONE
+    return name_similarity(name_key(asked), name_key(words(earlier)))
 
 
 def both_ways(table: str) -> list[tuple[str, str]]:
@@ -116,17 +124,17 @@ def both_ways(table: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "earlier"), both_ways(VERY_SIMILAR))
 def test_one_person_written_in_two_ways(name: str, earlier: str) -> None:
-    assert found(name, earlier) is Likeness.VERY_SIMILAR
+    assert found(name, earlier) is NameSimilarity.VERY_SIMILAR
 
 
 @pytest.mark.parametrize(("name", "earlier"), both_ways(SIMILAR))
 def test_perhaps_one_person(name: str, earlier: str) -> None:
-    assert found(name, earlier) is Likeness.SIMILAR
+    assert found(name, earlier) is NameSimilarity.SIMILAR
 
 
 @pytest.mark.parametrize(("name", "earlier"), both_ways(OTHERS))
 def test_two_people(name: str, earlier: str) -> None:
-    assert found(name, earlier) is Likeness.NONE
+    assert found(name, earlier) is NameSimilarity.NONE
 
 
 def test_a_name_of_particles_is_a_name() -> None:
@@ -134,13 +142,17 @@ def test_a_name_of_particles_is_a_name() -> None:
 
 
 def test_few_pairs_are_kept_of_a_name() -> None:
-    assert [len(pairs_of(words(name))) for name in ("Maria Garcia", "Maria Elena Garcia", "Sukarno .")] == [1, 5, 1]
+    assert [len(phonetic_keys(words(name))) for name in ("Maria Garcia", "Maria Elena Garcia", "Sukarno .")] == [
+        1,
+        5,
+        1,
+    ]
     long = words("Pablo Diego José Francisco Paula Juan Nepomuceno Ruiz Picasso")
-    assert (long, len(pairs_of(long))) == (["pablo", "diego", "jose", "ruiz", "picasso"], 10)
+    assert (long, len(phonetic_keys(long))) == (["pablo", "diego", "jose", "ruiz", "picasso"], 10)
 
 
 def test_a_name_without_letters_has_no_pairs() -> None:
-    assert pairs_of(words("- .")) == []
+    assert phonetic_keys(words("- .")) == []
 
 
 @given(st.text(min_size=1, max_size=100), st.text(min_size=1, max_size=100))
@@ -149,5 +161,5 @@ def test_every_name_is_like_itself(first: str, last: str) -> None:
     kept = name_key(asked)
     assert kept.isascii()
     assert len(kept) <= MAX_LENGTH
-    assert likeness(kept, kept) is Likeness.VERY_SIMILAR
-    assert all(pair.isascii() for pair in pairs_of(asked))
+    assert name_similarity(kept, kept) is NameSimilarity.VERY_SIMILAR
+    assert all(pair.isascii() for pair in phonetic_keys(asked))

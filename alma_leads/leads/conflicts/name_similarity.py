@@ -1,8 +1,8 @@
-"""Which names may be of one person: without regard to script, accents, order, middle names and spelling.
+"""Compare names of persons, whatever their script, accents, order, middle names and spelling.
 
 A name is its *words*, in Latin letters. Two words that may be one name written in two ways have the same *sound*, or
-nearly: the consonants that are heard, each once. A *pair* is two sounds of one name: whoever has a pair in common is
-worth a closer look (`likeness`), and only they are.
+nearly: the consonants that are heard, each once. A *phonetic key* is two sounds of one name: only names that share a
+key are compared closely (`name_similarity`).
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _UNLIKE = 0.6
 _SPACES_APART = 3  # letters by which a name in more words may be longer and still be the same, written apart
 
 
-class Likeness(enum.IntEnum):
-    """How much two names are alike."""
+class NameSimilarity(enum.IntEnum):
+    """How similar two names are."""
 
     NONE = 0
     SIMILAR = 1
@@ -67,24 +67,24 @@ def _spelt(text: str) -> list[str]:
 
 
 def name_key(words: Sequence[str]) -> str:
-    """Return the words as they are kept beside each pair, to be compared without a look at the lead."""
+    """Return the words as they are stored beside each key, to be compared without reading the lead."""
     return " ".join(words)[:MAX_LENGTH]
 
 
-def pairs_of(words: Sequence[str]) -> list[str]:
-    """Return the pairs of a name. A name of one word is a pair of its own."""
-    return sorted({_pair(*sounds) for sounds in _combined(words)})
+def phonetic_keys(words: Sequence[str]) -> list[str]:
+    """Return a key for each pair of words in a name. A name of one word has a key of its own."""
+    return sorted({_phonetic_key(*sounds) for sounds in _combined(words)})
 
 
-def pairs_near(words: Sequence[str]) -> list[str]:
-    """Return the pairs with one sound more or less than those of a name: as if a consonant was mistyped."""
+def nearby_phonetic_keys(words: Sequence[str]) -> list[str]:
+    """Return the keys with one sound more or less than those of a name: as if a consonant was mistyped."""
     near = {
-        _pair(*sounds[:at], other, *sounds[at + 1 :])
+        _phonetic_key(*sounds[:at], other, *sounds[at + 1 :])
         for sounds in _combined(words)
         for at, sound in enumerate(sounds)
         for other in _one_off(sound)
     }
-    return sorted(near - set(pairs_of(words)))
+    return sorted(near - set(phonetic_keys(words)))
 
 
 def _combined(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -102,7 +102,7 @@ def _joined(words: Sequence[str]) -> Iterator[list[str]]:
         yield [*words[:at], words[at] + words[at + 1], *words[at + 2 :]]
 
 
-def _pair(*sounds: str) -> str:
+def _phonetic_key(*sounds: str) -> str:
     return " ".join(sorted(sounds))
 
 
@@ -126,28 +126,28 @@ def _one_off(sound: str) -> list[str]:
     return ["".join(sorted(set(sound) ^ {letter})) for letter in _ALPHABET if sound != letter]
 
 
-def likeness(one: str, other: str) -> Likeness:
-    """Say how much two names (as `name_key` gives them) are alike."""
+def name_similarity(one: str, other: str) -> NameSimilarity:
+    """Return how similar two names are, as `name_key` returns them."""
     if one == other:
-        return Likeness.VERY_SIMILAR
+        return NameSimilarity.VERY_SIMILAR
     few, many = sorted((one.split(), other.split()), key=len)
     found = _compare(few, many)
-    if found is Likeness.VERY_SIMILAR or len(few) < _FEWEST or len(many) != len(few) + 1:
+    if found is NameSimilarity.VERY_SIMILAR or len(few) < _FEWEST or len(many) != len(few) + 1:
         return found
     if abs(len(one) - len(other)) > _SPACES_APART:  # a word more, and not one that was written apart
         return found
     return max(found, *(_compare(few, joined) for joined in _joined(many)))
 
 
-def _compare(few: list[str], many: list[str]) -> Likeness:
-    """Say how much they are alike: each word of the shorter name must be found in the other, in any order."""
+def _compare(few: list[str], many: list[str]) -> NameSimilarity:
+    """Compare words: each word of the shorter name must be found in the other, in any order."""
     if min(len(few), _FEWEST) != min(len(many), _FEWEST):  # one name alone says too little
-        return Likeness.NONE
+        return NameSimilarity.NONE
     scores = []
     for i, word in enumerate(few):
         of_word = [(score, i, j) for j, other in enumerate(many) if (score := _score(word, other))]
         if not of_word:
-            return Likeness.NONE
+            return NameSimilarity.NONE
         scores += of_word
     least, left, free = 1.0, set(range(len(few))), set(range(len(many)))
     for score, i, j in sorted(scores, key=lambda each: -each[0]):
@@ -156,13 +156,13 @@ def _compare(few: list[str], many: list[str]) -> Likeness:
             left.remove(i)
             free.remove(j)
     if left:
-        return Likeness.NONE
-    return Likeness.VERY_SIMILAR if not free and least >= _CLOSE else Likeness.SIMILAR
+        return NameSimilarity.NONE
+    return NameSimilarity.VERY_SIMILAR if not free and least >= _CLOSE else NameSimilarity.SIMILAR
 
 
 def _score(one: str, other: str) -> float:
     """Return how alike two words are, from 0 (not) to 1 (the same)."""
-    # Most words of most candidates are nothing like each other, and this tells at once.
+    # Most words of most candidates are nothing like each other, and this finds out at once.
     return 0.0 if jaro_winkler_similarity(one, other) < _UNLIKE else _score_closely(one, other)
 
 
