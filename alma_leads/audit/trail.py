@@ -14,7 +14,7 @@ from sqlalchemy import CheckConstraint, Connection, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alma_leads.actor import Actor
-from alma_leads.database.base import Base, UtcDateTime, to_stamp, utc_now
+from alma_leads.database.base import Base, Id, UtcDateTime, to_stamp, utc_now
 from alma_leads.database.raw import Sql
 
 
@@ -75,11 +75,11 @@ class AuditEvent(Base):
 
     __tablename__ = "audit_events"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     action: Mapped[str] = mapped_column(String(40))
     actor_kind: Mapped[str] = mapped_column(String(20))
-    actor_id: Mapped[int | None]
+    actor_id: Mapped[Id | None]
     actor_name: Mapped[str] = mapped_column(String(200))
     actor_address: Mapped[str | None] = mapped_column(String(45))
     subject: Mapped[str] = mapped_column(String(200))

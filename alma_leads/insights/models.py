@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base, UtcDateTime
+from alma_leads.database.base import Base, Id, UtcDateTime
 
 
 class Tally(Base):
@@ -44,7 +44,7 @@ class StaleMoment(Base):
 
     __tablename__ = "insight_stale_moments"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -53,7 +53,7 @@ class CountingRun(Base):
 
     __tablename__ = "insight_runs"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     runs: Mapped[int]
 
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base, UtcDateTime, text_enum
+from alma_leads.database.base import Base, Id, UtcDateTime, text_enum
 
 
 class MessageState(enum.StrEnum):
@@ -35,7 +35,7 @@ class OutboxMessage(Base):
 
     __tablename__ = "outbox_messages"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     message_id: Mapped[str] = mapped_column(String(320))
     kind: Mapped[str] = mapped_column(String(40))
     correlation: Mapped[str] = mapped_column(String(40), index=True)

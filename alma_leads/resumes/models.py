@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base, UtcDateTime, text_enum
+from alma_leads.database.base import Base, Id, UtcDateTime, text_enum
 
 _UNREAD = "preview = 'pending' AND lead_id IS NOT NULL"
 
@@ -34,9 +34,9 @@ class Resume(Base):
 
     __tablename__ = "resumes"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     storage_name: Mapped[str] = mapped_column(String(64), unique=True)
-    lead_id: Mapped[int | None] = mapped_column(ForeignKey("leads.id", ondelete="SET NULL"), unique=True)
+    lead_id: Mapped[Id | None] = mapped_column(ForeignKey("leads.id", ondelete="SET NULL"), unique=True)
     file_name: Mapped[str] = mapped_column(String(255))
     media_type: Mapped[str] = mapped_column(String(100))
     size_bytes: Mapped[int]

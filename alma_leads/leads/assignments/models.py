@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base, UtcDateTime
+from alma_leads.database.base import Base, Id, UtcDateTime
 
 
 class AssignmentRules(Base):
@@ -19,7 +19,7 @@ class AssignmentRules(Base):
 
     __tablename__ = "assignment_rules"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     in_turn: Mapped[bool]
     turn: Mapped[int]
 
@@ -31,7 +31,7 @@ class RotationMember(Base):
 
     __tablename__ = "rotation_members"
 
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     takes_part: Mapped[bool]
 
 
@@ -41,7 +41,7 @@ class DomainRule(Base):
     __tablename__ = "domain_rules"
 
     domain: Mapped[str] = mapped_column(String(253), primary_key=True)
-    attorney_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    attorney_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
 
 
 class AssignmentImport(Base):
@@ -53,7 +53,7 @@ class AssignmentImport(Base):
 
     __tablename__ = "assignment_imports"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     file_name: Mapped[str] = mapped_column(String(200))
     made_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     made_by: Mapped[str] = mapped_column(String(200))
@@ -75,12 +75,12 @@ class AssignmentImportLine(Base):
 
     __tablename__ = "assignment_import_lines"
 
-    import_id: Mapped[int] = mapped_column(ForeignKey("assignment_imports.id", ondelete="CASCADE"), primary_key=True)
+    import_id: Mapped[Id] = mapped_column(ForeignKey("assignment_imports.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str] = mapped_column(String(10))
     value: Mapped[str] = mapped_column(String(254))
-    old_id: Mapped[int | None]
-    new_id: Mapped[int | None]
+    old_id: Mapped[Id | None]
+    new_id: Mapped[Id | None]
     field: Mapped[str] = mapped_column(String(10))
     remedy: Mapped[str] = mapped_column(String(200))
     outcome: Mapped[str] = mapped_column(String(10))
@@ -96,8 +96,8 @@ class Absence(Base):
 
     __tablename__ = "absences"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     first_day: Mapped[str] = mapped_column(String(10))
     last_day: Mapped[str] = mapped_column(String(10))
 

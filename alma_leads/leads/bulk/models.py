@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base, UtcDateTime
+from alma_leads.database.base import Base, Id, UtcDateTime
 
 
 class BulkAction(Base):
@@ -21,10 +21,10 @@ class BulkAction(Base):
 
     __tablename__ = "bulk_actions"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
-    attorney_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    up_to: Mapped[int]
+    attorney_id: Mapped[Id | None] = mapped_column(ForeignKey("users.id"))
+    up_to: Mapped[Id]
     people: Mapped[int]
     leads: Mapped[int]
     handled: Mapped[int] = mapped_column(server_default=text("0"))
@@ -32,7 +32,7 @@ class BulkAction(Base):
     passed_over: Mapped[int] = mapped_column(server_default=text("0"))
     told: Mapped[bool] = mapped_column(server_default=false())
     actor_kind: Mapped[str] = mapped_column(String(20))
-    actor_id: Mapped[int | None]
+    actor_id: Mapped[Id | None]
     actor_name: Mapped[str] = mapped_column(String(200))
     actor_address: Mapped[str | None] = mapped_column(String(45))
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -56,6 +56,6 @@ class BulkActionItem(Base):
 
     __tablename__ = "bulk_action_items"
 
-    action_id: Mapped[int] = mapped_column(ForeignKey("bulk_actions.id", ondelete="CASCADE"), primary_key=True)
-    prospect_id: Mapped[int] = mapped_column(primary_key=True)
-    attorney_id: Mapped[int | None]
+    action_id: Mapped[Id] = mapped_column(ForeignKey("bulk_actions.id", ondelete="CASCADE"), primary_key=True)
+    prospect_id: Mapped[Id] = mapped_column(primary_key=True)
+    attorney_id: Mapped[Id | None]

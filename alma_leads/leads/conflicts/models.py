@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base, text_compared_by_byte
+from alma_leads.database.base import Base, Id, text_compared_by_byte
 
 
 class BlockingKey(Base):
@@ -15,6 +15,6 @@ class BlockingKey(Base):
 
     key: Mapped[str] = mapped_column("trace", text_compared_by_byte(40), primary_key=True)
     detail: Mapped[str] = mapped_column(text_compared_by_byte(254), primary_key=True)
-    lead_id: Mapped[int] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"), primary_key=True, index=True)
+    lead_id: Mapped[Id] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"), primary_key=True, index=True)
 
     __table_args__ = ({"sqlite_with_rowid": False},)

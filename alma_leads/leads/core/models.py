@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base, UtcDateTime, text_compared_by_byte, text_enum
+from alma_leads.database.base import Base, Id, UtcDateTime, text_compared_by_byte, text_enum
 from alma_leads.leads.core.source import Source
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.core.verdict import Verdict
@@ -27,9 +27,9 @@ class Prospect(Base):
 
     __tablename__ = "prospects"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
-    attorney_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
+    attorney_id: Mapped[Id | None] = mapped_column(ForeignKey("users.id"), index=True)
     assigned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     lead_count: Mapped[int] = mapped_column(default=0)
 
@@ -63,14 +63,14 @@ class Lead(Base):
 
     __tablename__ = "leads"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    prospect_id: Mapped[int] = mapped_column(ForeignKey("prospects.id"))
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    prospect_id: Mapped[Id] = mapped_column(ForeignKey("prospects.id"))
     first_name: Mapped[str] = mapped_column(String(100))
     last_name: Mapped[str] = mapped_column(String(100))
     email: Mapped[str] = mapped_column(String(254))
     resume_url: Mapped[str | None] = mapped_column(String(2048))
     status: Mapped[LeadStatus] = mapped_column(text_enum(LeadStatus, name="status", length=20))
-    attorney_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    attorney_id: Mapped[Id | None] = mapped_column(ForeignKey("users.id"))
     content_hash: Mapped[str] = mapped_column(String(64))
     confirmation_queued: Mapped[bool]
     search_text: Mapped[str] = mapped_column(Text)
@@ -80,7 +80,7 @@ class Lead(Base):
     reached_out_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reached_out_by: Mapped[str | None] = mapped_column(String(200))
     source: Mapped[Source | None] = mapped_column(text_enum(Source, name="source", length=10))
-    source_key_id: Mapped[int | None]
+    source_key_id: Mapped[Id | None]
     amber_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     remind_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -112,6 +112,7 @@ class Lead(Base):
         _pending_index("ix_leads_attorney_due", "attorney_id", "status", "due_at", "id", having="due_at IS NOT NULL"),
         _pending_index("ix_leads_remind", "status", "remind_at", "id", having="remind_at IS NOT NULL"),
         _pending_index("ix_leads_clock_version", "status", "clock_version", "id"),
+        {"sqlite_autoincrement": True},  # a number that an email or a log names is never another lead's
     )
 
 
@@ -123,11 +124,11 @@ class LeadEvent(Base):
 
     __tablename__ = "lead_events"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    lead_id: Mapped[int] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"))
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    lead_id: Mapped[Id] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(40))
     actor_kind: Mapped[str] = mapped_column(String(20))
-    actor_id: Mapped[int | None]
+    actor_id: Mapped[Id | None]
     actor_name: Mapped[str] = mapped_column(String(200))
     actor_address: Mapped[str | None] = mapped_column(String(45))
     data: Mapped[str] = mapped_column(Text)

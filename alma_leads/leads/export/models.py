@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base, UtcDateTime
+from alma_leads.database.base import Base, Id, UtcDateTime
 
 
 class ExportProgress(Base):
@@ -15,7 +15,7 @@ class ExportProgress(Base):
 
     __tablename__ = "export_progress"
 
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     token: Mapped[str] = mapped_column(String(32), primary_key=True)
     total: Mapped[int]
     sent: Mapped[int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base
+from alma_leads.database.base import Base, Id
 
 
 class FirstContactClock(Base):
@@ -18,7 +18,7 @@ class FirstContactClock(Base):
 
     __tablename__ = "first_contact_clock"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     version: Mapped[int]
     time_zone: Mapped[str] = mapped_column(String(64))
     weekdays: Mapped[str] = mapped_column(String(7))

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base, UtcDateTime, index_where_given
+from alma_leads.database.base import Base, Id, UtcDateTime, index_where_given
 
 
 class IdempotencyKey(Base):
@@ -19,7 +19,7 @@ class IdempotencyKey(Base):
     lease: Mapped[str] = mapped_column(String(32))
     lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
     request_hash: Mapped[str | None] = mapped_column(String(64))
-    lead_id: Mapped[int | None] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"))
+    lead_id: Mapped[Id | None] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
@@ -31,7 +31,7 @@ class Confirmation(Base):
 
     __tablename__ = "confirmations"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
     mailbox: Mapped[str] = mapped_column(String(32))
     network: Mapped[str | None] = mapped_column(String(32))
     wide_network: Mapped[str | None] = mapped_column(String(32))

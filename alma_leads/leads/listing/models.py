@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base, UtcDateTime
+from alma_leads.database.base import Base, Id, UtcDateTime
 
 
 class SavedView(Base):
@@ -18,8 +18,8 @@ class SavedView(Base):
 
     __tablename__ = "saved_views"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    owner_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(60))
     shared: Mapped[bool] = mapped_column(index=True)
     query: Mapped[str] = mapped_column(Text)

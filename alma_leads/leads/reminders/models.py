@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base
+from alma_leads.database.base import Base, Id
 
 
 class LeadDigest(Base):
@@ -13,5 +13,5 @@ class LeadDigest(Base):
 
     __tablename__ = "lead_digests"
 
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     done_on: Mapped[str] = mapped_column(String(10))

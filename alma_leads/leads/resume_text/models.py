@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alma_leads.database.base import Base
+from alma_leads.database.base import Base, Id
 
 
 class ResumeText(Base):
@@ -18,6 +18,6 @@ class ResumeText(Base):
 
     __tablename__ = "resume_texts"
 
-    lead_id: Mapped[int] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"), primary_key=True)
+    lead_id: Mapped[Id] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"), primary_key=True)
     words: Mapped[str] = mapped_column(Text().with_variant(TSVECTOR(), "postgresql"))
     body: Mapped[str] = mapped_column(Text)

@@ -14,13 +14,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from flask import Flask
-from sqlalchemy import CheckConstraint, Engine, inspect, text
+from sqlalchemy import CheckConstraint, Connection, Engine, delete, inspect, select, text
 
 import alma_leads.models  # noqa: F401 -- adds its tables to the metadata
 from alma_leads import schema_version
 from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
 from alma_leads.database.base import Base, to_stamp, utc_now
 from alma_leads.extensions import db
+from alma_leads.leads.core.models import Lead
 from config import ROOT, Settings
 from tests.conftest import MakeSettings
 
@@ -186,3 +187,40 @@ def test_the_command_says_what_it_did(empty_app: Flask) -> None:
     newer = empty_app.test_cli_runner().invoke(args=["db", "upgrade"])
     assert newer.exit_code == 1
     assert "a newer version of Alma Lead Manager has migrated (revision 9999)" in newer.output
+
+
+def test_ids_are_wide_enough_and_a_leads_number_is_used_once(empty_app: Flask) -> None:
+    beyond = 3_000_000_000 if empty_app.config["SQLALCHEMY_DATABASE_URI"].startswith("postgresql") else 40
+    with empty_app.app_context():
+        flask_migrate.upgrade(revision="0023")
+        with db.engine.begin() as connection:
+            kept = _add_lead(connection, 7)
+        flask_migrate.upgrade()
+        with db.engine.begin() as connection:
+            assert connection.execute(select(Lead.id)).scalars().all() == [kept]
+            assert connection.execute(select(Lead.id).where(Lead.search_text.contains("ada"))).scalar() == kept
+            _add_lead(connection, beyond)
+            connection.execute(delete(Lead).where(Lead.id == beyond))
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT setval('leads_id_seq', :id)"), {"id": beyond})
+            assert _add_lead(connection, None) == beyond + 1
+
+
+def _add_lead(connection: Connection, lead_id: int | None) -> int:
+    """Add a lead in the columns of revision 0023. Without an id the database chooses one."""
+    now = to_stamp(utc_now())
+    email = f"ada{lead_id}@example.com"
+    prospect = "INSERT INTO prospects (email, lead_count) VALUES (:email, 1) RETURNING id"
+    names = "prospect_id, first_name, last_name, email, resume_url, status, content_hash, confirmation_queued"
+    values = ":prospect, 'Ada', 'L', :email, 'https://example.com', 'PENDING', 'x', TRUE, 'ada', 'l', :now, :now"
+    more = (", id", ", :id") if lead_id is not None else ("", "")
+    lead = f"INSERT INTO leads ({names}, search_text, last_name_key, created_at, updated_at{more[0]})"
+    return connection.execute(
+        text(f"{lead} VALUES ({values}{more[1]}) RETURNING id"),
+        {
+            "prospect": connection.execute(text(prospect), {"email": email}).scalar(),
+            "email": email,
+            "now": now,
+            **({"id": lead_id} if lead_id is not None else {}),
+        },
+    ).scalar()
