@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
 from functools import cache
+from pathlib import Path
 
 from alembic import command
 from alembic.script import ScriptDirectory
@@ -11,6 +15,7 @@ from flask import current_app
 from sqlalchemy import Engine, inspect, text
 
 from alma_leads.database.deadlines import Limits
+from alma_leads.database.engine import keep_private
 from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 
@@ -23,6 +28,16 @@ class NewerDatabase(Exception):
         super().__init__(
             f"DATABASE_URL names a database that a newer version of Alma Lead Manager has migrated (revision "
             f"{revision}); start that version, or restore a backup made before."
+        )
+
+
+class NoRoomForCopy(Exception):
+    """There is too little free space for a copy of the database. Sizes in bytes."""
+
+    def __init__(self, copy: Path, *, needed: int, free: int) -> None:
+        super().__init__(
+            f"This upgrade rewrites tables, and there is no room for a copy of the database ({copy}): it needs "
+            f"{2 * needed // 1_000_000 + 1} MB, and {free // 1_000_000} MB are free. Make room and start again."
         )
 
 
@@ -67,6 +82,42 @@ def known_revision(engine: Engine) -> str | None:
         except CommandError:
             raise NewerDatabase(present) from None
     return present
+
+
+def back_up_before_upgrade() -> str | None:
+    """Copy a SQLite database before a migration that drops or rewrites something; return a sentence about it, or None.
+
+    Of PostgreSQL no copy is made: the sentence names the command.
+
+    Raises:
+        NoRoomForCopy: there is too little free space beside the database.
+    """
+    present = known_revision(db.engine)
+    if present is None or not _rewrites_after(present):
+        return None
+    if db.engine.dialect.name != "sqlite":
+        address = db.engine.url.set(drivername="postgresql", password=None).render_as_string()
+        command_line = f"pg_dump -Fc -f before-{needed_revision()}.dump {address}"
+        return f"This upgrade rewrites tables. To go back, you need a backup made before: {command_line}"
+    database = Path(str(db.engine.url.database))
+    copy = database.with_name(f"{database.stem}-before-{needed_revision()}{database.suffix}")
+    if copy.exists():  # an upgrade that was interrupted; what it copied is as good
+        return None
+    needed, free = database.stat().st_size, shutil.disk_usage(database.parent).free
+    if free < 2 * needed:  # the copy, and what the migration itself needs
+        raise NoRoomForCopy(copy, needed=needed, free=free)
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    with closing(sqlite3.connect(database)) as connection:  # of its own: VACUUM works outside transactions only
+        connection.execute("VACUUM INTO ?", (str(unfinished),))
+    keep_private(str(unfinished))
+    unfinished.rename(copy)
+    return f"Copied the database to {copy} before the upgrade. Delete it when you don't need it any more."
+
+
+def _rewrites_after(revision: str) -> bool:
+    """Return whether a migration after `revision` says that it drops or rewrites something."""
+    return any(getattr(each.module, "rewrites", False) for each in scripts().iterate_revisions("head", revision))
 
 
 def upgrade() -> bool:

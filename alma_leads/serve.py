@@ -39,9 +39,12 @@ def main() -> None:
         say(line)
     with app.app_context():
         try:
+            backed_up = schema_version.back_up_before_upgrade()
+            if backed_up:
+                say(backed_up)
             schema_version.upgrade()
-        except schema_version.NewerDatabase as newer:
-            give_up(str(newer))
+        except (schema_version.NewerDatabase, schema_version.NoRoomForCopy) as stop:
+            give_up(str(stop))
         except SQLAlchemyError as wrong:
             reason = str(getattr(wrong, "orig", wrong)).strip().splitlines()
             give_up(

@@ -12,7 +12,13 @@ from sqlalchemy import Connection
 import alma_leads.models  # noqa: F401 -- adds its tables to the metadata
 from alma_leads.database.deadlines import UNLIMITED
 from alma_leads.extensions import db
-from alma_leads.schema_version import NewerDatabase, known_revision, present_revision
+from alma_leads.schema_version import (
+    NewerDatabase,
+    NoRoomForCopy,
+    back_up_before_upgrade,
+    known_revision,
+    present_revision,
+)
 
 MIGRATION_LOCK = 4_142_004  # any number, as long as nothing else takes this advisory lock
 
@@ -61,9 +67,12 @@ def run_as_command() -> None:
     """Run migrations for `flask db …`, and say in our words what became of it."""
     try:
         before = known_revision(db.engine)
+        backed_up = back_up_before_upgrade()
+        if backed_up:
+            click.echo(backed_up)
         run_migrations()
-    except NewerDatabase as newer:
-        raise click.ClickException(str(newer)) from newer
+    except (NewerDatabase, NoRoomForCopy) as stop:
+        raise click.ClickException(str(stop)) from stop
     after = present_revision(db.engine)
     said = f"stays at {named(after)}" if after == before else f"went from {named(before)} to {named(after)}"
     click.echo(f"The database {said}.")

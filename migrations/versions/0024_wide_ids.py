@@ -16,6 +16,7 @@ revision = "0024"
 down_revision = "0023"
 branch_labels = None
 depends_on = None
+rewrites = True  # a copy is made before
 
 IDS = {
     "absences": ["id", "user_id"],

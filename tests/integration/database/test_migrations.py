@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import flask_migrate
@@ -206,6 +212,35 @@ def test_ids_are_wide_enough_and_a_leads_number_is_used_once(empty_app: Flask) -
             assert _add_lead(connection, None) == beyond + 1
 
 
+def test_a_database_is_copied_before_it_is_rewritten(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        assert schema_version.back_up_before_upgrade() is None, "there is nothing to lose"
+        flask_migrate.upgrade(revision="0023")
+        with db.engine.begin() as connection:
+            _add_lead(connection, 7)
+        said = str(schema_version.back_up_before_upgrade())
+        if db.engine.dialect.name == "postgresql":
+            assert re.search(r"pg_dump -Fc -f before-\d+\.dump postgresql://", said)
+            return
+        (copy,) = Path(str(db.engine.url.database)).parent.glob("*-before-*.db")
+        assert str(copy) in said
+        assert copy.stat().st_mode & 0o077 == 0
+        with closing(sqlite3.connect(copy)) as connection:
+            assert connection.execute("SELECT id FROM leads").fetchall() == [(7,)]
+        schema_version.upgrade()
+        assert schema_version.back_up_before_upgrade() is None
+
+
+def test_too_little_room_for_a_copy_stops_the_upgrade(
+    make_app: Callable[[Settings], Flask], make_settings: MakeSettings, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make_app(make_settings(DATABASE_URL=sqlite_url)).app_context():
+        flask_migrate.downgrade(revision="0023")
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1000))
+        with pytest.raises(schema_version.NoRoomForCopy, match=r"needs \d+ MB, and 0 MB are free"):
+            schema_version.back_up_before_upgrade()
+
+
 def _add_lead(connection: Connection, lead_id: int | None) -> int:
     """Add a lead in the columns of revision 0023. Without an id the database chooses one."""
     now = to_stamp(utc_now())
@@ -215,7 +250,7 @@ def _add_lead(connection: Connection, lead_id: int | None) -> int:
     values = ":prospect, 'Ada', 'L', :email, 'https://example.com', 'PENDING', 'x', TRUE, 'ada', 'l', :now, :now"
     more = (", id", ", :id") if lead_id is not None else ("", "")
     lead = f"INSERT INTO leads ({names}, search_text, last_name_key, created_at, updated_at{more[0]})"
-    return connection.execute(
+    added: int = connection.execute(
         text(f"{lead} VALUES ({values}{more[1]}) RETURNING id"),
         {
             "prospect": connection.execute(text(prospect), {"email": email}).scalar(),
@@ -224,3 +259,4 @@ def _add_lead(connection: Connection, lead_id: int | None) -> int:
             **({"id": lead_id} if lead_id is not None else {}),
         },
     ).scalar()
+    return added
