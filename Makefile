@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := alma_leads bench migrations tests $(wildcard *.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run flask test lint format types check bench chaos hostile house lighthouse screenshots lock clean install install-dev chromium
+.PHONY: help run flask test coverage lint format types check bench chaos hostile house lighthouse screenshots lock clean install install-dev chromium
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ flask: install ## run a command of the application: make flask ARGS="people list
 
 test: install-dev chromium ## run the whole suite, on SQLite and on a PostgreSQL of its own
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+coverage: install-dev chromium ## run the suite and say which lines and branches it did not reach
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing $(ARGS)
 
 lint: install-dev ## look for mistakes, in Python and in templates
 	$(BIN)/ruff check .
