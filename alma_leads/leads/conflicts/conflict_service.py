@@ -43,8 +43,7 @@ def record_verdict(lead_id: int, verdict: Verdict, *, note: str, seen: str, acto
             return
         now = utc_now()
         lead.conflict, lead.conflict_by, lead.conflict_at = verdict, actor.name, now
-        if lead.reminders < 2:  # whoever checks a lead has seen it
-            lead.remind_at, lead.reminders = None, 2
+        lead.stop_reminders()
         data = {"verdict": {"old": old.value, "new": verdict.value}, **({"text": note} if note else {})}
         session.flush()
         kind = EventKind.CONFLICT_CHECK

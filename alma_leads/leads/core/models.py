@@ -46,6 +46,10 @@ class Prospect(Base):
     )
 
 
+# What an UPDATE of leads sets when somebody has acted: they need no reminder any more.
+NO_MORE_REMINDERS = {"remind_at": None, "reminders": 2}
+
+
 class Lead(Base):
     """One submission by a prospect. Only its status and its attorney ever change.
 
@@ -114,6 +118,10 @@ class Lead(Base):
         _pending_index("ix_leads_clock_version", "status", "clock_version", "id"),
         {"sqlite_autoincrement": True},  # a number that an email or a log names is never another lead's
     )
+
+    def stop_reminders(self) -> None:
+        """Send no more reminders of this lead, because somebody has acted."""
+        self.remind_at, self.reminders = None, 2
 
 
 class LeadEvent(Base):

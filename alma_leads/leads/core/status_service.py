@@ -12,12 +12,11 @@ from alma_leads.extensions import db
 from alma_leads.leads.core.errors import LeadChanged, LeadNotFound, TransitionRefused
 from alma_leads.leads.core.events import EventKind, record
 from alma_leads.leads.core.state import LeadStatus, sources_of
-from alma_leads.leads.first_contact import first_contact
 
 _SOURCES = ", ".join(f"'{source}'" for source in sources_of(LeadStatus.REACHED_OUT))
 MARK = f"""
     UPDATE leads SET status = 'REACHED_OUT', reached_out_at = :now, reached_out_by = :name, updated_at = :now,
-           {first_contact.SETTLED}
+           remind_at = NULL, reminders = 2
     WHERE status IN ({_SOURCES})"""
 # What the event of a mark says.
 MARKED = {"status": {"old": LeadStatus.PENDING.value, "new": LeadStatus.REACHED_OUT.value}}

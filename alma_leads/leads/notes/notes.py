@@ -1,4 +1,4 @@
-"""Notes on a lead, put together from its events: what one says now, what it said before, and whether it is gone."""
+"""Notes on a lead, collected from its events: the text of each, its earlier texts, and whether it was deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alma_leads.leads.core.lookup import EventRow
 
 @dataclass(slots=True)
 class Version:
-    """What a note said from a moment on. `event_id` names the version."""
+    """A text of a note, valid from `at`. `event_id` identifies the version."""
 
     event_id: int
     at: str
@@ -20,7 +20,7 @@ class Version:
 
 @dataclass(slots=True)
 class Note:
-    """A note. `versions` are oldest first and never empty; `deleted_at` is a moment, or None."""
+    """A note. `versions` are oldest first and never empty; `deleted_at` is a timestamp, or None."""
 
     id: int
     author_kind: str
@@ -30,12 +30,12 @@ class Note:
 
     @property
     def now(self) -> Version:
-        """What it says now."""
+        """The present text."""
         return self.versions[-1]
 
 
-def gather(events: Iterable[EventRow]) -> dict[int, Note]:
-    """Return a lead's notes by number (that of the event which began each), from its events in any order."""
+def collect_notes(events: Iterable[EventRow]) -> dict[int, Note]:
+    """Return a lead's notes by id (that of the event which added each), from its events in any order."""
     notes: dict[int, Note] = {}
     for event in sorted(events, key=lambda event: event.id):
         note = notes.get(int(event.data.get("note", 0)))
@@ -51,12 +51,14 @@ def gather(events: Iterable[EventRow]) -> dict[int, Note]:
 
 
 def without_deleted(events: Iterable[EventRow]) -> list[EventRow]:
-    """Return a lead's events, those of deleted notes without their words."""
+    """Return a lead's events, those of deleted notes without their text."""
     events = list(events)
-    gone = {version.event_id for note in gather(events).values() if note.deleted_at for version in note.versions}
+    deleted = {
+        version.event_id for note in collect_notes(events).values() if note.deleted_at for version in note.versions
+    }
     return [
         event._replace(data={name: value for name, value in event.data.items() if name != "text"})
-        if event.id in gone
+        if event.id in deleted
         else event
         for event in events
     ]

@@ -41,7 +41,7 @@ def add_note(lead_id: int) -> Response:
 @access(needs(Permission.WRITE_NOTES))
 def edit_note(lead_id: int, note_id: int) -> Response:
     """Show a note to its author, to be changed or deleted."""
-    note = note_service.own_note(lead_id, note_id, actor=actor())
+    note = note_service.get_own_note(lead_id, note_id, actor=actor())
     return _page(lead_id, note, text=note.now.text, seen=note.now.event_id)
 
 
@@ -50,16 +50,16 @@ def edit_note(lead_id: int, note_id: int) -> Response:
 def save_note(lead_id: int, note_id: int) -> Response:
     """Let a note say something else."""
     text, seen = _text(), request.form.get("seen", "")
-    note = note_service.own_note(lead_id, note_id, actor=actor())
+    note = note_service.get_own_note(lead_id, note_id, actor=actor())
     if not _is_usable(text):
         return _page(lead_id, note, text=text, seen=note.now.event_id, errors={"text": WRONG}, status=422)
     version = whole_number(seen)
     if version is None:
         raise InputRefused([("seen", "Open the note again, and save it from there")])
     try:
-        note_service.edit_note(lead_id, note_id, text=text, seen=version, actor=actor())
+        note_service.edit_note(lead_id, note_id, text=text, expected_version=version, actor=actor())
     except NoteChanged as changed:
-        note = note_service.own_note(lead_id, note_id, actor=actor())
+        note = note_service.get_own_note(lead_id, note_id, actor=actor())
         errors = {"text": str(changed)}
         return _page(
             lead_id, note, text=text, seen=note.now.event_id, errors=errors, meanwhile=changed.text, status=409

@@ -11,7 +11,7 @@ from alma_leads.leads.core.emails import CONFIRMATION
 from alma_leads.leads.core.events import EventKind
 from alma_leads.leads.core.lookup import EventRow, LeadRow
 from alma_leads.leads.core.verdict import Verdict
-from alma_leads.leads.notes.notes import Note, gather
+from alma_leads.leads.notes.notes import Note, collect_notes
 from alma_leads.outbox.queries import MessageRow
 from alma_leads.web.internal.frame.dates import Clock, in_sentence
 from alma_leads.web.internal.frame.mail_labels import mail_name
@@ -68,7 +68,7 @@ def timeline(
         max_attempts: after how many tries a message is given up.
     """
     events, names, clock = list(events), reader.names, reader.clock
-    notes = gather(events)
+    notes = collect_notes(events)
     entries = [_of_event(event, reader.id, names, clock) for event in events if event.kind not in _PARTS_OF_NOTES]
     entries += [_of_note(event, notes[event.id], reader) for event in events if event.id in notes]
     entries += _of_sent([message for message in messages if message.delivery == "sent"], names, clock)

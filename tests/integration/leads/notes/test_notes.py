@@ -87,7 +87,13 @@ def test_of_two_windows_that_save_at_once_one_does(app: Flask, client: StrictCli
     def save(number: int) -> bool:
         with app.app_context():
             try:
-                edit_note(1, int(note.split("/")[-1]), text=f"{number}", seen=seen, actor=Actor("user", author, "Ian"))
+                edit_note(
+                    1,
+                    int(note.split("/")[-1]),
+                    text=f"{number}",
+                    expected_version=seen,
+                    actor=Actor("user", author, "Ian"),
+                )
             except NoteChanged:
                 return False
             return True
