@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Index, Integer, MetaData, String, text
@@ -100,3 +100,18 @@ def index_where_given(name: str, *columns: str) -> Index:
 def text_compared_by_byte(length: int) -> String:
     """Return a type of text whose order is the same on both databases."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+class IsoDate(TypeDecorator[date]):
+    """A day without a time zone, stored as text in ISO 8601, so that text order is the order of days."""
+
+    impl = String(10)
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Return the text that is stored."""
+        return None if value is None else value.isoformat()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> date | None:  # noqa: ARG002
+        """Return the day that was stored."""
+        return None if value is None else date.fromisoformat(value)

@@ -1,92 +1,92 @@
-"""Use cases of being away: saying from when to when, and taking it back. Each is one transaction."""
+"""Use cases of absences: enter and remove one. Each is one transaction."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import select
 
+from alma_leads.accounts.core.models import User
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
-from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db
 from alma_leads.leads.assignments import absences
-from alma_leads.leads.assignments.absences import Days
+from alma_leads.leads.assignments.models import Absence
 from alma_leads.leads.core.errors import BadAbsence
 
-MOST_DAYS = 366  # more is a slip of the year
-FURTHEST_DAYS = 3653  # and so is this
-
-# On PostgreSQL two who say it at once stand in line at the person's row.
-_NAME = "SELECT name FROM users WHERE id = :user_id"
-_HOLD_NAME = Sql(sqlite=_NAME, postgresql=f"{_NAME} FOR UPDATE")
-_TAKE_TOUCHING = Sql("""
-    DELETE FROM absences WHERE user_id = :user_id AND first_day <= :day_after AND last_day >= :day_before
-    RETURNING first_day, last_day
-""")
-_INSERT = Sql("INSERT INTO absences (user_id, first_day, last_day) VALUES (:user_id, :first_day, :last_day)")
-_REMOVE = Sql("DELETE FROM absences WHERE id = :id AND user_id = :user_id RETURNING first_day, last_day")
+MAX_DAYS = 366  # more is a slip of the year
+MAX_DAYS_AHEAD = 3653  # and so is this
 
 
 class Absences(NamedTuple):
-    """When someone is away on `today`, the firm's day, or later."""
+    """The present and future absences of a user. `today` is the date at the firm."""
 
     today: date
-    days: list[Days]
+    absences: list[Absence]
 
     @property
-    def until(self) -> date | None:
-        """The last day, of who is away today."""
-        return self.days[0].last_day if self.days and self.days[0].first_day <= self.today else None
+    def away_until(self) -> date | None:
+        """The last day away, if the user is away today."""
+        present = self.absences[:1]
+        return present[0].last_day if present and present[0].first_day <= self.today else None
 
 
-def absences_of(user_id: int) -> Absences:
-    """Return when someone is away today or later."""
-    with reading(db.engine) as connection:
-        day = absences.today(connection)
-        return Absences(day, absences.of_person(connection, user_id, day=day))
+def get_absences(user_id: int) -> Absences:
+    """Return the present and future absences of a user."""
+    session = db.session()
+    today = absences.get_today(session)
+    return Absences(today, absences.list_absences(session, user_id, since=today))
 
 
-def away_today() -> dict[int, date]:
-    """Return who is away today, by number, and their last day."""
-    with reading(db.engine) as connection:
-        return absences.away_on(connection, absences.today(connection))
+def find_away_until() -> dict[int, date]:
+    """Return the last day away of each user who is away today, by user id."""
+    return absences.find_away_until(db.session())
 
 
 def add_absence(user_id: int, *, first_day: date, last_day: date, actor: Actor) -> None:
-    """Say that someone is away, both days included. What overlaps or touches becomes one absence.
+    """Enter an absence, both days included. It is merged with those that it overlaps or touches.
 
     Raises:
-        BadAbsence: the days cannot be used.
+        BadAbsence: the days are not possible.
     """
-    with transaction_on(db.engine) as connection:
-        _check(first_day, last_day, today=absences.today(connection))
-        name = _name(connection, user_id)
-        touching = _TAKE_TOUCHING.rows(
-            connection,
+    with transaction() as session:
+        _check(first_day, last_day, today=absences.get_today(session))
+        # Locked, so that two absences of one user that are entered at once are merged as well.
+        user = session.get_one(User, user_id, with_for_update=True)
+        one_day = timedelta(days=1)
+        touching = session.scalars(
+            select(Absence).where(
+                Absence.user_id == user_id,
+                Absence.first_day <= last_day + one_day,
+                Absence.last_day >= first_day - one_day,
+            )
+        ).all()
+        merged = Absence(
             user_id=user_id,
-            day_before=(first_day - timedelta(days=1)).isoformat(),
-            day_after=(last_day + timedelta(days=1)).isoformat(),
+            first_day=min([first_day, *(each.first_day for each in touching)]),
+            last_day=max([last_day, *(each.last_day for each in touching)]),
         )
-        days = {
-            "first_day": min([first_day.isoformat(), *(row[0] for row in touching)]),
-            "last_day": max([last_day.isoformat(), *(row[1] for row in touching)]),
-        }
-        _INSERT.run(connection, user_id=user_id, **days)
-        if [tuple(row) for row in touching] != [tuple(days.values())]:  # a double click says nothing new
-            trail.record(connection, Action.ABSENCE_ADDED, actor=actor, subject=name, **days)
+        if [_days(each) for each in touching] == [_days(merged)]:  # a double click
+            return
+        for each in touching:
+            session.delete(each)
+        session.add(merged)
+        connection = session.connection()
+        trail.record(connection, Action.ABSENCE_ADDED, actor=actor, subject=user.name, **_days(merged))
 
 
 def remove_absence(absence_id: int, *, user_id: int, actor: Actor) -> None:
-    """Take back that someone is away; nothing happens when that was done already."""
-    with transaction_on(db.engine) as connection:
-        removed = _REMOVE.row(connection, id=absence_id, user_id=user_id)
-        if removed is not None:
-            days = {"first_day": removed[0], "last_day": removed[1]}
-            trail.record(connection, Action.ABSENCE_REMOVED, actor=actor, subject=_name(connection, user_id), **days)
+    """Remove an absence of a user. Nothing happens when it was removed already."""
+    with transaction() as session:
+        absence = session.get(Absence, absence_id, with_for_update=True)
+        if absence is None or absence.user_id != user_id:
+            return
+        session.delete(absence)
+        name, connection = session.get_one(User, user_id).name, session.connection()
+        trail.record(connection, Action.ABSENCE_REMOVED, actor=actor, subject=name, **_days(absence))
 
 
 def _check(first_day: date, last_day: date, *, today: date) -> None:
@@ -94,12 +94,11 @@ def _check(first_day: date, last_day: date, *, today: date) -> None:
         raise BadAbsence("last_day", "Enter the same day as the first, or a later one")
     if last_day < today:
         raise BadAbsence("last_day", "Enter today or a later day: this one is over")
-    if (last_day - first_day).days >= MOST_DAYS:
+    if (last_day - first_day).days >= MAX_DAYS:
         raise BadAbsence("last_day", "Enter a day within a year of the first")
-    if (last_day - today).days >= FURTHEST_DAYS:
+    if (last_day - today).days >= MAX_DAYS_AHEAD:
         raise BadAbsence("last_day", "Enter a day within the next ten years")
 
 
-def _name(connection: Connection, user_id: int) -> str:
-    name: str = _HOLD_NAME.rows(connection, user_id=user_id)[0][0]
-    return name
+def _days(absence: Absence) -> dict[str, str]:
+    return {"first_day": absence.first_day.isoformat(), "last_day": absence.last_day.isoformat()}

@@ -1,56 +1,44 @@
-"""Who is away: the condition for statements about people, and reading the days. Nothing is changed here."""
+"""Who is away: the condition for statements about users, and reading absences. Nothing is changed here."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, exists
+from sqlalchemy import and_, bindparam, exists, func, select
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import User
 from alma_leads.database.base import utc_now
-from alma_leads.database.raw import Sql
 from alma_leads.leads.assignments.models import Absence
 from alma_leads.leads.first_contact import first_contact
 
-# Whether a `User` is away on `:today`, the firm's day in ISO 8601.
-IS_AWAY = (
-    exists()
-    .where(Absence.user_id == User.id, Absence.first_day <= bindparam("today"), Absence.last_day >= bindparam("today"))
+_INCLUDES_TODAY = and_(Absence.first_day <= bindparam("today"), Absence.last_day >= bindparam("today"))
+# Whether a `User` is away on the day `:today` of the firm, and the last day of that absence.
+IS_AWAY = exists().where(Absence.user_id == User.id, _INCLUDES_TODAY).correlate(User)
+AWAY_UNTIL = (
+    select(func.max(Absence.last_day))
+    .where(Absence.user_id == User.id, _INCLUDES_TODAY)
     .correlate(User)
+    .scalar_subquery()
+    .label("away_until")
 )
 # The same for statements that are still written by hand, about people `u`, with the parameter `:today`.
 AWAY = """
     EXISTS (SELECT 1 FROM absences a WHERE a.user_id = u.id AND a.first_day <= :today AND a.last_day >= :today)"""
 
-_OF_PERSON = Sql("""
-    SELECT id, first_day, last_day FROM absences WHERE user_id = :user_id AND last_day >= :today
-    ORDER BY first_day, id
-""")
-_NOW = Sql("""
-    SELECT user_id, max(last_day) FROM absences WHERE first_day <= :today AND last_day >= :today GROUP BY user_id
-""")
+
+def get_today(session: Session) -> date:
+    """Return today's date at the firm."""
+    return first_contact.read(session.connection()).working.day_of(utc_now())
 
 
-class Days(NamedTuple):
-    """Days on which someone is away, both included."""
-
-    id: int
-    first_day: date
-    last_day: date
+def list_absences(session: Session, user_id: int, *, since: date) -> list[Absence]:
+    """Return the absences of a user that have not ended before `since`, in order."""
+    query = select(Absence).where(Absence.user_id == user_id, Absence.last_day >= since)
+    return list(session.scalars(query.order_by(Absence.first_day, Absence.id)))
 
 
-def today(connection: Connection) -> date:
-    """Return the day that it is at the firm."""
-    return first_contact.read(connection).working.day_of(utc_now())
-
-
-def of_person(connection: Connection, user_id: int, *, day: date) -> list[Days]:
-    """Return when someone is away on `day` or later, in order."""
-    rows = _OF_PERSON.rows(connection, user_id=user_id, today=day.isoformat())
-    return [Days(row[0], date.fromisoformat(row[1]), date.fromisoformat(row[2])) for row in rows]
-
-
-def away_on(connection: Connection, day: date) -> dict[int, date]:
-    """Return who is away on a day, by number, and their last day."""
-    return {row[0]: date.fromisoformat(row[1]) for row in _NOW.rows(connection, today=day.isoformat())}
+def find_away_until(session: Session) -> dict[int, date]:
+    """Return the last day away of each user who is away today, by user id."""
+    query = select(User.id, AWAY_UNTIL).where(IS_AWAY)
+    return {row.id: row.away_until for row in session.execute(query, {"today": get_today(session)})}

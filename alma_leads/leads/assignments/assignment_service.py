@@ -3,170 +3,146 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TypeAlias
 
-from sqlalchemy import Connection
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
 
+from alma_leads.accounts.core.models import User
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
-from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.email_address import normalise_email
 from alma_leads.extensions import db
-from alma_leads.leads.assignments import absences
+from alma_leads.leads.assignments.absences import AWAY_UNTIL, get_today
 from alma_leads.leads.assignments.assignment_file import BadLine, Line, read_lines
-from alma_leads.leads.assignments.assignments import Held, assignments_said, give, take, tell
-from alma_leads.leads.core.attorneys import SERVES, Attorney, attorney_with, find_people
+from alma_leads.leads.assignments.assignments import (
+    assign_prospects,
+    count_of_assignments,
+    lock_prospects,
+    notify_attorney,
+)
+from alma_leads.leads.core import attorneys
+from alma_leads.leads.core.attorneys import IS_ACTIVE_ATTORNEY, Attorney
 from alma_leads.leads.core.errors import AssignedMeanwhile, AssignmentNotFound, BadAssignments, NotAnActiveAttorney
+from alma_leads.leads.core.models import Lead, Prospect
 
 EXPORT_BATCH = 1000
 
-_ACTIVE_ATTORNEYS = Sql(f"SELECT u.id, u.email, u.name FROM users u WHERE {SERVES} ORDER BY u.name, u.id")
-_TAKE_PROSPECT = Sql("""
-    INSERT INTO prospects (email, lead_count) VALUES (:email, 0)
-    ON CONFLICT (email) DO UPDATE SET lead_count = prospects.lead_count
-    RETURNING id, attorney_id
-""")
-_HOLD_PROSPECT = Sql("""
-    UPDATE prospects SET lead_count = lead_count WHERE email = :email AND attorney_id IS NOT NULL
-    RETURNING id, attorney_id
-""")
-_NEWEST_LEAD = Sql("SELECT max(id) FROM leads WHERE prospect_id = :id")
-_COUNT = Sql("SELECT count(*) FROM prospects WHERE attorney_id IS NOT NULL")
-_ONE = Sql("""
-    SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
-    FROM prospects p JOIN users u ON u.id = p.attorney_id WHERE p.email = :email
-""")
-_PAGE = Sql("""
-    SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
-    FROM prospects p JOIN users u ON u.id = p.attorney_id
-    WHERE p.attorney_id IS NOT NULL AND p.email > :after ORDER BY p.email, p.id LIMIT :limit
-""")
-_SEARCH = Sql(
-    sqlite="""
-    SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
-    FROM prospects p JOIN users u ON u.id = p.attorney_id
-    WHERE p.attorney_id IS NOT NULL AND p.email > :after AND instr(p.email, :query) > 0
-    ORDER BY p.email, p.id LIMIT :limit
-    """,
-    postgresql="""
-    SELECT p.id, p.email, u.email, u.name, p.assigned_at, p.lead_count
-    FROM prospects p JOIN users u ON u.id = p.attorney_id
-    WHERE p.attorney_id IS NOT NULL AND p.email > :after AND position(:query in p.email) > 0
-    ORDER BY p.email, p.id LIMIT :limit
-    """,
+# A prospect with an attorney: its columns by the names below.
+Assignment: TypeAlias = Row[int, str, str, str, datetime | None, int]
+_ASSIGNMENTS = (
+    select(
+        Prospect.id.label("prospect_id"),
+        Prospect.email,
+        User.email.label("attorney_email"),
+        User.name.label("attorney_name"),
+        Prospect.assigned_at,
+        Prospect.lead_count,
+    )
+    .join(User, User.id == Prospect.attorney_id)
+    .order_by(Prospect.email, Prospect.id)
 )
-
-
-class Assignment(NamedTuple):
-    """A prospect's address and who has it."""
-
-    prospect_id: int
-    email: str
-    attorney_email: str
-    attorney_name: str
-    assigned_at: str
-    lead_count: int
+_ATTORNEYS = select(User.id, User.email, User.name, AWAY_UNTIL).where(IS_ACTIVE_ATTORNEY).order_by(User.name, User.id)
 
 
 def active_attorneys() -> list[Attorney]:
-    """Return the people who can be given prospects, by name."""
-    with reading(db.engine) as connection:
-        away = absences.away_on(connection, absences.today(connection))
-        return [Attorney(*row)._replace(away_until=away.get(row[0])) for row in _ACTIVE_ATTORNEYS.rows(connection)]
+    """Return the users who can be assigned prospects, by name."""
+    rows = db.session.execute(_ATTORNEYS, {"today": get_today(db.session())})
+    return [Attorney(row.id, row.email, row.name, row.away_until) for row in rows]
 
 
-def find_attorney(email: str) -> Attorney:
-    """Return the active attorney with this address.
+def get_attorney(email: str) -> User:
+    """Return the active attorney with this email address.
 
     Raises:
         NotAnActiveAttorney: there is none.
     """
-    with reading(db.engine) as connection:
-        return attorney_with(connection, email)
+    return attorneys.get_attorney(db.session(), email)
 
 
-def find_assignment(email: str) -> Assignment:
-    """Return who has the prospect with this address.
+def get_assignment(email: str) -> Assignment:
+    """Return the assignment of the prospect with this email address.
 
     Raises:
-        BadEmailAddress: the address cannot be one.
-        AssignmentNotFound: nobody has it.
+        BadEmailAddress: the address is not valid.
+        AssignmentNotFound: the prospect has no attorney.
     """
     normalised = normalise_email(email)
-    with reading(db.engine) as connection:
-        row = _ONE.row(connection, email=normalised)
+    row = db.session.execute(_ASSIGNMENTS.where(Prospect.email == normalised)).one_or_none()
     if row is None:
         raise AssignmentNotFound(normalised)
-    return Assignment(*row)
+    return row
 
 
-def list_assignments(*, after: str = "", query: str = "", limit: int = 50) -> list[Assignment]:
-    """Return assignments by the prospect's address: the `limit` first after `after` that contain `query`."""
-    with reading(db.engine) as connection:
-        if query:
-            rows = _SEARCH.rows(connection, after=after, query=query.strip().casefold(), limit=limit)
-        else:
-            rows = _PAGE.rows(connection, after=after, limit=limit)
-        return [Assignment(*row) for row in rows]
+def list_assignments(*, after: str = "", query: str = "", limit: int = 50) -> Sequence[Assignment]:
+    """Return assignments by the prospect's address: the first `limit` after `after` that contain `query`."""
+    found = _ASSIGNMENTS.where(Prospect.email > after).limit(limit)
+    if query:
+        found = found.where(Prospect.email.contains(query.strip().casefold(), autoescape=True))
+    return db.session.execute(found).all()
 
 
 def export_assignments(*, actor: Actor) -> Iterator[Assignment]:
-    """Yield every assignment by the prospect's address, read in batches; it is written down first that `actor` did."""
-    with transaction_on(db.engine) as connection:
-        count = _COUNT.rows(connection)[0][0]
-        trail.record(connection, Action.ASSIGNMENTS_EXPORTED, actor=actor, subject=assignments_said(count), count=count)
+    """Yield every assignment by the prospect's address, read in batches. The audit log records the export first."""
+    with transaction() as session:
+        count = session.execute(select(func.count()).where(Prospect.attorney_id.is_not(None))).scalar_one()
+        trail.record(
+            session.connection(),
+            Action.ASSIGNMENTS_EXPORTED,
+            actor=actor,
+            subject=count_of_assignments(count),
+            count=count,
+        )
     after = ""
     while batch := list_assignments(after=after, limit=EXPORT_BATCH):
+        db.session.close()  # a client that reads slowly holds no connection
         yield from batch
         after = batch[-1].email
 
 
-def assign(email: str, *, attorney_email: str, actor: Actor, seen: str | None = None) -> Assignment:
-    """Give a prospect, known or not yet, to an attorney. Leads that exist get an event each, and the attorney is told.
+def assign(email: str, *, attorney_email: str, actor: Actor, expected_attorney: str | None = None) -> Assignment:
+    """Assign a prospect, known or not, to an attorney. Each lead gets an event, and the attorney is notified.
 
     Args:
         email: the prospect's address.
         attorney_email: the attorney's.
         actor: who does it.
-        seen: the address of the attorney that the caller saw there, "" for none; None when the caller saw nothing.
+        expected_attorney: the address of the attorney that the caller saw, "" for none; None to accept any.
 
     Raises:
-        BadEmailAddress: the prospect's address cannot be one.
+        BadEmailAddress: the prospect's address is not valid.
         NotAnActiveAttorney: the other address is not an active attorney's.
         AssignedMeanwhile: the prospect is with neither of the two.
     """
     normalised = normalise_email(email)
-    with transaction_on(db.engine) as connection:
-        attorney = attorney_with(connection, attorney_email)
-        held = _take(connection, normalised)
-        if held.attorney_id != attorney.id:
-            _check_seen(connection, normalised, held, seen)
-            give(connection, [held], attorney=attorney, actor=actor)
-            _note(connection, held, attorney, actor=actor)
-            tell(connection, [held.prospect_id], attorney=attorney, actor=actor)
-    return find_assignment(normalised)
+    with transaction() as session:
+        attorney = attorneys.get_attorney(session, attorney_email)
+        prospect = lock_prospects(session, [normalised])[normalised]
+        if prospect.attorney_id != attorney.id:
+            _move(session, prospect, attorney, actor, expected_attorney)
+            notify_attorney(session, [prospect], attorney=attorney, actor=actor)
+    return get_assignment(normalised)
 
 
-def unassign(email: str, *, actor: Actor, seen: str | None = None) -> None:
-    """Take a prospect from its attorney: later leads go to the helpdesk. For `seen` see `assign`.
+def unassign(email: str, *, actor: Actor, expected_attorney: str | None = None) -> None:
+    """Take a prospect from its attorney: later leads go to the helpdesk. For `expected_attorney` see `assign`.
 
     Raises:
-        BadEmailAddress: the address cannot be one.
-        AssignmentNotFound: nobody had it.
-        AssignedMeanwhile: another one had it.
+        BadEmailAddress: the address is not valid.
+        AssignmentNotFound: the prospect has no attorney.
+        AssignedMeanwhile: another attorney has it.
     """
     normalised = normalise_email(email)
-    with transaction_on(db.engine) as connection:
-        row = _HOLD_PROSPECT.row(connection, email=normalised)
-        if row is None:
+    with transaction() as session:
+        assigned = select(Prospect).where(Prospect.email == normalised, Prospect.attorney_id.is_not(None))
+        prospect = session.scalar(assigned.with_for_update())
+        if prospect is None:
             raise AssignmentNotFound(normalised)
-        held = Held(*row)
-        _check_seen(connection, normalised, held, seen)
-        give(connection, [held], attorney=None, actor=actor)
-        _note(connection, held, None, actor=actor)
+        _move(session, prospect, None, actor, expected_attorney)
 
 
 def import_assignments(content: bytes, *, actor: Actor) -> int:
@@ -174,69 +150,65 @@ def import_assignments(content: bytes, *, actor: Actor) -> int:
 
     Raises:
         BadFile: it cannot be read.
-        BadAssignments: lines that cannot be used, each with a sentence.
+        BadAssignments: some lines cannot be used.
     """
     lines = list(read_lines(content))
-    problems = [(line.number, f"{line.value!r}: {line.remedy}") for line in lines if isinstance(line, BadLine)]
-    wanted: dict[str, list[Line]] = defaultdict(list)
-    for line in lines:
-        if isinstance(line, Line):
-            wanted[line.attorney].append(line)
-    changed = 0
-    with transaction_on(db.engine) as connection:
-        attorneys: dict[Attorney, list[Line]] = {}
-        for typed, group in wanted.items():
-            try:
-                attorneys.setdefault(attorney_with(connection, typed), []).extend(group)
-            except NotAnActiveAttorney as error:
-                said = str(error) if typed else "No attorney is named. Remove assignments on the desk"
-                problems += [(line.number, said) for line in group]
-        if problems:
-            raise BadAssignments(sorted(problems))
-        held = take(connection, [line.email for group in attorneys.values() for line in group])
-        for attorney, group in attorneys.items():
-            moved = [held[line.email] for line in group if held[line.email].attorney_id != attorney.id]
-            give(connection, moved, attorney=attorney, actor=actor)
-            tell(connection, [each.prospect_id for each in moved], attorney=attorney, actor=actor)
+    with transaction() as session:
+        by_attorney = _lines_by_attorney(session, lines)
+        locked = lock_prospects(session, [line.email for group in by_attorney.values() for line in group])
+        changed = 0
+        for attorney, group in by_attorney.items():
+            prospects = [locked[line.email] for line in group]
+            moved = [prospect for prospect in prospects if prospect.attorney_id != attorney.id]
+            assign_prospects(session, moved, attorney=attorney, actor=actor)
+            notify_attorney(session, moved, attorney=attorney, actor=actor)
             changed += len(moved)
         trail.record(
-            connection,
+            session.connection(),
             Action.ASSIGNMENTS_IMPORTED,
             actor=actor,
-            subject=assignments_said(len(lines)),
+            subject=count_of_assignments(len(lines)),
             count=len(lines),
             changed=changed,
         )
     return len(lines)
 
 
-def _take(connection: Connection, normalised: str) -> Held:
-    row = _TAKE_PROSPECT.row(connection, email=normalised)
-    assert row is not None
-    return Held(*row)
+def _lines_by_attorney(session: Session, lines: Sequence[Line | BadLine]) -> dict[User, list[Line]]:
+    problems = [(line.number, f"{line.value!r}: {line.remedy}") for line in lines if isinstance(line, BadLine)]
+    by_address: dict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        if isinstance(line, Line):
+            by_address[line.attorney].append(line)
+    by_attorney: dict[User, list[Line]] = defaultdict(list)
+    for typed, group in by_address.items():
+        try:
+            by_attorney[attorneys.get_attorney(session, typed)] += group
+        except NotAnActiveAttorney as error:
+            problem = str(error) if typed else "No attorney is named. Remove assignments on the desk"
+            problems += [(line.number, problem) for line in group]
+    if problems:
+        raise BadAssignments(sorted(problems))
+    return by_attorney
 
 
-def _check_seen(connection: Connection, email: str, held: Held, seen: str | None) -> None:
-    if seen is None:
-        return
-    owner = _owner(connection, held)
-    if (owner.email if owner else "") != seen:
-        raise AssignedMeanwhile(email, owner.name if owner else None)
+def _move(
+    session: Session, prospect: Prospect, attorney: User | None, actor: Actor, expected_attorney: str | None
+) -> None:
+    """Assign a locked prospect to an attorney, None for the helpdesk, and record that in the audit log.
 
-
-def _owner(connection: Connection, held: Held) -> Attorney | None:
-    return find_people(connection, [held.attorney_id])[0] if held.attorney_id else None
-
-
-def _note(connection: Connection, held: Held, attorney: Attorney | None, *, actor: Actor) -> None:
-    """Write into the audit log who has a prospect now, who is named by the newest lead rather than by the address."""
-    lead_id = _NEWEST_LEAD.rows(connection, id=held.prospect_id)[0][0]
-    owner = _owner(connection, held)
+    The log identifies prospects by their newest lead rather than by their address.
+    """
+    owner = session.get_one(User, prospect.attorney_id) if prospect.attorney_id else None
+    if expected_attorney is not None and expected_attorney != (owner.email if owner else ""):
+        raise AssignedMeanwhile(prospect.email, owner.name if owner else None)
+    assign_prospects(session, [prospect], attorney=attorney, actor=actor)
+    lead_id = session.scalar(select(func.max(Lead.id)).where(Lead.prospect_id == prospect.id))
     trail.record(
-        connection,
+        session.connection(),
         Action.ASSIGNED if attorney else Action.UNASSIGNED,
         actor=actor,
-        subject=f"lead {lead_id}" if lead_id else f"prospect {held.prospect_id}",
+        subject=f"lead {lead_id}" if lead_id else f"prospect {prospect.id}",
         old=owner.name if owner else None,
         new=attorney.name if attorney else None,
     )

@@ -1,123 +1,134 @@
-"""Giving prospects to attorneys: their rows, their leads, an event each, and one e-mail to whoever has them now.
+"""Assign prospects to attorneys: their rows, their leads, an event for each lead, and one email to the attorney.
 
 Runs in the transaction of a use case; nothing is committed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby, islice
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import TypeAlias, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import BindParameter, Row, bindparam, func, select, update
+from sqlalchemy.orm import Session
 
+from alma_leads.accounts.core.models import User
 from alma_leads.actor import SYSTEM, Actor
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.raw import Sql, id_list, sql_in
+from alma_leads.database.upsert import insert
 from alma_leads.extensions import settings
 from alma_leads.leads.core import emails
-from alma_leads.leads.core.attorneys import Attorney, find_people
 from alma_leads.leads.core.events import EventKind, record_for_prospects
+from alma_leads.leads.core.models import NO_MORE_REMINDERS, Lead, Prospect
+from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.first_contact import first_contact
-from alma_leads.leads.first_contact.first_contact import SETTLED
 from alma_leads.outbox.composition import promise
 
-TAKEN_TOGETHER = 1000
+_T = TypeVar("_T")
+_LeadRow: TypeAlias = Row[int, str, str, str, datetime]
+BATCH = 1000  # SQLite takes 32,766 parameters, PostgreSQL twice as many
 
-# In the order of their addresses, so that two who take several never wait for each other. On SQLite whoever is here is
-# the only writer.
-_MAKE_PROSPECTS = Sql(
-    sqlite="""
-    INSERT INTO prospects (email, lead_count) SELECT value, 0 FROM json_each(:emails) WHERE TRUE ON CONFLICT DO NOTHING
-    """,
-    postgresql="""
-    INSERT INTO prospects (email, lead_count)
-    SELECT value, 0 FROM unnest(CAST(:emails AS text[])) AS value ORDER BY value COLLATE "C" ON CONFLICT DO NOTHING
-    """,
+_IDS: BindParameter[int] = bindparam("ids", expanding=True)
+_CREATE_PROSPECTS = insert(Prospect).on_conflict_do_nothing()
+_FIND_PROSPECTS = select(Prospect.id).where(Prospect.email.in_(bindparam("emails", expanding=True)))
+_LOCK_PROSPECTS = select(Prospect).where(Prospect.id.in_(_IDS)).order_by(Prospect.id).with_for_update()
+_ASSIGN_PROSPECTS = (
+    update(Prospect)
+    .where(Prospect.id.in_(_IDS))
+    .values(attorney_id=bindparam("attorney"), assigned_at=bindparam("assigned"))
 )
-_HOLD_PROSPECTS = sql_in(
-    "SELECT email, id, attorney_id FROM prospects WHERE email IN :ids",
-    postgresql_end=' ORDER BY email COLLATE "C" FOR UPDATE',
+_ASSIGN_LEADS = (
+    update(Lead)
+    .where(Lead.prospect_id.in_(_IDS))
+    .values(attorney_id=bindparam("attorney"), updated_at=bindparam("now"))
 )
-_SET_PROSPECTS = sql_in("UPDATE prospects SET attorney_id = :attorney_id, assigned_at = :assigned_at WHERE id IN :ids")
-_SET_LEADS = sql_in("UPDATE leads SET attorney_id = :attorney_id, updated_at = :now WHERE prospect_id IN :ids")
-_SETTLE_LEADS = sql_in(f"UPDATE leads SET {SETTLED} WHERE prospect_id IN :ids AND reminders < 2")
-_PENDING = sql_in("""
-    SELECT id, first_name, last_name, created_at FROM leads
-    WHERE prospect_id IN :ids AND status = 'PENDING' ORDER BY created_at, id LIMIT :limit
-""")
-_NEWEST = sql_in("""
-    SELECT id, first_name, last_name, email FROM leads WHERE prospect_id IN :ids ORDER BY id DESC LIMIT 1
-""")
-_HAVE_LEADS = sql_in("SELECT count(*) FROM prospects WHERE id IN :ids AND lead_count > 0")
+_STOP_REMINDERS = update(Lead).where(Lead.prospect_id.in_(_IDS), Lead.reminders < 2).values(NO_MORE_REMINDERS)
+_LEADS = select(Lead.id, Lead.first_name, Lead.last_name, Lead.email, Lead.created_at).where(Lead.prospect_id.in_(_IDS))
+_NEWEST_LEAD = _LEADS.order_by(Lead.id.desc()).limit(1)
+_PENDING_LEADS = (
+    _LEADS.where(Lead.status == LeadStatus.PENDING).order_by(Lead.created_at, Lead.id).limit(emails.SHOWN + 1)
+)
+_COUNT_WITH_LEADS = select(func.count()).where(Prospect.id.in_(_IDS), Prospect.lead_count > 0)
 
 
-class Held(NamedTuple):
-    """A prospect whose row the transaction holds, and who has it."""
-
-    prospect_id: int
-    attorney_id: int | None
-
-
-def take(connection: Connection, emails: Iterable[str]) -> dict[str, Held]:
-    """Return the prospects with these normalised addresses, known or not yet, and hold their rows."""
-    found: dict[str, Held] = {}
-    rest = iter(sorted(emails))
-    while batch := list(islice(rest, TAKEN_TOGETHER)):
-        wanted = id_list(connection, batch)
-        _MAKE_PROSPECTS.run(connection, emails=wanted)
-        found |= {row[0]: Held(row[1], row[2]) for row in _HOLD_PROSPECTS.rows(connection, ids=wanted)}
-    return found
+def lock_prospects(session: Session, addresses: Iterable[str]) -> dict[str, Prospect]:
+    """Return the prospects with these normalised addresses, locked. Those that are missing are created."""
+    ids: list[int] = []
+    for batch in _batches(sorted(set(addresses))):
+        session.execute(_CREATE_PROSPECTS, [{"email": email, "lead_count": 0} for email in batch])
+        ids += session.scalars(_FIND_PROSPECTS, {"emails": batch})
+    locked: dict[str, Prospect] = {}
+    for ids_of_batch in _batches(sorted(ids)):  # in order, so that two who lock several never wait for each other
+        locked |= {each.email: each for each in session.scalars(_LOCK_PROSPECTS, {"ids": ids_of_batch})}
+    return locked
 
 
-def give(connection: Connection, held: Iterable[Held], *, attorney: Attorney | None, actor: Actor) -> int:
-    """Give prospects that are somebody else's to an attorney, None for the helpdesk; return how many leads came along.
+def assign_prospects(session: Session, prospects: Iterable[Prospect], *, attorney: User | None, actor: Actor) -> int:
+    """Assign locked prospects of somebody else to an attorney, None for the helpdesk; return how many leads moved.
 
-    Each lead gets its event. The attorney is told by `tell`, not here.
+    Each lead gets an event. The attorney is notified by `notify_attorney`, not here.
     """
-    new = attorney.email if attorney else None
-    now = to_stamp(utc_now())
-    leads = 0
-    by_old = sorted(held, key=lambda each: (each.attorney_id or 0, each.prospect_id))
-    for old_id, group in groupby(by_old, key=lambda each: each.attorney_id):
-        prospect_ids = [each.prospect_id for each in group]
-        ids = id_list(connection, prospect_ids)
-        _SET_PROSPECTS.run(
-            connection, ids=ids, attorney_id=attorney and attorney.id, assigned_at=now if attorney else None
-        )
-        leads += _SET_LEADS.run(connection, ids=ids, attorney_id=attorney and attorney.id, now=now)
-        if actor != SYSTEM:  # whoever assigns a lead has seen it
-            _SETTLE_LEADS.run(connection, ids=ids)
-        old = find_people(connection, [old_id]) if old_id else []
-        change = {"attorney": {"old": old[0].email if old else None, "new": new}}
-        kind = EventKind.ASSIGNED if attorney else EventKind.UNASSIGNED
-        record_for_prospects(connection, prospect_ids, kind=kind, actor=actor, at=now, data=change)
+    now, leads = utc_now(), 0
+    by_owner = sorted(prospects, key=lambda prospect: (prospect.attorney_id or 0, prospect.id))
+    for owner_id, group in groupby(by_owner, key=lambda prospect: prospect.attorney_id):
+        owner = session.get_one(User, owner_id) if owner_id else None
+        for ids in _batches([prospect.id for prospect in group]):
+            leads += _assign_batch(session, ids, owner, attorney, actor, now)
     return leads
 
 
-def tell(connection: Connection, prospect_ids: Sequence[int], *, attorney: Attorney | None, actor: Actor) -> bool:
-    """Promise the attorney one e-mail about prospects that are new to them, and say whether there was one to promise.
+def _assign_batch(
+    session: Session, ids: Sequence[int], owner: User | None, attorney: User | None, actor: Actor, now: datetime
+) -> int:
+    connection = session.connection()
+    assigned = {"ids": ids, "attorney": attorney and attorney.id, "assigned": now if attorney else None}
+    connection.execute(_ASSIGN_PROSPECTS, assigned)
+    leads = connection.execute(_ASSIGN_LEADS, {"ids": ids, "attorney": attorney and attorney.id, "now": now}).rowcount
+    if actor != SYSTEM:  # whoever assigns a lead has seen it
+        connection.execute(_STOP_REMINDERS, {"ids": ids})
+    record_for_prospects(
+        connection,
+        ids,
+        kind=EventKind.ASSIGNED if attorney else EventKind.UNASSIGNED,
+        actor=actor,
+        at=to_stamp(now),
+        data={"attorney": {"old": owner and owner.email, "new": attorney and attorney.email}},
+    )
+    return leads
 
-    There is none for the helpdesk, for whoever takes a prospect without help, nor before a prospect's first lead.
+
+def notify_attorney(session: Session, prospects: Sequence[Prospect], *, attorney: User | None, actor: Actor) -> bool:
+    """Enqueue one email to the attorney about prospects that are new to them; return whether there was one to send.
+
+    There is none for the helpdesk, for users who assign prospects to themselves, or before a prospect's first lead.
     """
     if attorney is None or (actor.kind == "user" and actor.id == attorney.id):
         return False
-    ids = id_list(connection, prospect_ids)
-    newest = _NEWEST.row(connection, ids=ids)
-    if newest is None:
+    newest: list[_LeadRow] = []
+    pending: list[_LeadRow] = []
+    with_leads = 0
+    for ids in _batches([prospect.id for prospect in prospects]):
+        newest += session.execute(_NEWEST_LEAD, {"ids": ids}).all()
+        pending += session.execute(_PENDING_LEADS, {"ids": ids}).all()
+        with_leads += session.execute(_COUNT_WITH_LEADS, {"ids": ids}).scalar_one()
+    if not newest:
         return False
-    lead_id, first_name, last_name, address = newest
-    waiting = _PENDING.rows(connection, ids=ids, limit=emails.SHOWN + 1)
-    clock = first_contact.read(connection)
+    lead = max(newest, key=lambda row: row.id)
+    pending.sort(key=lambda row: (row.created_at, row.id))
+    clock = first_contact.read(session.connection())
     promise(
-        connection,
+        session.connection(),
         emails.assigned(
-            lead_id=lead_id,
-            name=f"{first_name} {last_name}",
-            email=address,
-            several=_HAVE_LEADS.rows(connection, ids=ids)[0][0] > 1,
-            leads=tuple((row[0], f"{row[1]} {row[2]}", clock.said(row[3])) for row in waiting[: emails.SHOWN]),
-            more=len(waiting) > emails.SHOWN,
+            lead_id=lead.id,
+            name=f"{lead.first_name} {lead.last_name}",
+            email=lead.email,
+            several=with_leads > 1,
+            leads=tuple(
+                (row.id, f"{row.first_name} {row.last_name}", clock.said(to_stamp(row.created_at)))
+                for row in pending[: emails.SHOWN]
+            ),
+            more=len(pending) > emails.SHOWN,
             by=actor.name,
             attorney_id=attorney.id,
             recipient=attorney.email,
@@ -127,6 +138,10 @@ def tell(connection: Connection, prospect_ids: Sequence[int], *, attorney: Attor
     return True
 
 
-def assignments_said(count: int) -> str:
-    """Return how many assignments something was about, for the audit log."""
+def count_of_assignments(count: int) -> str:
+    """Return "1 assignment" or "20 assignments", for the audit log."""
     return "1 assignment" if count == 1 else f"{count} assignments"
+
+
+def _batches(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    return (values[start : start + BATCH] for start in range(0, len(values), BATCH))

@@ -1,9 +1,8 @@
-"""Use cases of an import of assignments on the desk: looking at what a file would change, and then applying just that.
+"""Use cases of an import of assignments on the desk: preview what a file would change, then apply exactly that.
 
-The file is read once, and each line that would change something is written down with the attorney whom the prospect
-had then. Applying goes through these lines in batches, each a transaction, and leaves out a prospect whom somebody has
-given away since. So nothing that was not shown is changed; it does not matter when it is cut short, nor that it is
-asked for twice.
+The file is read once. Each line that would change something is stored with the attorney whom the prospect had then.
+Lines are applied in batches, each a transaction, and a prospect whom somebody has assigned meanwhile is left out. So
+nothing is changed that was not shown, and applying may be interrupted or requested twice.
 """
 
 from __future__ import annotations
@@ -12,288 +11,254 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, TypeAlias
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select
+from sqlalchemy.orm import Session, aliased, undefer
 
+from alma_leads.accounts.core.models import User
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
-from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.raw import Sql, id_list, sql_in
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.base import utc_now
+from alma_leads.database.session import transaction
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
 from alma_leads.leads.assignments.assignment_file import BadLine, Line, read_lines
 from alma_leads.leads.assignments.assignment_service import active_attorneys
-from alma_leads.leads.assignments.assignments import Held, assignments_said, give, take, tell
-from alma_leads.leads.core.attorneys import Attorney, active_people
+from alma_leads.leads.assignments.assignments import (
+    assign_prospects,
+    count_of_assignments,
+    lock_prospects,
+    notify_attorney,
+)
+from alma_leads.leads.assignments.models import AssignmentImport, AssignmentImportLine
+from alma_leads.leads.core.attorneys import list_active_attorneys
 from alma_leads.leads.core.errors import ImportNotFound
+from alma_leads.leads.core.models import Prospect
 
 MAX_LINES = 100_000
-LOOKED_UP_TOGETHER = 5000
+PREVIEW_BATCH = 5000
 BATCH = 500  # a write transaction of this many is over before anyone notices the wait
 KEPT_FOR = timedelta(days=1)
 
-_COUNTS = ("new", "changed", "removed", "unchanged", "bad")
-_OPEN = Sql("""
-    INSERT INTO assignment_imports (file_name, made_at, made_by, ready, new, changed, removed, unchanged, bad, told)
-    VALUES (:file_name, :now, :made_by, FALSE, 0, 0, 0, 0, 0, '[]') RETURNING id
-""")
-_PRESENT = sql_in("SELECT email, attorney_id FROM prospects WHERE email IN :ids")
-_COLUMNS = "number, kind, value, old_id, new_id, field, remedy"
-_INTO_LINES = f"INSERT INTO assignment_import_lines (import_id, {_COLUMNS}, outcome)"
-_WRITE_DOWN = Sql(
-    sqlite=f"""
-    {_INTO_LINES}
-    SELECT :id, {", ".join(f"json_extract(value, '$[{place}]')" for place in range(7))}, '' FROM json_each(:lines)
-    """,
-    postgresql=f"""
-    {_INTO_LINES}
-    SELECT :id, CAST(value->>0 AS integer), value->>1, value->>2, CAST(value->>3 AS integer),
-           CAST(value->>4 AS integer), value->>5, value->>6, ''
-    FROM json_array_elements(CAST(:lines AS json))
-    """,
+_OWNERS = select(Prospect.email, Prospect.attorney_id).where(Prospect.email.in_(bindparam("emails", expanding=True)))
+_OLD, _NEW = aliased(User), aliased(User)
+# A line with the names of the attorneys. Of a bad line, `value` is the text in the column `field`.
+ImportLine: TypeAlias = Row[int, str, str, str, str, str, str, str]
+_LINES = (
+    select(
+        AssignmentImportLine.number,
+        AssignmentImportLine.kind,
+        AssignmentImportLine.value,
+        _OLD.name.label("old"),
+        _NEW.name.label("new"),
+        AssignmentImportLine.field,
+        AssignmentImportLine.remedy,
+        AssignmentImportLine.outcome,
+    )
+    .outerjoin(_OLD, _OLD.id == AssignmentImportLine.old_id)
+    .outerjoin(_NEW, _NEW.id == AssignmentImportLine.new_id)
+    .order_by(AssignmentImportLine.number)
 )
-_READY = Sql(f"""
-    UPDATE assignment_imports SET ready = TRUE, {", ".join(f"{name} = :{name}" for name in _COUNTS)} WHERE id = :id
-""")
-_GET = Sql(f"""
-    SELECT id, file_name, made_at, made_by, applied_at, {", ".join(_COUNTS)} FROM assignment_imports
-    WHERE id = :id AND ready
-""")
-_DONE = Sql("""
-    SELECT outcome, count(*) FROM assignment_import_lines WHERE import_id = :id AND outcome <> '' GROUP BY outcome
-""")
-_LINES = """
-    SELECT l.number, l.kind, l.value, a.name, b.name, l.field, l.remedy, l.outcome
-    FROM assignment_import_lines l LEFT JOIN users a ON a.id = l.old_id LEFT JOIN users b ON b.id = l.new_id
-    WHERE l.import_id = :id AND l.number > :after AND {which} ORDER BY l.number LIMIT :limit
-"""
-_CHANGES = Sql(_LINES.format(which="l.kind <> 'bad'"))
-_BAD = Sql(_LINES.format(which="l.kind = 'bad'"))
-_LEFT = Sql(_LINES.format(which="l.outcome = 'left'"))
-# Two who apply it at once take turns, batch by batch.
-_TOLD = "SELECT told FROM assignment_imports WHERE id = :id AND ready"
-_HOLD = Sql(sqlite=_TOLD, postgresql=f"{_TOLD} FOR UPDATE")
-_NEXT = Sql(f"""
-    SELECT number, value, old_id, new_id FROM assignment_import_lines
-    WHERE import_id = :id AND number > :after AND kind <> 'bad' AND outcome = '' ORDER BY number LIMIT {BATCH}
-""")
-_SETTLE = sql_in("UPDATE assignment_import_lines SET outcome = :outcome WHERE import_id = :id AND number IN :ids")
-_KEEP_TOLD = Sql("UPDATE assignment_imports SET told = :told WHERE id = :id")
-_FINISH = Sql("UPDATE assignment_imports SET applied_at = :now WHERE id = :id AND applied_at IS NULL")
-# The row stays until its day is over: SQLite would give its number to the next file, and a page that lies open would
-# apply that one.
-_DISCARD = Sql("UPDATE assignment_imports SET ready = FALSE WHERE id = :id")
-_FORGET_LINES = Sql("DELETE FROM assignment_import_lines WHERE import_id = :id")
-_FORGET_OLD = Sql("DELETE FROM assignment_imports WHERE made_at < :before")
 
 
-class Import(NamedTuple):
-    """A file that was looked at: its lines by what they would do, and how many were applied and left out so far."""
-
-    id: int
-    file_name: str
-    made_at: str
-    made_by: str
-    applied_at: str | None
-    new: int
-    changed: int
-    removed: int
-    unchanged: int
-    bad: int
-    applied: int
-    left: int
-
-    @property
-    def changes(self) -> int:
-        """How many lines would change something."""
-        return self.new + self.changed + self.removed
-
-
-class ImportLine(NamedTuple):
-    """A line of it. `old` and `new` are the attorneys' names; of a bad line, `value` is what stands in `field`."""
-
-    number: int
-    kind: str
-    value: str
-    old: str | None
-    new: str | None
-    field: str
-    remedy: str
-    outcome: str
-
-
-def look_at_import(content: bytes, *, file_name: str, actor: Actor) -> int:
-    """Read a file, write down what it would change, and return the number under which that is kept for a day.
+def preview_import(content: bytes, *, file_name: str, actor: Actor) -> int:
+    """Read a file, store what it would change for a day, and return the id of the import.
 
     Raises:
-        BadFile: it cannot be read.
+        BadFile: the file cannot be read.
     """
-    lines = list(read_lines(content, most=MAX_LINES))
-    attorneys = {each.email: each.id for each in active_attorneys()}
-    with transaction_on(db.engine) as connection:
-        row = _OPEN.row(connection, file_name=file_name[:200], made_by=actor.name, now=to_stamp(utc_now()))
-        assert row is not None
-        import_id: int = row[0]
+    lines = iter(list(read_lines(content, most=MAX_LINES)))
+    attorneys = {attorney.email: attorney.id for attorney in active_attorneys()}
+    with transaction() as session:
+        created = AssignmentImport(file_name=file_name[:200], made_at=utc_now(), made_by=actor.name)
+        session.add(created)
     counts: Counter[str] = Counter()
-    rest = iter(lines)
-    while batch := list(islice(rest, LOOKED_UP_TOGETHER)):
-        with reading(db.engine) as connection:
-            emails = [line.email for line in batch if isinstance(line, Line)]
-            present = {row[0]: row[1] for row in _PRESENT.rows(connection, ids=id_list(connection, emails))}
-        rows = [_row(line, attorneys, present) for line in batch]
-        counts.update(row[1] for row in rows)
-        with transaction_on(db.engine) as connection:
-            kept = [row for row in rows if row[1] != "unchanged"]
-            _WRITE_DOWN.run(connection, id=import_id, lines=orjson.dumps(kept).decode())
-    with transaction_on(db.engine) as connection:
-        _READY.run(connection, id=import_id, **{name: counts[name] for name in _COUNTS})
-    return import_id
+    while batch := list(islice(lines, PREVIEW_BATCH)):
+        emails = [line.email for line in batch if isinstance(line, Line)]
+        owners = {row.email: row.attorney_id for row in db.session.execute(_OWNERS, {"emails": emails})}
+        rows = [_row(line, attorneys, owners) for line in batch]
+        counts.update(row["kind"] for row in rows)
+        changes = [{"import_id": created.id, **row} for row in rows if row["kind"] != "unchanged"]
+        if changes:
+            with transaction() as session:
+                session.execute(insert(AssignmentImportLine), changes)
+    with transaction() as session:
+        found = session.get_one(AssignmentImport, created.id)
+        for kind in ("new", "changed", "removed", "unchanged", "bad"):
+            setattr(found, kind, counts[kind])
+        found.ready = True
+    return created.id
 
 
-def _row(
-    line: Line | BadLine, attorneys: dict[str, int], present: dict[str, int | None]
-) -> tuple[int, str, str, int | None, int | None, str, str]:
-    """Return (number, kind, value, old, new, field, remedy)."""
+def _row(line: Line | BadLine, attorneys: dict[str, int], owners: dict[str, int | None]) -> dict[str, Any]:
+    """Return the columns of a line as it is stored."""
     if isinstance(line, BadLine):
-        return line.number, "bad", line.value[:254], None, None, line.field, line.remedy[:200]
-    old, new = present.get(line.email), None
+        return _bad(line.number, line.value, line.field, line.remedy)
+    old, new = owners.get(line.email), None
     if line.attorney:
         try:
             new = attorneys[normalise_email(line.attorney)]
         except (BadEmailAddress, KeyError):
             remedy = "No active attorney has this address. Invite the person first, or name another"
-            return line.number, "bad", line.attorney[:254], None, None, "attorney", remedy
+            return _bad(line.number, line.attorney, "attorney", remedy)
     kind = "unchanged" if old == new else "new" if old is None else "changed" if new else "removed"
-    return line.number, kind, line.email, old, new, "", ""
+    return {"number": line.number, "kind": kind, "value": line.email, "old_id": old, "new_id": new} | _NO_REMEDY
 
 
-def get_import(import_id: int) -> Import:
-    """Return an import.
+_NO_REMEDY = {"field": "", "remedy": "", "outcome": ""}
+
+
+def _bad(number: int, value: str, field: str, remedy: str) -> dict[str, Any]:
+    return {
+        "number": number,
+        "kind": "bad",
+        "value": value[:254],
+        "old_id": None,
+        "new_id": None,
+        "field": field,
+        "remedy": remedy[:200],
+        "outcome": "",
+    }
+
+
+def get_import(import_id: int) -> AssignmentImport:
+    """Return an import, with how many of its lines were applied and left out.
 
     Raises:
-        ImportNotFound: there is none any more.
+        ImportNotFound: there is none, or it was discarded.
     """
-    with reading(db.engine) as connection:
-        return _get(connection, import_id)
+    counts = [undefer(AssignmentImport.applied), undefer(AssignmentImport.left)]
+    return _present(db.session.get(AssignmentImport, import_id, options=counts, populate_existing=True))
 
 
-def _get(connection: Connection, import_id: int) -> Import:
-    row = _GET.row(connection, id=import_id)
-    if row is None:
-        raise ImportNotFound
-    done = {row[0]: row[1] for row in _DONE.rows(connection, id=import_id)}
-    return Import._make((*row, done.get("applied", 0), done.get("left", 0)))
+def list_changes(import_id: int, *, after: int, limit: int) -> Sequence[ImportLine]:
+    """Return the lines that would change something, or have, after line `after`."""
+    return _list_lines(import_id, limit, AssignmentImportLine.kind != "bad", AssignmentImportLine.number > after)
 
 
-def changes_of(import_id: int, *, after: int, limit: int) -> list[ImportLine]:
-    """Return the lines that would change something, or have, beyond line `after`."""
-    return _lines(_CHANGES, import_id, after, limit)
-
-
-def bad_lines_of(import_id: int, *, limit: int) -> list[ImportLine]:
+def list_bad_lines(import_id: int, *, limit: int) -> Sequence[ImportLine]:
     """Return the first lines that cannot be used."""
-    return _lines(_BAD, import_id, 0, limit)
+    return _list_lines(import_id, limit, AssignmentImportLine.kind == "bad")
 
 
-def lines_left_out_of(import_id: int, *, limit: int) -> list[ImportLine]:
-    """Return the first lines that were not applied, since somebody was faster."""
-    return _lines(_LEFT, import_id, 0, limit)
+def list_skipped_lines(import_id: int, *, limit: int) -> Sequence[ImportLine]:
+    """Return the first lines that were not applied, because somebody else assigned the prospect meanwhile."""
+    return _list_lines(import_id, limit, AssignmentImportLine.outcome == "left")
 
 
-def _lines(statement: Sql, import_id: int, after: int, limit: int) -> list[ImportLine]:
-    with reading(db.engine) as connection:
-        return [ImportLine(*row) for row in statement.rows(connection, id=import_id, after=after, limit=limit)]
+def _list_lines(import_id: int, limit: int, *conditions: ColumnElement[bool]) -> Sequence[ImportLine]:
+    lines = _LINES.where(AssignmentImportLine.import_id == import_id, *conditions)
+    return db.session.execute(lines.limit(limit)).all()
 
 
 def apply_import(import_id: int, *, actor: Actor) -> None:
-    """Do what was shown, and tell each attorney once. What was done already is not done again.
+    """Make the changes that were shown, and notify each attorney once. What was applied already is not repeated.
 
     Raises:
-        ImportNotFound: there is none any more.
+        ImportNotFound: there is none, or it was discarded.
     """
     after: int | None = 0
     while after is not None:
-        with transaction_on(db.engine) as connection:
-            after = _apply_batch(connection, import_id, after, actor)
-    with transaction_on(db.engine) as connection:
-        _finish(connection, _get(connection, import_id), actor)
+        with transaction() as session:
+            after = _apply_batch(session, import_id, after, actor)
+    with transaction() as session:
+        _finish(session, _lock_import(session, import_id), actor)
 
 
-def _finish(connection: Connection, found: Import, actor: Actor) -> None:
-    if _FINISH.run(connection, id=found.id, now=to_stamp(utc_now())):
-        trail.record(
-            connection,
-            Action.ASSIGNMENTS_IMPORTED,
-            actor=actor,
-            subject=assignments_said(found.applied),
-            count=found.applied,
-            removed=found.removed,
-            left_out=found.left,
-            bad_lines=found.bad,
+def _finish(session: Session, found: AssignmentImport, actor: Actor) -> None:
+    if found.applied_at is not None:
+        return
+    found.applied_at = utc_now()
+    trail.record(
+        session.connection(),
+        Action.ASSIGNMENTS_IMPORTED,
+        actor=actor,
+        subject=count_of_assignments(found.applied),
+        count=found.applied,
+        removed=found.removed,
+        left_out=found.left,
+        bad_lines=found.bad,
+    )
+
+
+def _apply_batch(session: Session, import_id: int, after: int, actor: Actor) -> int | None:
+    """Apply the next lines after line `after`; return the number of the last, or None when there were none."""
+    found = _lock_import(session, import_id)
+    lines = session.scalars(
+        select(AssignmentImportLine)
+        .where(
+            AssignmentImportLine.import_id == import_id,
+            AssignmentImportLine.number > after,
+            AssignmentImportLine.kind != "bad",
+            AssignmentImportLine.outcome == "",
         )
-
-
-def _apply_batch(connection: Connection, import_id: int, after: int, actor: Actor) -> int | None:
-    """Apply the next lines beyond line `after`; return the last of them, or None when there was none."""
-    row = _HOLD.row(connection, id=import_id)
-    if row is None:
-        raise ImportNotFound
-    lines = _NEXT.rows(connection, id=import_id, after=after)
+        .order_by(AssignmentImportLine.number)
+        .limit(BATCH)
+    ).all()
     if not lines:
         return None
-    held = take(connection, [line[1] for line in lines])
-    wanted = {line[3] for line in lines if line[3] is not None}
-    attorneys = {each.id: each for each in active_people(connection, wanted)}
-    moves: dict[Attorney | None, list[Held]] = defaultdict(list)
-    left = []
-    for number, email, old_id, new_id in lines:
-        now = held[email]
-        if now.attorney_id == new_id:
+    notified = set(orjson.loads(found.told))
+    for attorney, prospects in _moves(session, lines).items():
+        assign_prospects(session, prospects, attorney=attorney, actor=actor)
+        if attorney is None or attorney.id in notified:
             continue
-        if now.attorney_id != old_id or (new_id is not None and new_id not in attorneys):
-            left.append(number)
+        if notify_attorney(session, prospects, attorney=attorney, actor=actor):
+            notified.add(attorney.id)
+    found.told = orjson.dumps(sorted(notified)).decode()
+    return lines[-1].number
+
+
+def _moves(session: Session, lines: Sequence[AssignmentImportLine]) -> dict[User | None, list[Prospect]]:
+    """Lock the prospects of these lines, set the outcome of each line, and return who gets which prospects."""
+    locked = lock_prospects(session, [line.value for line in lines])
+    wanted = {line.new_id for line in lines if line.new_id is not None}
+    attorneys = {attorney.id: attorney for attorney in list_active_attorneys(session, wanted)}
+    moves: dict[User | None, list[Prospect]] = defaultdict(list)
+    for line in lines:
+        prospect = locked[line.value]
+        line.outcome = "applied"
+        if prospect.attorney_id == line.new_id:
+            continue
+        if prospect.attorney_id != line.old_id or (line.new_id is not None and line.new_id not in attorneys):
+            line.outcome = "left"
         else:
-            moves[attorneys[new_id] if new_id else None].append(now)
-    told = set(orjson.loads(row[0]))
-    for attorney, theirs in moves.items():
-        give(connection, theirs, attorney=attorney, actor=actor)
-        if attorney is None or attorney.id in told:
-            continue
-        if tell(connection, [each.prospect_id for each in theirs], attorney=attorney, actor=actor):
-            told.add(attorney.id)
-    _settle(connection, import_id, left, "left")
-    _settle(connection, import_id, [line[0] for line in lines if line[0] not in set(left)], "applied")
-    _KEEP_TOLD.run(connection, id=import_id, told=orjson.dumps(sorted(told)).decode())
-    last: int = lines[-1][0]
-    return last
-
-
-def _settle(connection: Connection, import_id: int, numbers: Sequence[int], outcome: str) -> None:
-    if numbers:
-        _SETTLE.run(connection, id=import_id, outcome=outcome, ids=id_list(connection, numbers))
+            moves[attorneys[line.new_id] if line.new_id else None].append(prospect)
+    return moves
 
 
 def discard_import(import_id: int, *, actor: Actor) -> bool:
-    """Forget a file that was looked at; say whether some of it was applied, when applying was cut short.
+    """Delete an import; return whether some of it was applied, when applying was interrupted.
+
+    The row itself stays until it expires, so that a page that is still open finds nothing to apply.
 
     Raises:
-        ImportNotFound: there is none any more.
+        ImportNotFound: there is none, or it was discarded already.
     """
-    with transaction_on(db.engine) as connection:
-        _HOLD.row(connection, id=import_id)
-        found = _get(connection, import_id)
-        if found.applied:
-            _finish(connection, found, actor)
-        _DISCARD.run(connection, id=import_id)
-        _FORGET_LINES.run(connection, id=import_id)
-    return found.applied > 0
+    with transaction() as session:
+        found = _lock_import(session, import_id)
+        any_applied = found.applied > 0
+        if any_applied:
+            _finish(session, found, actor)
+        found.ready = False
+        session.execute(delete(AssignmentImportLine).where(AssignmentImportLine.import_id == import_id))
+    return any_applied
 
 
-def forget_old_imports() -> int:
-    """Forget files that were looked at more than a day ago, and return how many there were."""
-    with transaction_on(db.engine) as connection:
-        return _FORGET_OLD.run(connection, before=to_stamp(utc_now() - KEPT_FOR))
+def _lock_import(session: Session, import_id: int) -> AssignmentImport:
+    return _present(session.get(AssignmentImport, import_id, with_for_update=True))
+
+
+def _present(found: AssignmentImport | None) -> AssignmentImport:
+    if found is None or not found.ready:
+        raise ImportNotFound
+    return found
+
+
+def purge_expired_imports() -> int:
+    """Delete imports that are more than a day old; return how many there were."""
+    expired = delete(AssignmentImport).where(AssignmentImport.made_at < utc_now() - KEPT_FOR)
+    with transaction() as session:
+        return session.connection().execute(expired).rowcount

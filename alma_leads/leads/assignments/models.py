@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, func, select
+from sqlalchemy.orm import Mapped, MappedSQLExpression, column_property, mapped_column, relationship
 
-from alma_leads.database.base import Base, Id, UtcDateTime
+from alma_leads.accounts.core.models import User
+from alma_leads.database.base import Base, Id, IsoDate, UtcDateTime
 
 
 class AssignmentRules(Base):
-    """Whether prospects who are new go to attorneys in turn: one row.
+    """Whether new prospects are assigned to attorneys by round robin (`in_turn`): one row.
 
-    `turn` is how many have, on SQLite. On PostgreSQL a sequence counts (`assignment_turns`): two submissions would wait
-    for each other at a row, until the first one's commit has reached the disk.
+    `turn` counts them on SQLite. PostgreSQL has the sequence `assignment_turns` instead: at a row, two submissions
+    would wait for each other until the commit of the first has reached the disk.
     """
 
     __tablename__ = "assignment_rules"
@@ -27,7 +28,7 @@ class AssignmentRules(Base):
 
 
 class RotationMember(Base):
-    """Someone for whom an administrator has said whether they take part. Without a row attorneys do, others do not."""
+    """A user whom an administrator has included in the round robin, or excluded. By default only attorneys are in."""
 
     __tablename__ = "rotation_members"
 
@@ -36,41 +37,20 @@ class RotationMember(Base):
 
 
 class DomainRule(Base):
-    """An attorney who gets the new prospects of a domain and of those below it. `domain` is kept as in addresses."""
+    """The attorney for new prospects of a domain and its subdomains. `domain` is spelled as in normalised addresses."""
 
     __tablename__ = "domain_rules"
 
     domain: Mapped[str] = mapped_column(String(253), primary_key=True)
     attorney_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
 
-
-class AssignmentImport(Base):
-    """A file of assignments that someone has uploaded, to look at what it would change and then to apply it.
-
-    Its counts are of lines. `ready` says that all of them are written down, `told` names the attorneys who have had
-    their e-mail, as JSON.
-    """
-
-    __tablename__ = "assignment_imports"
-
-    id: Mapped[Id] = mapped_column(primary_key=True)
-    file_name: Mapped[str] = mapped_column(String(200))
-    made_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    made_by: Mapped[str] = mapped_column(String(200))
-    ready: Mapped[bool]
-    new: Mapped[int]
-    changed: Mapped[int]
-    removed: Mapped[int]
-    unchanged: Mapped[int]
-    bad: Mapped[int]
-    told: Mapped[str] = mapped_column(Text)
-    applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    attorney: Mapped[User] = relationship()
 
 
 class AssignmentImportLine(Base):
-    """A line that would change something, or cannot be used (`kind` is "bad", with the column and what to do).
+    """A line that would change something, or cannot be used: then `kind` is "bad", with the column and a remedy.
 
-    `outcome` is empty before it is applied, then "applied" or, since somebody was faster, "left".
+    `outcome` is empty before it is applied, then "applied", or "left" if somebody else assigned the prospect meanwhile.
     """
 
     __tablename__ = "assignment_import_lines"
@@ -91,15 +71,54 @@ class AssignmentImportLine(Base):
     )
 
 
+def _count_of_lines(import_id: Mapped[int], outcome: str) -> MappedSQLExpression[int]:
+    """Return an attribute of an import: how many of its lines have this outcome. It is loaded when it is asked for."""
+    lines = select(func.count(AssignmentImportLine.number)).where(
+        AssignmentImportLine.import_id == import_id, AssignmentImportLine.outcome == outcome
+    )
+    return column_property(lines.correlate_except(AssignmentImportLine).scalar_subquery(), deferred=True)
+
+
+class AssignmentImport(Base):
+    """An uploaded file of assignments, which is previewed and then applied.
+
+    The counts are of lines. It is `ready` when all lines are stored. `told` are the ids of the attorneys who were
+    notified, as JSON.
+    """
+
+    __tablename__ = "assignment_imports"
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    file_name: Mapped[str] = mapped_column(String(200))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    made_by: Mapped[str] = mapped_column(String(200))
+    ready: Mapped[bool] = mapped_column(default=False)
+    new: Mapped[int] = mapped_column(default=0)
+    changed: Mapped[int] = mapped_column(default=0)
+    removed: Mapped[int] = mapped_column(default=0)
+    unchanged: Mapped[int] = mapped_column(default=0)
+    bad: Mapped[int] = mapped_column(default=0)
+    told: Mapped[str] = mapped_column(Text, default="[]")
+    applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    applied: Mapped[int] = _count_of_lines(id, "applied")
+    left: Mapped[int] = _count_of_lines(id, "left")
+
+    @property
+    def changes(self) -> int:
+        """How many lines would change something."""
+        return self.new + self.changed + self.removed
+
+
 class Absence(Base):
-    """Days on which someone is away, ISO, both included, as the firm's clock counts days. A person's never overlap."""
+    """Days on which a user is away, both included, in the firm's time zone. Absences of one user never overlap."""
 
     __tablename__ = "absences"
 
     id: Mapped[Id] = mapped_column(primary_key=True)
     user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    first_day: Mapped[str] = mapped_column(String(10))
-    last_day: Mapped[str] = mapped_column(String(10))
+    first_day: Mapped[date] = mapped_column(IsoDate)
+    last_day: Mapped[date] = mapped_column(IsoDate)
 
     __table_args__ = (
         CheckConstraint("first_day <= last_day", name="days"),

@@ -13,21 +13,24 @@ from datetime import timedelta
 from itertools import islice
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
 
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql, id_list, sql_in
+from alma_leads.database.session import transaction
 from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
-from alma_leads.leads.assignments.assignments import Held, give, tell
+from alma_leads.leads.assignments.assignments import assign_prospects, notify_attorney
 from alma_leads.leads.bulk import bulk
 from alma_leads.leads.bulk.bulk import BulkAction, Choice, Kind
-from alma_leads.leads.core.attorneys import active_people
+from alma_leads.leads.core.attorneys import list_active_attorneys
 from alma_leads.leads.core.errors import ListChanged
 from alma_leads.leads.core.events import EventKind, record_for_leads
+from alma_leads.leads.core.models import Prospect
 from alma_leads.leads.core.status_service import MARK, MARKED
 
 AT_ONCE = 500  # people, for whom somebody waits; more are left to the worker
@@ -77,7 +80,6 @@ _TAKE = Sql(
     """,
 )
 _IS_LEFT = Sql("SELECT 1 FROM bulk_action_items WHERE action_id = :id LIMIT 1")
-_PRESENT = sql_in("SELECT id, attorney_id FROM prospects WHERE id IN :ids ORDER BY id")
 _MARK = sql_in(f"{MARK} AND id <= :up_to AND prospect_id IN :ids RETURNING id")
 # Of two batches at once, one tells the attorney.
 _WAS_TOLD = Sql(
@@ -177,7 +179,8 @@ def work_off(*, stopped: Callable[[], bool] = lambda: False) -> bool:
 
 def _do_batch(action: BulkAction) -> bool:
     """Give so many prospects their turn; say whether there were any that nobody else has in hand."""
-    with transaction_on(db.engine) as connection:
+    with transaction() as session:
+        connection = session.connection()
         taken = dict(_TAKE.rows(connection, id=action.id, limit=BATCH))
         if not taken:
             if _IS_LEFT.row(connection, id=action.id) is None:
@@ -186,7 +189,7 @@ def _do_batch(action: BulkAction) -> bool:
         if action.kind == Kind.REACHED_OUT:
             changed, passed_over, told = _mark(connection, action, list(taken)), 0, False
         else:
-            changed, passed_over, told = _assign(connection, action, taken)
+            changed, passed_over, told = _assign(session, action, taken)
         _COUNT.run(connection, id=action.id, handled=len(taken), changed=changed, passed_over=passed_over, told=told)
     return True
 
@@ -200,19 +203,19 @@ def _mark(connection: Connection, action: BulkAction, prospect_ids: list[int]) -
     return len(marked)
 
 
-def _assign(connection: Connection, action: BulkAction, taken: dict[int, int | None]) -> tuple[int, int, bool]:
+def _assign(session: Session, action: BulkAction, taken: dict[int, int | None]) -> tuple[int, int, bool]:
     """Return how many leads were changed, how many people were passed over, and whether the attorney was told."""
-    serving = active_people(connection, [action.attorney_id]) if action.attorney_id else []
+    serving = list_active_attorneys(session, [action.attorney_id]) if action.attorney_id else []
     attorney = serving[0] if serving else None
-    present = [Held(*row) for row in _PRESENT.rows(connection, ids=id_list(connection, taken))]
+    present = session.scalars(select(Prospect).where(Prospect.id.in_(taken)).order_by(Prospect.id))
     others = [each for each in present if each.attorney_id != action.attorney_id]
-    as_seen = [each for each in others if each.attorney_id == taken[each.prospect_id]]
-    if action.attorney_id and attorney is None:  # turned off since it was asked for
+    as_seen = [each for each in others if each.attorney_id == taken[each.id]]
+    if action.attorney_id and attorney is None:  # deactivated since it was asked for
         as_seen = []
-    changed = give(connection, as_seen, attorney=attorney, actor=action.actor)
-    told = bool(as_seen) and not _WAS_TOLD.rows(connection, id=action.id)[0][0]
+    changed = assign_prospects(session, as_seen, attorney=attorney, actor=action.actor)
+    told = bool(as_seen) and not _WAS_TOLD.rows(session.connection(), id=action.id)[0][0]
     if told:
-        told = tell(connection, [each.prospect_id for each in as_seen], attorney=attorney, actor=action.actor)
+        told = notify_attorney(session, as_seen, attorney=attorney, actor=action.actor)
     return changed, len(others) - len(as_seen), told
 
 

@@ -1,15 +1,15 @@
-"""Who can have prospects: the one condition for it, and reading such people. Nothing is changed here."""
+"""Who can be assigned prospects: the condition, and reading such users."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import Role, User
-from alma_leads.database.raw import Sql, id_list, sql_in
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.leads.core.errors import NotAnActiveAttorney
 
@@ -18,13 +18,9 @@ IS_ACTIVE_ATTORNEY = and_(User.active, User.role.in_([Role.ADMINISTRATOR, Role.A
 # The same for statements that are still written by hand, about people `u`.
 SERVES = "(u.active AND u.role IN ('administrator', 'attorney'))"
 
-_WITH_ADDRESS = Sql(f"SELECT u.id, u.email, u.name FROM users u WHERE u.email = :email AND {SERVES}")
-_ACTIVE = sql_in(f"SELECT u.id, u.email, u.name FROM users u WHERE u.id IN :ids AND {SERVES}")
-_NAMES = sql_in("SELECT id, email, name FROM users WHERE id IN :ids")
-
 
 class Attorney(NamedTuple):
-    """Someone who can have prospects. `away_until` is the last day, of who is away and was asked about it."""
+    """A user who can be assigned prospects. `away_until` is the last day of an absence that includes today."""
 
     id: int
     email: str
@@ -32,26 +28,22 @@ class Attorney(NamedTuple):
     away_until: date | None = None
 
 
-def attorney_with(connection: Connection, email: str) -> Attorney:
-    """Return the attorney with this address.
+def get_attorney(session: Session, email: str) -> User:
+    """Return the active attorney with this email address.
 
     Raises:
-        NotAnActiveAttorney: it is not an active attorney's.
+        NotAnActiveAttorney: nobody who is one has it.
     """
     try:
-        row = _WITH_ADDRESS.row(connection, email=normalise_email(email.strip()))
-    except BadEmailAddress:
-        row = None
-    if row is None:
+        normalised = normalise_email(email.strip())
+    except BadEmailAddress as error:
+        raise NotAnActiveAttorney(email) from error
+    found = session.scalar(select(User).where(User.email == normalised, IS_ACTIVE_ATTORNEY))
+    if found is None:
         raise NotAnActiveAttorney(email)
-    return Attorney(*row)
+    return found
 
 
-def active_people(connection: Connection, user_ids: Iterable[int]) -> list[Attorney]:
-    """Return those of these people who are active attorneys."""
-    return [Attorney(*row) for row in _ACTIVE.rows(connection, ids=id_list(connection, user_ids))]
-
-
-def find_people(connection: Connection, user_ids: Sequence[int]) -> list[Attorney]:
-    """Return address and name of people, active or not."""
-    return [Attorney(*row) for row in _NAMES.rows(connection, ids=id_list(connection, user_ids))]
+def list_active_attorneys(session: Session, user_ids: Iterable[int]) -> list[User]:
+    """Return those of these users who are active attorneys."""
+    return list(session.scalars(select(User).where(User.id.in_(set(user_ids)), IS_ACTIVE_ATTORNEY).order_by(User.id)))

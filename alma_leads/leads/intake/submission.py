@@ -14,7 +14,7 @@ from alma_leads.database.base import to_stamp
 from alma_leads.database.raw import Sql, Step, run_together
 from alma_leads.extensions import settings
 from alma_leads.folding import fold, search_text
-from alma_leads.leads.assignments.assignment_rules import ANY_RULES, choose, giving
+from alma_leads.leads.assignments.assignment_rules import ANY_RULES, assign_new_prospect, choose
 from alma_leads.leads.conflicts.blocking_keys import store_blocking_keys
 from alma_leads.leads.core import emails
 from alma_leads.leads.core.attorneys import SERVES
@@ -245,8 +245,7 @@ def store(
         connection, lead_id, first_name=lead.first_name, last_name=lead.last_name, address=lead.normalised_email
     )
     if choice is not None:
-        # Not with the others: psycopg reads a statement of more than 50 parameters anew each time, which costs more.
-        run_together(connection, *giving(choice, prospect_id=prospect.id, lead_id=lead_id, now=stamp))
+        assign_new_prospect(connection, choice, prospect_id=prospect.id, lead_id=lead_id, now=stamp)
     if reached is not None:
         reason = {"limit": confirmations.LIMITS[reached], "hours": 24, "of": reached.value}
         record(connection, lead_id, kind=EventKind.CONFIRMATION_SUPPRESSED, actor=actor, at=stamp, data=reason)

@@ -10,6 +10,7 @@ import orjson
 from flask import Response, make_response, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.database.base import to_stamp
 from alma_leads.database.transactions import reading
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db, settings
@@ -157,7 +158,7 @@ def _link_answer(lead_id: int, resume_url: str) -> Response:
 @access(needs(Permission.READ_LEADS))
 def assignment(email: str) -> Response:
     """Say which attorney has a prospect."""
-    return _assignment(assignment_service.find_assignment(email))
+    return _assignment(assignment_service.get_assignment(email))
 
 
 @internal.put("/assignments/<path:email>")
@@ -230,7 +231,7 @@ def _lead_answer(lead: dict[str, Any]) -> Response:
 def _assignment(found: assignment_service.Assignment) -> Response:
     return _json(
         {"email": found.email, "attorney": found.attorney_email, "attorney_name": found.attorney_name}
-        | {"assigned_at": found.assigned_at}
+        | {"assigned_at": to_stamp(found.assigned_at)}
     )
 
 

@@ -9,7 +9,7 @@ from flask import Flask
 
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.leads.assignments.assignment_file import COLUMNS
-from alma_leads.leads.assignments.import_service import look_at_import
+from alma_leads.leads.assignments.import_service import preview_import
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.support.desk import add_person, run, value
@@ -27,7 +27,7 @@ def test_it_counts_days_and_forgets_what_is_old(app: Flask) -> None:
     add_person(app)
     put_lead(app, utc_now() - timedelta(days=3))
     with app.app_context():
-        look_at_import(",".join(COLUMNS).encode(), file_name="old.csv", actor=ROSA)
+        preview_import(",".join(COLUMNS).encode(), file_name="old.csv", actor=ROSA)
     old = to_stamp(utc_now() - timedelta(days=40))
     run(app, "UPDATE assignment_imports SET made_at = :old", old=old)
     run(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flask import request
 
-from alma_leads.leads.assignments.absence_service import absences_of, add_absence
+from alma_leads.leads.assignments.absence_service import add_absence, get_absences
 from alma_leads.leads.core.errors import BadAbsence
 from alma_leads.web.auth import actor
 from alma_leads.web.internal.frame.desk_frame import reader_clock
@@ -26,13 +26,15 @@ class AbsenceView(NamedTuple):
 
 def absence_view(user_id: int) -> AbsenceView:
     """Return someone's absences as the pages show them, with what was typed."""
-    clock, found = reader_clock(), absences_of(user_id)
+    clock, found = reader_clock(), get_absences(user_id)
     rows = []
-    for days in found.days:
-        first, last = clock.until_day(days.first_day), clock.until_day(days.last_day)
-        rows.append((days.id, first if first == last else f"{first} to {last}"))
+    for absence in found.absences:
+        first, last = clock.until_day(absence.first_day), clock.until_day(absence.last_day)
+        rows.append((absence.id, first if first == last else f"{first} to {last}"))
     typed = {field: request.form.get(field, "") for field in _FIELDS}
-    return AbsenceView(found.today.isoformat(), clock.until_day(found.until) if found.until else "", rows, typed)
+    return AbsenceView(
+        found.today.isoformat(), clock.until_day(found.away_until) if found.away_until else "", rows, typed
+    )
 
 
 def save_absence(user_id: int) -> dict[str, str]:

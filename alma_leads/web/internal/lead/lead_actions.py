@@ -118,11 +118,13 @@ def swapped_lead(lead_id: int, template: str, toast: Toast) -> Response:
 def _assign(lead: LeadRow, attorney: str, *, seen: str | None) -> Toast:
     try:
         if attorney:
-            given = assignment_service.assign(lead.email, attorney_email=attorney, actor=actor(), seen=seen)
+            given = assignment_service.assign(
+                lead.email, attorney_email=attorney, actor=actor(), expected_attorney=seen
+            )
             wake()
             return Toast(f"{lead.email} is with {given.attorney_name}.")
         with suppress(AssignmentNotFound):  # a colleague was faster: the helpdesk has it, as asked
-            assignment_service.unassign(lead.email, actor=actor(), seen=seen)
+            assignment_service.unassign(lead.email, actor=actor(), expected_attorney=seen)
         return Toast(f"{lead.email} is with the helpdesk.")
     except AssignedMeanwhile as meanwhile:
         return Toast(str(meanwhile), icon="info")

@@ -9,16 +9,16 @@ from urllib.parse import parse_qsl
 from flask import Response, abort, make_response, redirect, render_template, request
 from sqlalchemy import Connection
 
+from alma_leads.accounts.core.models import User
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.database.base import to_stamp
 from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.jobs.tasks import wake
-from alma_leads.leads.assignments.assignment_service import find_attorney
+from alma_leads.leads.assignments.assignment_service import get_attorney
 from alma_leads.leads.bulk import bulk, bulk_service
 from alma_leads.leads.bulk.bulk import BulkAction, Choice, Kind, Plan
 from alma_leads.leads.core import lookup
-from alma_leads.leads.core.attorneys import Attorney
 from alma_leads.leads.core.errors import ListChanged
 from alma_leads.leads.core.lookup import LeadRow
 from alma_leads.leads.listing import queries
@@ -47,7 +47,7 @@ class Asked(NamedTuple):
     """
 
     kind: Kind
-    attorney: Attorney | None
+    attorney: User | None
     leads: dict[int, str | None]
     query: str | None
     up_to: int | None
@@ -164,7 +164,7 @@ def _asked() -> Asked:
         wanted = form.get("attorney", "")
         if not wanted:
             raise InputRefused([("attorney", "Choose who gets the prospects")])
-        attorney = None if wanted == HELPDESK else find_attorney(wanted)
+        attorney = None if wanted == HELPDESK else get_attorney(wanted)
     up_to, agreed = whole_number(form.get("up_to", "")), form.get("seen", "")
     if "all" in form:
         return Asked(kind, attorney, {}, form.get("query", ""), up_to, agreed)

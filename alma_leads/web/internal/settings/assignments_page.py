@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from flask import Response, make_response, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.database.base import to_stamp
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
 from alma_leads.jobs.tasks import wake
@@ -51,7 +52,7 @@ def assignments_page() -> Response:
     email, attorney = _asked("email"), ""
     if email:
         try:
-            attorney = assignment_service.find_assignment(email).attorney_email
+            attorney = assignment_service.get_assignment(email).attorney_email
         except (AssignmentNotFound, BadEmailAddress):
             attorney = ""
     return page_of_assignments(email=email, attorney=attorney)
@@ -88,7 +89,7 @@ def _asked(name: str) -> str:
 
 def _remove(email: str) -> Toast:
     try:
-        assignment_service.unassign(email, actor=actor(), seen=request.form.get("seen"))
+        assignment_service.unassign(email, actor=actor(), expected_attorney=request.form.get("seen"))
     except AssignmentNotFound:
         return Toast(f"{email} was with the helpdesk already.")
     except AssignedMeanwhile as meanwhile:
@@ -123,14 +124,15 @@ def page_of_assignments(
 
 
 def _view(row: Assignment, clock: Clock, away: Mapping[str, str]) -> AssignmentView:
+    since = to_stamp(row.assigned_at)
     return AssignmentView(
         row.email,
         row.attorney_name,
         row.attorney_email,
         away.get(row.attorney_email, ""),
         initials(row.attorney_name),
-        clock.day(row.assigned_at),
-        row.assigned_at,
+        clock.day(since),
+        since,
         row.lead_count,
         urlencode({"q": row.email}),
         urlencode({"email": row.email}),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.database.base import to_stamp
 from alma_leads.extensions import settings
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments import import_service
 from alma_leads.leads.assignments.assignment_file import BadFile, written
 from alma_leads.leads.assignments.assignment_service import export_assignments
-from alma_leads.leads.assignments.import_service import MAX_LINES, look_at_import
+from alma_leads.leads.assignments.import_service import MAX_LINES, preview_import
 from alma_leads.leads.core.errors import ImportNotFound
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.errors.problems import problem
@@ -53,7 +54,7 @@ def look_at_file() -> Response:
         message = f"The file is larger than {most // 1_000_000 or 1} MB, or has more than {MAX_LINES:,} lines. Split it"
         return page_of_assignments(errors={"file": message}, status=413)
     try:
-        import_id = look_at_import(content, file_name=file.filename, actor=actor())
+        import_id = preview_import(content, file_name=file.filename, actor=actor())
     except BadFile as bad:
         return page_of_assignments(errors={"file": str(bad)}, status=422)
     return make_response(redirect(f"{HOME}/imports/{import_id}", 303))
@@ -68,20 +69,20 @@ def assignment_import(import_id: int) -> Response:
     except ImportNotFound as gone:
         return problem(404, str(gone))
     after = whole_number(request.args.get("after", ""), digits=9) or 0
-    lines = import_service.changes_of(import_id, after=after, limit=PAGE_ROWS + 1)
+    lines = import_service.list_changes(import_id, after=after, limit=PAGE_ROWS + 1)
     clock = reader_clock()
     body = render_template(
         "internal/settings/assignment_import.html",
         section="settings",
         tab="assignments",
         found=found,
-        made=in_sentence(clock.moment(found.made_at)),
-        applied=in_sentence(clock.moment(found.applied_at)) if found.applied_at else "",
+        made=in_sentence(clock.moment(to_stamp(found.made_at))),
+        applied=in_sentence(clock.moment(to_stamp(found.applied_at))) if found.applied_at else "",
         lines=lines[:PAGE_ROWS],
         after=after,
         following=lines[PAGE_ROWS - 1].number if len(lines) > PAGE_ROWS else 0,
-        problems=import_service.bad_lines_of(import_id, limit=PROBLEMS_SHOWN),
-        left=import_service.lines_left_out_of(import_id, limit=PROBLEMS_SHOWN) if found.left else [],
+        problems=import_service.list_bad_lines(import_id, limit=PROBLEMS_SHOWN),
+        left=import_service.list_skipped_lines(import_id, limit=PROBLEMS_SHOWN) if found.left else [],
     )
     return private(make_response(body))
 

@@ -17,7 +17,7 @@ from alma_leads.accounts.users import people_service
 from alma_leads.accounts.users.people_service import PersonRow
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.jobs.tasks import wake
-from alma_leads.leads.assignments.absence_service import away_today
+from alma_leads.leads.assignments.absence_service import find_away_until
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.frame.blueprint import internal
 from alma_leads.web.internal.frame.dates import Clock
@@ -53,7 +53,7 @@ class PersonView(NamedTuple):
 @access(needs(Permission.MANAGE_PEOPLE))
 def people() -> Response:
     """Show everyone of the firm."""
-    clock, away = reader_clock(), away_today()
+    clock, away = reader_clock(), find_away_until()
     shown = [person_view(row, clock, away_until=away.get(row.id)) for row in people_service.list_people()]
     rule = firm_rule(reader().id)
     page = render_template("internal/settings/people.html", section="settings", tab="people", people=shown, rule=rule)

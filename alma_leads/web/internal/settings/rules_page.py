@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from flask import Response, make_response, redirect, render_template, request
+from sqlalchemy import Row
 
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.extensions import settings
 from alma_leads.leads.assignments.assignment_service import active_attorneys
-from alma_leads.leads.assignments.rule_service import Rule, present_rules, remove_domain, set_domain, set_rotation
+from alma_leads.leads.assignments.rule_service import get_rules, remove_domain, set_domain, set_rotation
 from alma_leads.leads.core.errors import BadDomain, NotAnActiveAttorney
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.frame.blueprint import internal
@@ -102,7 +104,7 @@ def _done(said: str) -> Response:
 
 def _page(domain: str, attorney: str | None, errors: dict[str, str]) -> Response:
     """Return the page. `attorney` is what was chosen, or None for whoever has the domain."""
-    rules, clock = present_rules(), reader_clock()
+    rules, clock = get_rules(), reader_clock()
     if attorney is None:
         attorney = next((rule.attorney_email for rule in rules.domains if rule.domain == domain), "")
     body = render_template(
@@ -120,12 +122,12 @@ def _page(domain: str, attorney: str | None, errors: dict[str, str]) -> Response
     return private(make_response(body, 422 if errors else 200))
 
 
-def _view(rule: Rule, clock: Clock) -> RuleView:
+def _view(rule: Row[str, str, str, bool, date], clock: Clock) -> RuleView:
     note = f"away until {clock.until_day(rule.away_until)}" if rule.away_until else ""
     return RuleView(
         rule.domain,
         rule.attorney_name,
-        note if rule.serves else "no active attorney",
+        note if rule.is_active_attorney else "no active attorney",
         rule.domain in OPEN_TO_ANYONE,
         urlencode({"domain": rule.domain}),
     )

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from alma_leads.accounts.core.models import Role
-from alma_leads.leads.assignments.absence_service import absences_of, add_absence, away_today, remove_absence
+from alma_leads.leads.assignments.absence_service import add_absence, find_away_until, get_absences, remove_absence
 from alma_leads.leads.assignments.assignment_service import active_attorneys, assign
 from alma_leads.leads.core.errors import BadAbsence
 from alma_leads.leads.reminders.digest_service import send_digests, set_digest
@@ -41,7 +41,7 @@ def away(app: Flask, user_id: int, first: str, last: str) -> None:
 
 def days(app: Flask, user_id: int) -> list[tuple[str, str]]:
     with app.app_context():
-        return [(each.first_day.isoformat(), each.last_day.isoformat()) for each in absences_of(user_id).days]
+        return [(each.first_day.isoformat(), each.last_day.isoformat()) for each in get_absences(user_id).absences]
 
 
 def test_the_days_are_the_firms_and_both_included(app: Flask, clock: TestClock, ian: int) -> None:
@@ -54,7 +54,7 @@ def test_the_days_are_the_firms_and_both_included(app: Flask, clock: TestClock, 
     ):
         clock.set(moment)
         with app.app_context():
-            assert away_today() == ({ian: date(2026, 11, 26)} if is_away else {}), moment
+            assert find_away_until() == ({ian: date(2026, 11, 26)} if is_away else {}), moment
             assert [each.away_until is not None for each in active_attorneys()] == [is_away, False], "Ian, Rosa"
 
 
@@ -89,7 +89,7 @@ def test_only_the_own_absence_is_removed(app: Flask, ian: int) -> None:
     number = value(app, "SELECT id FROM absences")
     with app.app_context():
         remove_absence(number, user_id=1, actor=ROSA)
-        assert len(absences_of(ian).days) == 1
+        assert len(get_absences(ian).absences) == 1
         for _ in range(2):
             remove_absence(number, user_id=ian, actor=ROSA)
     assert days(app, ian) == []

@@ -103,7 +103,7 @@ def table(*lines: str) -> bytes:
 
 
 def test_an_import_makes_one_email_for_each_attorney(app: Flask, ian: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assignments, "TAKEN_TOGETHER", 2)
+    monkeypatch.setattr(assignments, "BATCH", 2)
     leads = [add_lead(app, email=f"p{number}@example.com") for number in range(4)]
     lines = [f"p{number}@example.com,{IAN if number < 3 else KIM}" for number in range(4)]
     with app.app_context():

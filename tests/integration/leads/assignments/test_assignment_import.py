@@ -11,21 +11,21 @@ from sqlalchemy import text
 
 from alma_leads.accounts.core.models import Role
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db
 from alma_leads.leads.assignments import import_service
 from alma_leads.leads.assignments.assignment_service import assign
 from alma_leads.leads.assignments.import_service import (
-    Import,
     apply_import,
-    bad_lines_of,
-    changes_of,
     discard_import,
-    forget_old_imports,
     get_import,
-    lines_left_out_of,
-    look_at_import,
+    list_bad_lines,
+    list_changes,
+    list_skipped_lines,
+    preview_import,
+    purge_expired_imports,
 )
+from alma_leads.leads.assignments.models import AssignmentImport
 from alma_leads.leads.core.errors import ImportNotFound
 from tests.support.desk import add_lead, add_person, run, value
 from tests.support.first_contact import ROSA
@@ -58,10 +58,10 @@ nobodys@example.com,
 
 def look(app: Flask, content: str = FILE) -> int:
     with app.app_context():
-        return look_at_import(content.encode(), file_name="list.csv", actor=ROSA)
+        return preview_import(content.encode(), file_name="list.csv", actor=ROSA)
 
 
-def apply(app: Flask, import_id: int) -> Import:
+def apply(app: Flask, import_id: int) -> AssignmentImport:
     with app.app_context():
         apply_import(import_id, actor=ROSA)
         return get_import(import_id)
@@ -83,8 +83,8 @@ def test_looking_changes_nothing_and_says_everything(app: Flask, people: None) -
     import_id = look(app)
     with app.app_context():
         found = get_import(import_id)
-        changes = changes_of(import_id, after=0, limit=10)
-        bad = bad_lines_of(import_id, limit=10)
+        changes = list_changes(import_id, after=0, limit=10)
+        bad = list_bad_lines(import_id, limit=10)
     assert (found.new, found.changed, found.removed, found.unchanged, found.bad) == (1, 1, 1, 2, 2)
     assert [(line.number, line.kind, line.value, line.old, line.new) for line in changes] == [
         (2, "new", "new@example.com", None, "Daniel Kim"),
@@ -127,7 +127,7 @@ def test_what_a_colleague_did_since_is_left_as_it_is(app: Flask, people: None) -
     assert (found.applied, found.left) == (2, 1)
     assert owners(app)["moves"] == "Rosa Delgado"
     with app.app_context():
-        assert [line.value for line in lines_left_out_of(import_id, limit=9)] == ["moves@example.com"]
+        assert [line.value for line in list_skipped_lines(import_id, limit=9)] == ["moves@example.com"]
 
 
 def test_an_attorney_who_was_turned_off_since_gets_nobody(app: Flask, people: None) -> None:
@@ -141,14 +141,14 @@ def test_an_attorney_who_was_turned_off_since_gets_nobody(app: Flask, people: No
 def test_many_lines_go_in_batches_and_on_after_a_break(
     app: Flask, people: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_service, "LOOKED_UP_TOGETHER", 300)
+    monkeypatch.setattr(import_service, "PREVIEW_BATCH", 300)
     for number in (10, 700):
         add_lead(app, email=f"p{number}@example.com")
     import_id = look(app, "email,attorney\n" + "".join(f"p{number}@example.com,{KIM}\n" for number in range(1200)))
     with app.app_context():
         assert get_import(import_id).new == 1200
-        with transaction_on(db.engine) as connection:  # as if it were killed after the first batch
-            assert import_service._apply_batch(connection, import_id, 0, ROSA) == 501
+        with transaction() as session:  # as if it were killed after the first batch
+            assert import_service._apply_batch(session, import_id, 0, ROSA) == 501
         assert (get_import(import_id).applied, get_import(import_id).applied_at) == (500, None)
     assert apply(app, import_id).applied == 1200
     assert notices(app) == [KIM], "once, though the leads are of two batches"
@@ -157,8 +157,8 @@ def test_many_lines_go_in_batches_and_on_after_a_break(
 def test_what_was_applied_is_in_the_log_when_the_rest_is_discarded(app: Flask, people: None) -> None:
     import_id = look(app, "email,attorney\n" + "".join(f"p{number}@example.com,{KIM}\n" for number in range(501)))
     with app.app_context():
-        with transaction_on(db.engine) as connection:  # as if it were killed after the first batch
-            import_service._apply_batch(connection, import_id, 0, ROSA)
+        with transaction() as session:  # as if it were killed after the first batch
+            import_service._apply_batch(session, import_id, 0, ROSA)
         assert discard_import(import_id, actor=ROSA)
         with pytest.raises(ImportNotFound):
             get_import(import_id)
@@ -169,11 +169,11 @@ def test_what_was_applied_is_in_the_log_when_the_rest_is_discarded(app: Flask, p
 def test_a_file_is_forgotten_after_a_day(app: Flask, people: None) -> None:
     import_id = look(app)
     with app.app_context():
-        assert forget_old_imports() == 0
+        assert purge_expired_imports() == 0
     before = to_stamp(utc_now() - timedelta(days=1, minutes=1))
     run(app, "UPDATE assignment_imports SET made_at = :before", before=before)
     with app.app_context():
-        assert forget_old_imports() == 1
+        assert purge_expired_imports() == 1
         with pytest.raises(ImportNotFound):
             apply_import(import_id, actor=ROSA)
     assert value(app, "SELECT count(*) FROM assignment_import_lines") == 0

@@ -15,7 +15,7 @@ from alma_leads.accounts.core.models import Role
 from alma_leads.extensions import db
 from alma_leads.leads.assignments.absence_service import add_absence
 from alma_leads.leads.assignments.assignment_service import assign, unassign
-from alma_leads.leads.assignments.rule_service import present_rules, remove_domain, set_domain, set_rotation
+from alma_leads.leads.assignments.rule_service import get_rules, remove_domain, set_domain, set_rotation
 from alma_leads.leads.core.errors import BadDomain, NotAnActiveAttorney
 from tests.conftest import TestClock
 from tests.support.desk import add_lead, add_person, run, value
@@ -35,7 +35,7 @@ def people(app: Flask) -> list[int]:
 def rotate(app: Flask, *, on: bool = True, taking_part: list[int] | None = None) -> None:
     """Have prospects go in turn, to all attorneys or to these people."""
     with app.app_context():
-        everyone = [each.id for each in present_rules().members]
+        everyone = [each.id for each in get_rules().members]
         chosen = everyone[1:] if taking_part is None else taking_part
         shown = [] if taking_part is None else everyone
         set_rotation(in_turn=on, shown=shown, taking_part=chosen, actor=ROSA)
@@ -133,7 +133,7 @@ def test_a_domain_and_those_below_it(app: Flask, clock: TestClock, people: list[
     with app.app_context():
         remove_domain("müller.example", actor=ROSA)
         remove_domain("xn--mller-kva.example", actor=ROSA)
-        assert [each.domain for each in present_rules().domains] == ["corp.example", "eu.corp.example"]
+        assert [each.domain for each in get_rules().domains] == ["corp.example", "eu.corp.example"]
 
 
 def test_what_is_no_domain_or_no_attorney_is_refused(app: Flask, people: list[int]) -> None:
