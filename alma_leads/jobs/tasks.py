@@ -22,9 +22,9 @@ from alma_leads.extensions import db, settings
 from alma_leads.insights.count_service import count_days
 from alma_leads.jobs.task_queue import QueueTrouble, queue_at
 from alma_leads.jobs.upkeep_service import forget_expired
-from alma_leads.leads.assignments.import_service import forget_old_imports
+from alma_leads.leads.assignments.import_service import purge_expired_imports
 from alma_leads.leads.bulk.bulk_service import forget_old_actions, work_off
-from alma_leads.leads.first_contact.clock_service import recalculate
+from alma_leads.leads.first_contact.recalculation_service import recalculate
 from alma_leads.leads.intake.submission_service import forget_old_keys
 from alma_leads.leads.reminders.digest_service import send_digests
 from alma_leads.leads.reminders.reminder_service import send_reminders
@@ -54,7 +54,7 @@ SWEEPERS: tuple[Callable[[], object], ...] = (
     forget_old_keys,
     forget_expired,
     forget_old_actions,
-    forget_old_imports,
+    purge_expired_imports,
     sweep_unattached,
     count_days,
 )

@@ -14,23 +14,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine, select
 
 from alma_leads.database.base import from_stamp
-from alma_leads.database.raw import Sql
 from alma_leads.leads.first_contact.models import FirstContactClock
 from alma_leads.leads.first_contact.working_time import WorkingTime
 
-# What an UPDATE of `leads` sets when a person has acted: nobody is reminded of that lead any more.
-SETTLED = "remind_at = NULL, reminders = 2"
 # The version of the settings, for a statement that is run anyway.
 CURRENT_VERSION = select(FirstContactClock.version).scalar_subquery()
 VERSION = "(SELECT version FROM first_contact_clock)"
-_ROW = Sql("""
-    SELECT version, time_zone, weekdays, opens_minute, closes_minute, country, subdivision, closed_days,
-           target_minutes, amber_minutes
-    FROM first_contact_clock
-""")
-
-
-_ZONE = Sql("SELECT time_zone FROM first_contact_clock")
+_SETTINGS = select(FirstContactClock)
 
 
 class Moments(NamedTuple):
@@ -66,41 +56,37 @@ class FirstContact:
         )
 
 
-# What each database was last found to hold; its version, which every submission reads anyway, tells if it still does.
-_known: WeakKeyDictionary[Engine, FirstContact] = WeakKeyDictionary()
+# The settings that each database was last found to hold. Every submission reads their version anyway, which tells
+# whether they still hold.
+_cached: WeakKeyDictionary[Engine, FirstContact] = WeakKeyDictionary()
 
 
 def read(connection: Connection) -> FirstContact:
-    """Return the settings as they are now."""
-    row = _ROW.row(connection)
-    assert row is not None
-    version, zone, weekdays, opens, closes, country, subdivision, closed, target, amber = row
-    found = FirstContact(
-        version,
+    """Return the present settings."""
+    row = connection.execute(_SETTINGS).one()
+    settings = _cached[connection.engine] = FirstContact(
+        row.version,
         WorkingTime(
-            ZoneInfo(zone),
-            frozenset(map(int, weekdays)),
-            opens,
-            closes,
-            country,
-            subdivision,
-            frozenset(map(date.fromisoformat, closed.split())),
+            ZoneInfo(row.time_zone),
+            frozenset(map(int, row.weekdays)),
+            row.opens_minute,
+            row.closes_minute,
+            row.country,
+            row.subdivision,
+            frozenset(map(date.fromisoformat, row.closed_days.split())),
         ),
-        None if target is None else timedelta(minutes=target),
-        None if amber is None else timedelta(minutes=amber),
+        None if row.target_minutes is None else timedelta(minutes=row.target_minutes),
+        None if row.amber_minutes is None else timedelta(minutes=row.amber_minutes),
     )
-    _known[connection.engine] = found
-    return found
+    return settings
 
 
 def firm_zone(connection: Connection) -> str:
     """Return the name of the firm's time zone."""
-    row = _ZONE.row(connection)
-    assert row is not None
-    return str(row[0])
+    return connection.execute(select(FirstContactClock.time_zone)).scalar_one()
 
 
 def of_version(connection: Connection, version: int) -> FirstContact:
     """Return the settings of this version; or, when they have changed since it was read, the present ones."""
-    found = _known.get(connection.engine)
-    return found if found is not None and found.version == version else read(connection)
+    cached = _cached.get(connection.engine)
+    return cached if cached is not None and cached.version == version else read(connection)

@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 
 from alma_leads.database.base import utc_now
 from alma_leads.leads.first_contact.first_contact import FirstContact
-from alma_leads.leads.first_contact.places import countries, subdivisions
+from alma_leads.leads.first_contact.holiday_regions import countries, subdivisions
 from alma_leads.leads.first_contact.working_time import DAY_MINUTES, NoWorkingTime, WorkingTime
 from alma_leads.web.internal.frame.dates import zone_names
 

@@ -6,8 +6,9 @@ from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.database.base import to_stamp
-from alma_leads.leads.first_contact.clock_service import change_settings, leads_to_recalculate, present_settings
-from alma_leads.leads.first_contact.places import countries, subdivisions
+from alma_leads.leads.first_contact.holiday_regions import countries, subdivisions
+from alma_leads.leads.first_contact.recalculation_service import count_stale_leads
+from alma_leads.leads.first_contact.settings_service import change_settings, get_settings
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.frame.blueprint import internal
 from alma_leads.web.internal.frame.dates import Clock, zone_names
@@ -21,7 +22,7 @@ HOME = "/internal/settings/first-contact"
 @access(needs(Permission.MANAGE_FIRM))
 def first_contact_page() -> Response:
     """Show the target and the hours."""
-    return _page(Typed.of_settings(present_settings()), {})
+    return _page(Typed.of_settings(get_settings()), {})
 
 
 @internal.post("/settings/first-contact")
@@ -38,7 +39,7 @@ def save_first_contact() -> Response:
 
 
 def _page(typed: Typed, errors: dict[str, str], *, status: int = 200) -> Response:
-    present, clock = present_settings(), reader_clock()
+    present, clock = get_settings(), reader_clock()
     there = Clock(present.working.zone, now=clock.now)
     due = present.moments(clock.now)
     page = render_template(
@@ -48,7 +49,7 @@ def _page(typed: Typed, errors: dict[str, str], *, status: int = 200) -> Respons
         typed=typed,
         errors=errors,
         saved=request.args.get("saved") == "yes" and not errors,
-        waiting=leads_to_recalculate(),
+        waiting=count_stale_leads(),
         due=there.full(to_stamp(due.due_at)) if due else "",
         zone=present.working.zone.key,
         closed=[f"{day:%A} {day.day} {day:%B %Y}" for day in next_holidays(present.working, after=there.today)],

@@ -11,13 +11,9 @@ from sqlalchemy import text
 
 from alma_leads.extensions import db
 from alma_leads.leads.core.status_service import mark_reached_out
-from alma_leads.leads.first_contact import clock_service
-from alma_leads.leads.first_contact.clock_service import (
-    change_settings,
-    leads_to_recalculate,
-    present_settings,
-    recalculate,
-)
+from alma_leads.leads.first_contact import recalculation_service
+from alma_leads.leads.first_contact.recalculation_service import count_stale_leads, recalculate
+from alma_leads.leads.first_contact.settings_service import change_settings, get_settings
 from alma_leads.leads.notes.note_service import add_note
 from tests.conftest import TestClock
 from tests.support.desk import add_lead, run, value
@@ -42,7 +38,7 @@ def moments(app: Flask, lead_id: int) -> tuple[Any, ...]:
 def test_without_a_target_nothing_is_ever_due(app: Flask) -> None:
     assert moments(app, add_lead(app)) == (None, None, None, 0)
     with app.app_context():
-        assert present_settings().target is None
+        assert get_settings().target is None
 
 
 def test_a_lead_is_given_its_moments_when_it_comes_in(app: Flask, clock: TestClock) -> None:
@@ -58,13 +54,13 @@ def test_a_change_holds_for_the_very_next_lead_and_for_those_that_wait(app: Flas
     with app.app_context():
         mark_reached_out(reached, actor=ROSA)
         assert change_settings(firm(target=16, amber=8), actor=ROSA)
-        assert leads_to_recalculate() == 1
+        assert count_stale_leads() == 1
     new = add_lead(app)
     assert moments(app, new)[1] == "2026-11-26T09:00"
     assert moments(app, waiting)[1] == "2026-11-25T09:00", "the request leaves this to the worker"
     with app.app_context():
         assert recalculate() == 1
-        assert leads_to_recalculate() == 0
+        assert count_stale_leads() == 0
         assert recalculate() == 0
     assert moments(app, waiting) == ("2026-11-25T09:00", "2026-11-26T09:00", "2026-11-26T09:00", 0)
     assert moments(app, reached)[1] == "2026-11-25T09:00", "what is over keeps what it was measured by"
@@ -111,7 +107,7 @@ def test_whoever_acts_is_not_reminded_after_a_change_either(app: Flask) -> None:
 
 
 def test_many_are_recalculated_in_batches_by_several_at_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock_service, "BATCH", 3)
+    monkeypatch.setattr(recalculation_service, "BATCH", 3)
     leads = [add_lead(app) for _ in range(20)]
     with app.app_context():
         change_settings(firm(), actor=ROSA)
@@ -128,15 +124,15 @@ def test_many_are_recalculated_in_batches_by_several_at_once(app: Flask, monkeyp
 
 
 def test_a_recalculation_that_is_cut_short_is_taken_up_again(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock_service, "BATCH", 2)
+    monkeypatch.setattr(recalculation_service, "BATCH", 2)
     leads = [add_lead(app) for _ in range(5)]
     with app.app_context():
         change_settings(firm(), actor=ROSA)
         with monkeypatch.context() as patch:
-            patch.setattr(clock_service, "RECALCULATE_FOR_S", -1.0)
+            patch.setattr(recalculation_service, "RECALCULATE_FOR_S", -1.0)
             assert recalculate() == 0
-        assert clock_service._recalculate_batch() == 2
-        assert leads_to_recalculate() == 3
+        assert recalculation_service._recalculate_batch() == 2
+        assert count_stale_leads() == 3
         assert recalculate() == 3
     assert {moments(app, lead_id)[1] for lead_id in leads} == {"2026-11-25T09:00"}
 
@@ -145,13 +141,13 @@ def test_a_lead_that_changes_meanwhile_is_left_as_it_is(app: Flask, monkeypatch:
     lead_id = add_lead(app)
     with app.app_context():
         change_settings(firm(), actor=ROSA)
-        found = clock_service._moments
+        found = recalculation_service._moments
 
         def mark_first(*args: Any, **kwargs: Any) -> Any:
             mark_reached_out(lead_id, actor=ROSA)
             return found(*args, **kwargs)
 
-        monkeypatch.setattr(clock_service, "_moments", mark_first)
+        monkeypatch.setattr(recalculation_service, "_moments", mark_first)
         assert recalculate() == 0
     assert moments(app, lead_id) == (None, None, None, 2)
 

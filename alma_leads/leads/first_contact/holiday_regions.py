@@ -1,4 +1,4 @@
-"""The countries, and parts of them, whose public holidays are known. What the library calls them, made readable."""
+"""The countries and regions whose public holidays are known, with readable names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def countries() -> tuple[tuple[str, str], ...]:
 
 @cache
 def subdivisions() -> dict[str, tuple[str, ...]]:
-    """Return the codes of the parts that have holidays of their own, by the country's code."""
+    """Return the codes of regions that have public holidays of their own, by the code of the country."""
     return {code: tuple(parts) for code, parts in holidays.list_supported_countries(include_aliases=False).items()}
 
 
