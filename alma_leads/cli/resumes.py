@@ -1,4 +1,4 @@
-"""`flask resumes`: what workers read from uploaded files for the desk."""
+"""`flask resumes`: previews and text of uploaded files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ resumes_cli = AppGroup("resumes", help="Pictures and text of uploaded resumes.")
 
 
 @resumes_cli.command()
-@click.option("--all", "everything", is_flag=True, help="Also those that were read: pictures and text are made anew.")
+@click.option("--all", "everything", is_flag=True, help="Also reread the files that were read before.")
 def reread(everything: bool) -> None:
-    """Have the workers read the files again that nothing could be read from."""
+    """Have workers read the files again that could not be read."""
     number = read_resumes_again(everything=everything)
     wake(wait=True)
-    click.echo(f"{number} {'resume waits' if number == 1 else 'resumes wait'} to be read by a worker.")
+    click.echo(f"Queued {number} {'resume' if number == 1 else 'resumes'} for reading.")

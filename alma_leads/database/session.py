@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, CursorResult, UpdateBase
 from sqlalchemy.orm import Session
 
 from alma_leads.database.base import Base
@@ -29,3 +31,8 @@ def transaction() -> Iterator[Session]:
     ):
         yield session
         session.flush()
+
+
+def count_changed(session: Session | Connection, statement: UpdateBase) -> int:
+    """Run an INSERT, UPDATE or DELETE and return how many rows it changed."""
+    return cast(CursorResult[Any], session.execute(statement)).rowcount

@@ -31,7 +31,7 @@ from alma_leads.leads.reminders.reminder_service import send_reminders
 from alma_leads.leads.resume_text.resume_service import read_next_resume
 from alma_leads.outbox.delivery import Drain, configured_drain
 from alma_leads.outbox.queries import next_due
-from alma_leads.resumes.service import sweep_unattached
+from alma_leads.resumes.service import purge_unattached
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ SWEEPERS: tuple[Callable[[], object], ...] = (
     forget_expired,
     forget_old_actions,
     purge_expired_imports,
-    sweep_unattached,
+    purge_unattached,
     count_days,
 )
 

@@ -1,4 +1,4 @@
-"""The table of uploaded files. It knows no lead: whoever keeps a file names its owner."""
+"""The table of uploaded files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNREAD = "preview = 'pending' AND lead_id IS NOT NULL"
 
 
 class Preview(enum.StrEnum):
-    """Whether a file has been read for the desk: not yet, with what could be had of it, or in vain."""
+    """Whether a worker has read a file for the desk: not yet, with success, or without."""
 
     PENDING = "pending"
     MADE = "made"
@@ -22,14 +22,15 @@ class Preview(enum.StrEnum):
 
 
 class Resume(Base):
-    """An uploaded file. The row is committed before the object is written, so that no object is ever unknown.
+    """An uploaded file. The row is committed before the object is written, so that every object has a row.
 
-    A row without a lead is an upload in progress, one kept from a form with errors, what a crash left, or what a
-    deleted lead left: the sweep discards it (object first, row last) when it is old enough.
+    A row without a lead is an upload in progress, or left by a form with errors, a crash or a deleted lead. Once it is
+    old enough, the sweep deletes the object and then the row.
 
-    What a worker reads from it for the desk is its `preview`: a picture of the first page, stored beside it if there is
-    a `picture_width`, and `pages` where the file has any. `preview_tries` counts the workers that took it;
-    `preview_due_at` is when the next one may. `preview_failure` is the name of the reason why there is none.
+    A worker reads the file for the desk. If it finds a first page, it stores a picture of it beside the file and sets
+    `picture_width` and `picture_height`; `pages` is None for files without pages. `preview_tries` counts the claims of
+    workers, `preview_due_at` is when the next one may claim the file, and `preview_failure` names the reason why there
+    is no preview.
     """
 
     __tablename__ = "resumes"

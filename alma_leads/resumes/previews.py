@@ -1,70 +1,21 @@
-"""Which files have yet to be read for the desk, and what came of it. Works in its caller's transaction."""
+"""The queue of files that workers read for the desk, and what each reading found. Runs in its caller's transaction."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Update, exists, literal, or_, select, update
+from sqlalchemy.orm import Session
 
-from alma_leads.database.base import to_stamp
-from alma_leads.database.raw import Sql
-from alma_leads.resumes.models import Preview
-from alma_leads.resumes.sandbox.reading import Picture, Reading
+from alma_leads.database.session import count_changed
+from alma_leads.resumes.models import Preview, Resume
+from alma_leads.resumes.sandbox.reading import Reading
 
-# So often a file is taken; each time the worker may have died of it, or been too slow on a busy machine.
+# Each claim counts as a try: the worker may have died of the file, or been too slow on a busy machine.
 MAX_TRIES = 3
-# Nobody else takes it for so long: more than reading and storing take at worst.
+# Longer than reading and storing take at worst.
 LEASE = timedelta(minutes=3)
-PAUSE = timedelta(minutes=5)
-
-_UNREAD = "preview = 'pending' AND lead_id IS NOT NULL AND (preview_due_at IS NULL OR preview_due_at <= :now)"
-_ANY_UNREAD = Sql(f"SELECT 1 FROM resumes WHERE {_UNREAD} LIMIT 1")
-# The newest first: what came in just now is read before what an older version has left.
-_NEXT = f"SELECT id FROM resumes WHERE {_UNREAD} ORDER BY id DESC LIMIT 1"
-_TAKE = """
-    UPDATE resumes SET preview_tries = preview_tries + 1, preview_due_at = :until WHERE id = ({next})
-    RETURNING id, lead_id, storage_name, media_type, preview_tries
-"""
-_TAKE_NEXT = Sql(sqlite=_TAKE.format(next=_NEXT), postgresql=_TAKE.format(next=f"{_NEXT} FOR UPDATE SKIP LOCKED"))
-_OURS = "id = :id AND lead_id = :lead_id AND preview = 'pending' AND preview_tries = :tries"
-_MADE = Sql(f"""
-    UPDATE resumes SET preview = 'made', preview_due_at = NULL, preview_failure = NULL, pages = :pages,
-        picture_width = :width, picture_height = :height
-    WHERE {_OURS}
-""")
-_NONE = Sql(f"""
-    UPDATE resumes SET preview = 'none', preview_due_at = NULL, preview_failure = :reason WHERE {_OURS}
-""")
-_LATER = Sql(f"UPDATE resumes SET preview_tries = :counted, preview_due_at = :due WHERE {_OURS}")
-_AGAIN = "UPDATE resumes SET preview = 'pending', preview_tries = 0, preview_due_at = NULL WHERE lead_id IS NOT NULL"
-_FAILED_AGAIN = Sql(f"{_AGAIN} AND preview = 'none'")
-_ALL_AGAIN = Sql(f"{_AGAIN} AND preview <> 'pending'")
-_OF_LEAD = Sql("""
-    SELECT storage_name, preview, preview_failure, pages, picture_width, picture_height
-    FROM resumes WHERE lead_id = :lead_id
-""")
-
-
-class Unread(NamedTuple):
-    """A file that this worker is to read. `tries` counts this one too."""
-
-    id: int
-    lead_id: int
-    storage_name: str
-    media_type: str
-    tries: int
-
-
-class PreviewRow(NamedTuple):
-    """What is known of a file's preview. `failure` is the name of a reason; there is a picture if it has a width."""
-
-    storage_name: str
-    state: Preview
-    failure: str | None
-    pages: int | None
-    width: int | None
-    height: int | None
+RETRY_AFTER = timedelta(minutes=5)
 
 
 def picture_name(storage_name: str) -> str:
@@ -72,45 +23,69 @@ def picture_name(storage_name: str) -> str:
     return f"{storage_name}-page-1"
 
 
-def any_unread(connection: Connection, *, now: datetime) -> bool:
-    """Say whether a file waits to be read; looks only."""
-    return _ANY_UNREAD.row(connection, now=to_stamp(now)) is not None
+def has_unread(session: Session, *, now: datetime) -> bool:
+    """Return whether a file is waiting to be read. Claims nothing."""
+    return bool(session.scalar(select(exists().where(*_is_unread(now)))))
 
 
-def take_unread(connection: Connection, *, now: datetime) -> Unread | None:
-    """Take the newest file that waits, so that nobody else does for a while; None when there is none."""
-    row = _TAKE_NEXT.row(connection, now=to_stamp(now), until=to_stamp(now + LEASE))
-    return None if row is None else Unread(*row)
+def claim_unread(session: Session, *, now: datetime) -> Resume | None:
+    """Claim the newest unread file for `LEASE`, or return None when no file is waiting."""
+    # Newest first: a file that arrived just now is read before a backlog left by an upgrade.
+    newest = select(Resume).where(*_is_unread(now)).order_by(Resume.id.desc()).limit(1)
+    resume = session.scalar(newest.with_for_update(skip_locked=True))
+    if resume is not None:
+        resume.preview_tries += 1
+        resume.preview_due_at = now + LEASE
+    return resume
 
 
-def note_read(connection: Connection, unread: Unread, reading: Reading) -> bool:
-    """Note what was read, and that its picture is stored; False when the file is not ours any more."""
-    picture: Picture | None = reading.picture
-    size = {"width": picture.width if picture else None, "height": picture.height if picture else None}
-    return _MADE.run(connection, **_ours(unread), pages=reading.pages, **size) == 1
+def save_preview(session: Session, claimed: Resume, reading: Reading) -> bool:
+    """Save what was read from a file whose picture is stored. Return False if the claim was lost."""
+    picture = reading.picture
+    made = _update_claimed(claimed).values(
+        preview=Preview.MADE,
+        preview_due_at=None,
+        preview_failure=None,
+        pages=reading.pages,
+        picture_width=picture.width if picture else None,
+        picture_height=picture.height if picture else None,
+    )
+    return count_changed(session, made) == 1
 
 
-def note_unreadable(connection: Connection, unread: Unread, *, reason: str) -> None:
-    """Note that nothing can be read from the file."""
-    _NONE.run(connection, **_ours(unread), reason=reason)
+def save_failure(session: Session, claimed: Resume, *, reason: str) -> None:
+    """Record that nothing can be read from a file, and why."""
+    failed = _update_claimed(claimed).values(preview=Preview.NONE, preview_due_at=None, preview_failure=reason)
+    session.execute(failed)
 
 
-def put_off(connection: Connection, unread: Unread, *, until: datetime, counted: bool) -> None:
-    """Have it tried again. `counted` when this try may have failed by the file's own fault."""
-    tries = unread.tries if counted else unread.tries - 1
-    _LATER.run(connection, **_ours(unread), counted=tries, due=to_stamp(until))
+def retry_later(session: Session, claimed: Resume, *, at: datetime, counted: bool) -> None:
+    """Put a file back into the queue. `counted` says that this try may have failed because of the file."""
+    tries = claimed.preview_tries if counted else claimed.preview_tries - 1
+    session.execute(_update_claimed(claimed).values(preview_tries=tries, preview_due_at=at))
 
 
-def read_again(connection: Connection, *, everything: bool) -> int:
-    """Have the files read again that nothing could be read from, or all; return how many."""
-    return (_ALL_AGAIN if everything else _FAILED_AGAIN).run(connection)
+def requeue(session: Session, *, everything: bool) -> int:
+    """Queue the files again from which nothing could be read, or all that were read. Return how many."""
+    finished = Resume.preview != Preview.PENDING if everything else Resume.preview == Preview.NONE
+    queued = update(Resume).where(Resume.lead_id.is_not(None), finished)
+    return count_changed(session, queued.values(preview=Preview.PENDING, preview_tries=0, preview_due_at=None))
 
 
-def preview_of_lead(connection: Connection, lead_id: int) -> PreviewRow | None:
-    """Return what is known of the preview of a lead's file, or None when it came with a link."""
-    row = _OF_LEAD.row(connection, lead_id=lead_id)
-    return None if row is None else PreviewRow(row[0], Preview(row[1]), *row[2:])
+def _is_unread(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        # Written into the statement, since a partial index is not used for a bound value.
+        Resume.preview == literal(Preview.PENDING, Resume.preview.type, literal_execute=True),
+        Resume.lead_id.is_not(None),
+        or_(Resume.preview_due_at.is_(None), Resume.preview_due_at <= now),
+    )
 
 
-def _ours(unread: Unread) -> dict[str, int]:
-    return {"id": unread.id, "lead_id": unread.lead_id, "tries": unread.tries}
+def _update_claimed(claimed: Resume) -> Update:
+    """Return an UPDATE of a file that changes nothing once the claim has expired and another worker has the file."""
+    return update(Resume).where(
+        Resume.id == claimed.id,
+        Resume.lead_id == claimed.lead_id,
+        Resume.preview == Preview.PENDING,
+        Resume.preview_tries == claimed.preview_tries,
+    )

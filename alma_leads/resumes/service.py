@@ -1,128 +1,75 @@
-"""Keeping files from strangers: inspected, stored under a random name, attached to a lead or discarded.
+"""Inspect uploaded files, store them under random names, and attach them to leads or discard them.
 
-A row is committed before its object is written and deleted after it, so that no object is ever unknown, whenever a
-process dies.
+A row is committed before its object is written, and deleted after it. A process can die at any moment without leaving
+an object that no row knows.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import IO
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, delete, or_, select, update
+from sqlalchemy.orm import Session
 
-from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.base import utc_now
+from alma_leads.database.session import count_changed, transaction
 from alma_leads.extensions import db, settings
 from alma_leads.resumes import storage
-from alma_leads.resumes.previews import PreviewRow, picture_name
-from alma_leads.resumes.room import disk_full_is_no_room, missing_bytes
-from alma_leads.resumes.sandbox.errors import FileTooLarge, NoRoom, RefusedFile
+from alma_leads.resumes.disk_space import disk_full_is_no_room, missing_bytes
+from alma_leads.resumes.models import Resume
+from alma_leads.resumes.previews import picture_name
+from alma_leads.resumes.sandbox.errors import NoRoom
 from alma_leads.resumes.sandbox.sniff import inspect
 from alma_leads.resumes.turns import person_turn
 
-__all__ = [
-    "FileTooLarge",
-    "KeptFile",
-    "RefusedFile",
-    "attach",
-    "discard",
-    "find_unattached",
-    "keep_file",
-    "of_lead",
-    "read",
-    "read_picture",
-    "sweep_unattached",
-]
-
 log = structlog.get_logger(__name__)
-SWEEP_BATCH = 100
-# So long a form with errors may stay open with its file kept.
+PURGE_BATCH = 100
+# How long a form with errors may stay open before its file is deleted.
 UNATTACHED_FOR = timedelta(hours=24)
 
-_COLUMNS = "storage_name, file_name, media_type, size_bytes, sha256"
-_INSERT = Sql(f"""
-    INSERT INTO resumes ({_COLUMNS}, created_at)
-    VALUES (:storage_name, :file_name, :media_type, :size_bytes, :sha256, :now)
-""")
-_ATTACH = Sql("""
-    UPDATE resumes SET lead_id = :lead_id
-    WHERE storage_name = :storage_name AND lead_id IS NULL AND discarded_at IS NULL
-""")
-_DISCARD = Sql("""
-    UPDATE resumes SET discarded_at = :now WHERE storage_name = :storage_name AND lead_id IS NULL
-""")
-_DISCARD_OLD = Sql("""
-    UPDATE resumes SET discarded_at = :now WHERE lead_id IS NULL AND discarded_at IS NULL AND created_at < :before
-""")
-# Not while a worker may be making a picture of it, which nobody would know of.
-_DISCARDED = Sql("""
-    SELECT id, storage_name FROM resumes
-    WHERE lead_id IS NULL AND discarded_at IS NOT NULL AND id > :after
-      AND (preview_due_at IS NULL OR preview_due_at <= :now)
-    ORDER BY id LIMIT :limit
-""")
-_DELETE = Sql("DELETE FROM resumes WHERE storage_name = :storage_name AND lead_id IS NULL AND discarded_at IS NOT NULL")
-_UNATTACHED = Sql(f"""
-    SELECT {_COLUMNS} FROM resumes
-    WHERE storage_name = :storage_name AND lead_id IS NULL AND discarded_at IS NULL
-""")
-_OF_LEAD = Sql(f"SELECT {_COLUMNS} FROM resumes WHERE lead_id = :lead_id")
+_UNATTACHED = (Resume.lead_id.is_(None), Resume.discarded_at.is_(None))
 
 
-@dataclass(frozen=True, slots=True)
-class KeptFile:
-    """A stored file: its random name, the name it came with, its type, size in bytes and SHA-256 in hexadecimal."""
-
-    storage_name: str
-    file_name: str
-    media_type: str
-    size_bytes: int
-    sha256: str
-
-
-def keep_file(stream: IO[bytes], *, file_name: str, client: str = "") -> KeptFile:
-    """Inspect a file and store it, belonging to nobody yet. A refused file leaves nothing.
+def keep_file(stream: IO[bytes], *, file_name: str, client: str = "") -> Resume:
+    """Inspect a file and store it without a lead. A refused file leaves nothing behind.
 
     Args:
         stream: the file.
         file_name: the name it was sent with.
-        client: the network it was sent from: one file of each is inspected at a time.
+        client: the network it was sent from; one file per network is inspected at a time.
 
     Raises:
         TooManyInspections: too many files are being inspected.
-        NoRoom: there is too little room where files are kept.
-        RefusedFile: it is not what a resume may be.
-        FileTooLarge: it has more than RESUME_MAX_BYTES.
+        NoRoom: the disk with the files is too full.
+        RefusedFile: the file is not an acceptable resume.
+        FileTooLarge: the file is larger than RESUME_MAX_BYTES.
     """
     if lacks_room():
         raise NoRoom
     turn = person_turn(installation(), client)
     with disk_full_is_no_room():
         found = inspect(stream, file_name=file_name, max_bytes=settings().RESUME_MAX_BYTES, turn=turn)
-    kept = KeptFile(secrets.token_hex(24), found.file_name, found.media_type, found.size_bytes, found.sha256)
-    with transaction_on(db.engine) as connection:
-        _INSERT.run(
-            connection,
-            storage_name=kept.storage_name,
-            file_name=kept.file_name,
-            media_type=kept.media_type,
-            size_bytes=kept.size_bytes,
-            sha256=kept.sha256,
-            now=to_stamp(utc_now()),
-        )
+    resume = Resume(
+        storage_name=secrets.token_hex(24),
+        file_name=found.file_name,
+        media_type=found.media_type,
+        size_bytes=found.size_bytes,
+        sha256=found.sha256,
+        created_at=utc_now(),
+    )
+    with transaction() as session:
+        session.add(resume)
     try:
         with disk_full_is_no_room():
-            storage.put(settings().RESUME_STORAGE_URL, kept.storage_name, stream)
+            storage.put(settings().RESUME_STORAGE_URL, resume.storage_name, stream)
     except BaseException:
-        _discard_quietly(kept.storage_name)
+        _discard_quietly(resume.storage_name)
         raise
-    return kept
+    return resume
 
 
 def lacks_room() -> int:
@@ -131,86 +78,101 @@ def lacks_room() -> int:
 
 
 def installation() -> str:
-    """Return what names this installation among others on the machine; it holds no secret."""
+    """Return a name for this installation, without secrets, that is unique on the machine."""
     return db.engine.url.render_as_string(hide_password=True)
 
 
-def attach(connection: Connection, storage_name: str, *, lead_id: int) -> bool:
-    """Give a kept file to a lead, in the caller's transaction. False when it is discarded or another lead has it."""
-    return _ATTACH.run(connection, storage_name=storage_name, lead_id=lead_id) == 1
+def attach(session: Session | Connection, storage_name: str, *, lead_id: int) -> bool:
+    """Attach a file to a lead, in the caller's transaction. Return False if it was discarded or has a lead."""
+    unattached = update(Resume).where(Resume.storage_name == storage_name, *_UNATTACHED)
+    return count_changed(session, unattached.values(lead_id=lead_id)) == 1
 
 
-def find_unattached(storage_name: str) -> KeptFile | None:
-    """Return a kept file that belongs to nobody yet, or None."""
-    with reading(db.engine) as connection:
-        row = _UNATTACHED.row(connection, storage_name=storage_name)
-    return None if row is None else KeptFile(*row)
+def find_unattached(storage_name: str) -> Resume | None:
+    """Return a file that has no lead yet, or None."""
+    return db.session.scalar(select(Resume).where(Resume.storage_name == storage_name, *_UNATTACHED))
 
 
-def of_lead(connection: Connection, lead_id: int) -> KeptFile | None:
-    """Return the file of a lead, or None when it came with a link."""
-    row = _OF_LEAD.row(connection, lead_id=lead_id)
-    return None if row is None else KeptFile(*row)
+def find_resume(session: Session, lead_id: int) -> Resume | None:
+    """Return the file of a lead, or None if the prospect gave a link."""
+    return session.scalar(select(Resume).where(Resume.lead_id == lead_id))
 
 
-def read(kept: KeptFile) -> Iterator[bytes]:
+def read(resume: Resume) -> Iterator[bytes]:
     """Yield the file in pieces.
 
     Raises:
         FileNotFoundError: the storage has lost it.
     """
-    return storage.read(settings().RESUME_STORAGE_URL, kept.storage_name)
+    return storage.read(settings().RESUME_STORAGE_URL, resume.storage_name)
 
 
-def read_picture(preview: PreviewRow) -> Iterator[bytes]:
+def read_picture(resume: Resume) -> Iterator[bytes]:
     """Yield the picture of a file's first page in pieces.
 
     Raises:
-        FileNotFoundError: there is none, or the storage has lost it.
+        FileNotFoundError: there is no picture, or the storage has lost it.
     """
-    if preview.width is None:
-        raise FileNotFoundError(preview.storage_name)
-    return storage.read(settings().RESUME_STORAGE_URL, picture_name(preview.storage_name))
+    if resume.picture_width is None:
+        raise FileNotFoundError(resume.storage_name)
+    return storage.read(settings().RESUME_STORAGE_URL, picture_name(resume.storage_name))
 
 
 def discard(storage_name: str) -> None:
-    """Remove a file that belongs to nobody. One that a lead has stays. A failing storage is left to the sweep."""
-    with transaction_on(db.engine) as connection:
-        discarded = _DISCARD.run(connection, storage_name=storage_name, now=to_stamp(utc_now()))
-    if discarded:
-        _try_to_remove(storage_name)
+    """Delete a file that has no lead. If the storage fails, the next purge deletes it."""
+    unattached = update(Resume).where(Resume.storage_name == storage_name, Resume.lead_id.is_(None))
+    with transaction() as session:
+        is_discarded = count_changed(session, unattached.values(discarded_at=utc_now()))
+    if is_discarded:
+        _try_to_delete(storage_name)
 
 
-def sweep_unattached(*, older_than: timedelta = UNATTACHED_FOR) -> int:
-    """Remove files that belong to nobody and are older than `older_than`, or discarded; return how many it removed."""
+def purge_unattached(*, older_than: timedelta = UNATTACHED_FOR) -> int:
+    """Delete the files without a lead that are older than `older_than` or discarded. Return how many."""
     now = utc_now()
-    with transaction_on(db.engine) as connection:
-        _DISCARD_OLD.run(connection, now=to_stamp(now), before=to_stamp(now - older_than))
-    removed = last = 0
-    while True:
-        with reading(db.engine) as connection:
-            rows = _DISCARDED.rows(connection, after=last, now=to_stamp(now), limit=SWEEP_BATCH)
-        if not rows:
-            return removed
-        removed += sum(_try_to_remove(storage_name) for _, storage_name in rows)
-        last = rows[-1][0]
+    old = update(Resume).where(*_UNATTACHED, Resume.created_at < now - older_than)
+    with transaction() as session:
+        session.execute(old.values(discarded_at=now))
+    deleted = last_id = 0
+    while batch := _list_discarded(after=last_id, now=now):
+        deleted += sum(_try_to_delete(row.storage_name) for row in batch)
+        last_id = batch[-1].id
+    return deleted
+
+
+def _list_discarded(*, after: int, now: datetime) -> Sequence[Row[int, str]]:
+    return db.session.execute(
+        select(Resume.id, Resume.storage_name)
+        .where(
+            Resume.lead_id.is_(None),
+            Resume.discarded_at.is_not(None),
+            Resume.id > after,
+            # A worker that is still reading the file may be about to store a picture of it.
+            or_(Resume.preview_due_at.is_(None), Resume.preview_due_at <= now),
+        )
+        .order_by(Resume.id)
+        .limit(PURGE_BATCH)
+    ).all()
 
 
 def _discard_quietly(storage_name: str) -> None:
-    """Discard while another failure is on its way out, which must not be hidden by a second one."""
+    """Discard a file without raising, since another exception is on its way to the caller."""
     try:
         discard(storage_name)
     except Exception:
-        log.warning("a file that was not stored could not be discarded: the sweep will", exc_info=True)
+        log.warning("could not discard a file after a failed upload; the next purge will", exc_info=True)
 
 
-def _try_to_remove(storage_name: str) -> bool:
-    """Delete the objects, then the row. A storage that fails leaves the row, so that the next sweep tries again."""
+def _try_to_delete(storage_name: str) -> bool:
+    """Delete the objects, then the row. If the storage fails, keep the row so that the next purge tries again."""
     try:
         for name in (picture_name(storage_name), storage_name):
             storage.delete(settings().RESUME_STORAGE_URL, name)
     except Exception:
-        log.warning("a discarded file could not be deleted yet", exc_info=True)
+        log.warning("could not delete a discarded file; the next purge tries again", exc_info=True)
         return False
-    with transaction_on(db.engine) as connection:
-        return _DELETE.run(connection, storage_name=storage_name) == 1
+    discarded = delete(Resume).where(
+        Resume.storage_name == storage_name, Resume.lead_id.is_(None), Resume.discarded_at.is_not(None)
+    )
+    with transaction() as session:
+        return count_changed(session, discarded) == 1

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from alma_leads.resumes.room import is_disk_full
+from alma_leads.resumes.disk_space import is_disk_full
 from alma_leads.resumes.sandbox.errors import NoRoom
 from alma_leads.server.connections import Connection
 from alma_leads.web.requests.form_parser import MAX_BODY_BYTES

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now
@@ -24,7 +25,7 @@ from alma_leads.outbox import queue
 from alma_leads.outbox.composition import promise
 from alma_leads.outbox.message import Message
 from alma_leads.outbox.queries import MessageRow
-from alma_leads.resumes.service import of_lead
+from alma_leads.resumes.service import find_resume
 
 # The kinds that are true at any time. What a reminder says is not, and the next one comes by itself.
 KINDS = (CONFIRMATION, NOTIFICATION)
@@ -138,12 +139,12 @@ def _compose(
     lead = LeadIn.model_construct(first_name=first_name, last_name=last_name, email=email, resume_url=resume_url)
     if kind == CONFIRMATION:
         return emails.confirmation(lead, lead_id=lead_id)
-    kept = of_lead(connection, lead_id)
+    resume = find_resume(Session(connection), lead_id)
     return emails.notification(
         lead,
         lead_id=lead_id,
         attorney_email=attorney_email,
-        file_name=kept.file_name if kept else None,
+        file_name=resume.file_name if resume else None,
         earlier=[(row[0], row[1]) for row in _EARLIER.rows(connection, prospect_id=prospect_id, id=lead_id)],
         public_url=settings().PUBLIC_URL,
     )

@@ -30,7 +30,8 @@ from alma_leads.leads.intake import confirmations
 from alma_leads.leads.intake.confirmations import Counted
 from alma_leads.outbox.composition import message_id_domain
 from alma_leads.outbox.queue import enqueuing
-from alma_leads.resumes.service import KeptFile, attach
+from alma_leads.resumes.models import Resume
+from alma_leads.resumes.service import attach
 
 TWIN_WINDOW = timedelta(minutes=10)
 
@@ -182,7 +183,7 @@ def _inserting(
 def store(
     connection: Connection,
     lead: LeadIn,
-    resume: KeptFile | None,
+    resume: Resume | None,
     prospect: Prospect,
     who: Counted,
     content: str,

@@ -14,7 +14,7 @@ from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.core.source import Source
 from alma_leads.leads.intake import confirmations, idempotency, submission
 from alma_leads.leads.intake.idempotency import Reservation
-from alma_leads.resumes.service import KeptFile
+from alma_leads.resumes.models import Resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def replay(reservation: Reservation, lead: LeadIn, *, file_sha256: str | None) -
 def submit_lead(
     lead: LeadIn,
     *,
-    resume: KeptFile | None = None,
+    resume: Resume | None = None,
     reservation: Reservation | None = None,
     actor: Actor = PROSPECT,
     source: Source = Source.FORM,

@@ -1,7 +1,7 @@
-"""Use cases of what is read from resumes for the desk: by a worker, in a process apart, and stored beside the file.
+"""Read resumes for the desk: a worker reads each file in a sandbox and stores its text and first page.
 
-The row says what has yet to be read. A worker that is killed leaves it taken for some minutes, and then another takes
-it; a file that workers die of is given up after a few.
+The row of the file is the queue. When a worker is killed, its claim expires after some minutes and another worker
+tries; after a few tries the file is given up.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import structlog
 from obstore.exceptions import BaseError as StorageError
 
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db, settings
 from alma_leads.leads.resume_text.resume_texts import store_text
 from alma_leads.resumes import storage
+from alma_leads.resumes.models import Resume
 from alma_leads.resumes.previews import (
     MAX_TRIES,
-    PAUSE,
-    Unread,
-    any_unread,
-    note_read,
-    note_unreadable,
+    RETRY_AFTER,
+    claim_unread,
+    has_unread,
     picture_name,
-    put_off,
-    read_again,
-    take_unread,
+    requeue,
+    retry_later,
+    save_failure,
+    save_preview,
 )
 from alma_leads.resumes.sandbox.errors import Reason, RefusedFile
 from alma_leads.resumes.sandbox.quarantine import InspectionFailed, Stopped, read_apart
@@ -40,81 +40,82 @@ from alma_leads.resumes.turns import worker_turn
 
 log = structlog.get_logger(__name__)
 LOST = "LOST"
-# What another try would not change.
+# Reasons that another try would not change.
 _FINAL = (Reason.DAMAGED, Reason.LOCKED)
 
 
 def read_next_resume(stop: threading.Event) -> bool:
-    """Read the newest file that waits and keep what came of it, unless `stop` is set; say whether there was one.
+    """Read the newest unread file and save the result, unless `stop` is set. Return whether there was one.
 
-    One worker of a machine reads at a time; the others have nothing to do here meanwhile.
+    One worker of a machine reads at a time; for the others this returns False meanwhile.
     """
-    with reading(db.engine) as connection:
-        if not any_unread(connection, now=utc_now()):
-            return False
+    is_waiting = has_unread(db.session(), now=utc_now())
+    db.session.close()
+    if not is_waiting:
+        return False
     with worker_turn(installation()) as ours:
         return ours and _read_next(stop)
 
 
 def _read_next(stop: threading.Event) -> bool:
-    with transaction_on(db.engine) as connection:
-        unread = take_unread(connection, now=utc_now())
-    if unread is None:
+    with transaction() as session:
+        claimed = claim_unread(session, now=utc_now())
+    if claimed is None:
         return False
-    if unread.tries > MAX_TRIES:
-        _give_up(unread, Reason.TOO_COMPLEX.name)
+    if claimed.preview_tries > MAX_TRIES:
+        _give_up(claimed, Reason.TOO_COMPLEX.name)
         return True
     try:
-        _keep(unread, _read(unread, stop))
+        _save(claimed, _read(claimed, stop))
     except RefusedFile as refused:
-        if refused.reason in _FINAL or unread.tries == MAX_TRIES:
-            _give_up(unread, refused.reason.name)
+        if refused.reason in _FINAL or claimed.preview_tries == MAX_TRIES:
+            _give_up(claimed, refused.reason.name)
         else:
-            _put_off(unread, counted=True)
+            _retry_later(claimed, counted=True)
     except FileNotFoundError:
-        _give_up(unread, LOST)
+        _give_up(claimed, LOST)
     except InspectionFailed as failed:
-        log.warning("a resume could not be read", words=str(failed))
-        _put_off(unread, counted=True)
+        log.warning("could not read a resume", error=str(failed))
+        _retry_later(claimed, counted=True)
     except Stopped:
-        _put_off(unread, after=timedelta(0), counted=False)
-    except (OSError, StorageError):  # which is not the file's fault
-        _put_off(unread, counted=False)
+        _retry_later(claimed, after=timedelta(0), counted=False)
+    except (OSError, StorageError):  # not the file's fault
+        _retry_later(claimed, counted=False)
         raise
-    except Exception:  # if it is the database that cannot keep what was read, that is not tried for ever
-        _put_off(unread, counted=True)
+    except Exception:  # a text that the database cannot store must not be tried for ever
+        _retry_later(claimed, counted=True)
         raise
     return True
 
 
 def read_resumes_again(*, everything: bool) -> int:
-    """Have workers read the files again that nothing could be read from, or all; return how many."""
-    with transaction_on(db.engine) as connection:
-        return read_again(connection, everything=everything)
+    """Have workers read the files again that could not be read, or all files. Return how many."""
+    with transaction() as session:
+        return requeue(session, everything=everything)
 
 
-def _read(unread: Unread, stop: threading.Event) -> Reading:
+def _read(claimed: Resume, stop: threading.Event) -> Reading:
     with TemporaryFile(buffering=0) as copy:
-        for piece in storage.read(settings().RESUME_STORAGE_URL, unread.storage_name):
+        for piece in storage.read(settings().RESUME_STORAGE_URL, claimed.storage_name):
             copy.write(piece)
-        return read_apart(copy, kind="pdf" if unread.media_type == PDF else "docx", stop=stop)
+        return read_apart(copy, kind="pdf" if claimed.media_type == PDF else "docx", stop=stop)
 
 
-def _keep(unread: Unread, found: Reading) -> None:
-    """Store the picture, then note it with the text: an object that no row speaks of is deleted with the file."""
+def _save(claimed: Resume, found: Reading) -> None:
+    """Store the picture, then its size with the text. A picture that no row knows of is deleted with its file."""
     if found.picture is not None:
-        storage.put(settings().RESUME_STORAGE_URL, picture_name(unread.storage_name), BytesIO(found.picture.content))
-    with transaction_on(db.engine) as connection:
-        if note_read(connection, unread, found):
-            store_text(connection, unread.lead_id, found.text, found.words)
+        storage.put(settings().RESUME_STORAGE_URL, picture_name(claimed.storage_name), BytesIO(found.picture.content))
+    with transaction() as session:
+        if save_preview(session, claimed, found) and claimed.lead_id is not None:
+            store_text(session.connection(), claimed.lead_id, found.text, found.words)
 
 
-def _give_up(unread: Unread, reason: str) -> None:
-    log.info("nothing could be read from a resume", lead_id=unread.lead_id, reason=reason)
-    with transaction_on(db.engine) as connection:
-        note_unreadable(connection, unread, reason=reason)
+def _give_up(claimed: Resume, reason: str) -> None:
+    log.info("gave up reading a resume", lead_id=claimed.lead_id, reason=reason)
+    with transaction() as session:
+        save_failure(session, claimed, reason=reason)
 
 
-def _put_off(unread: Unread, *, after: timedelta = PAUSE, counted: bool) -> None:
-    with transaction_on(db.engine) as connection:
-        put_off(connection, unread, until=utc_now() + after, counted=counted)
+def _retry_later(claimed: Resume, *, after: timedelta = RETRY_AFTER, counted: bool) -> None:
+    with transaction() as session:
+        retry_later(session, claimed, at=utc_now() + after, counted=counted)

@@ -31,7 +31,7 @@ from alma_leads.leads.core.errors import (
     ViewNotFound,
 )
 from alma_leads.leads.listing.filters import BadFilter
-from alma_leads.resumes.room import is_disk_full
+from alma_leads.resumes.disk_space import is_disk_full
 from alma_leads.resumes.sandbox.errors import (
     FileTooLarge,
     NoRoom,

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import orjson
 from flask import Response, make_response, render_template, request
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.database.base import to_stamp
@@ -26,7 +27,7 @@ from alma_leads.leads.export.export_service import export_leads
 from alma_leads.leads.listing import queries
 from alma_leads.leads.listing.filters import DESK_SORTS, SORTS, LeadFilter, parse_filter
 from alma_leads.leads.notes.notes import without_deleted
-from alma_leads.resumes.service import of_lead, read
+from alma_leads.resumes.service import find_resume, read
 from alma_leads.web.auth import access, actor, by_key, may, needs
 from alma_leads.web.errors.negotiation import vary_on_accept, wants_html
 from alma_leads.web.errors.problems import problem
@@ -123,15 +124,15 @@ def lead_events(lead_id: int) -> Response:
 def lead_resume(lead_id: int) -> Response:
     """Send the uploaded file as a download. A link is named, and never redirected to."""
     with reading(db.engine) as connection:
-        kept = of_lead(connection, lead_id)
+        resume = find_resume(Session(connection), lead_id)
         row = lookup.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
     if row is None:
         raise LeadNotFound(lead_id)
-    if kept is None:
+    if resume is None:
         return _link_answer(lead_id, row.resume_url)
-    response = Response(read(kept), content_type=kept.media_type)
-    keep_as(response, kept.file_name)
-    response.headers["Content-Length"] = str(kept.size_bytes)
+    response = Response(read(resume), content_type=resume.media_type)
+    keep_as(response, resume.file_name)
+    response.headers["Content-Length"] = str(resume.size_bytes)
     # A stranger's file: it is only ever downloaded, and could do nothing if a browser showed it all the same.
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response.headers["Cache-Control"] = "private, no-store"

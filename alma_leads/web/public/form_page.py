@@ -18,8 +18,9 @@ from alma_leads.accounts.core.access_refusal_service import Why
 from alma_leads.extensions import settings
 from alma_leads.leads.core.errors import ResumeGone
 from alma_leads.leads.core.source import Source
+from alma_leads.resumes.models import Resume
 from alma_leads.resumes.sandbox.errors import FileTooLarge, RefusedFile, UploadQuotaSpent, UploadsRefused
-from alma_leads.resumes.service import KeptFile, discard, find_unattached
+from alma_leads.resumes.service import discard, find_unattached
 from alma_leads.web.auth import PUBLIC, PUBLIC_FORM, access
 from alma_leads.web.errors.problems import STATUS_OF_REFUSED_UPLOAD, size_text, too_large_sentence
 from alma_leads.web.errors.refusals import note_refusal
@@ -129,7 +130,7 @@ def _answer_unreadable(refused: HTTPException) -> Response:
 class _Attempt:
     """One press of the button: what was typed, the file, and what is wrong with them."""
 
-    def __init__(self, form: LeadForm, kept: KeptFile | None) -> None:
+    def __init__(self, form: LeadForm, kept: Resume | None) -> None:
         self.form = form
         self.kept = kept
         self.upload, self.refused_parts = sent_files()
@@ -209,7 +210,7 @@ def _page(
     values: Mapping[str, str],
     errors: Mapping[str, str],
     *,
-    kept: KeptFile | None = None,
+    kept: Resume | None = None,
     wait_seconds: int | None = None,
     retry_after: int | None = None,
     status: int = 200,
@@ -243,7 +244,7 @@ def _uncached(response: Response) -> Response:
     return response
 
 
-def _kept_view(kept: KeptFile) -> KeptView:
+def _kept_view(kept: Resume) -> KeptView:
     return KeptView(
         kept.file_name,
         size_text(kept.size_bytes),
@@ -255,7 +256,7 @@ def _signer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(current_app.secret_key or "", salt="resume-kept")
 
 
-def _kept_before() -> KeptFile | None:
+def _kept_before() -> Resume | None:
     """Return the file that an earlier try of this form left, if its token is ours and it is still unattached."""
     token = request.form.get("resume_kept", "")
     if not token:
@@ -267,9 +268,9 @@ def _kept_before() -> KeptFile | None:
     return find_unattached(storage_name)
 
 
-def _kept_in_vain() -> KeptFile | None:
+def _kept_in_vain() -> Resume | None:
     """Return the file that this request or an earlier one left, without asking the database, which is down."""
-    kept: KeptFile | None = g.get("kept_file")
+    kept: Resume | None = g.get("kept_file")
     if kept is not None:
         return kept
     try:
@@ -277,4 +278,4 @@ def _kept_in_vain() -> KeptFile | None:
         storage_name, file_name, size_bytes = _signer().loads(token, max_age=KEPT_FOR_SECONDS)
     except BadSignature:
         return None
-    return KeptFile(storage_name, file_name, "", size_bytes, "")
+    return Resume(storage_name=storage_name, file_name=file_name, size_bytes=size_bytes)

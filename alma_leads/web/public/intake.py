@@ -17,8 +17,9 @@ from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.core.source import Source
 from alma_leads.leads.intake.idempotency import Reservation
 from alma_leads.leads.intake.submission_service import Submission, submit_lead
+from alma_leads.resumes.models import Resume
 from alma_leads.resumes.sandbox.errors import FileTooLarge, UploadQuotaSpent
-from alma_leads.resumes.service import KeptFile, discard, keep_file
+from alma_leads.resumes.service import discard, keep_file
 from alma_leads.secret_key import keyed_hash
 from alma_leads.web.auth import actor, by_key
 from alma_leads.web.errors.server_refusals import is_cut_off
@@ -147,7 +148,7 @@ def refuse_beyond_quota() -> None:
         raise UploadQuotaSpent(wait)
 
 
-def count_kept(kept: KeptFile) -> None:
+def count_kept(kept: Resume) -> None:
     """Count a file that stays here without a lead, since its form came back with errors.
 
     Raises:
@@ -165,7 +166,7 @@ def _quota() -> RateLimitItem:
     return RateLimitItemPerDay(max(KEPT_MEBIBYTES_A_DAY, 10 * settings().RESUME_MAX_BYTES // MEBIBYTE))
 
 
-def keep_upload(file: FileStorage) -> KeptFile:
+def keep_upload(file: FileStorage) -> Resume:
     """Inspect an upload and keep it, belonging to nobody yet. What was sent is closed.
 
     Raises:
@@ -181,9 +182,7 @@ def keep_upload(file: FileStorage) -> KeptFile:
         file.close()  # at once: an error on its way out would keep it, and its place on a disk that may be full
 
 
-def send(
-    lead: LeadIn, *, source: Source, resume: KeptFile | None, reservation: Reservation | None = None
-) -> Submission:
+def send(lead: LeadIn, *, source: Source, resume: Resume | None, reservation: Reservation | None = None) -> Submission:
     """Submit a lead, leave no file behind that it does not use, and wake the mail worker."""
     try:
         submission = submit_lead(

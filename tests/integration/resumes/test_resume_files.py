@@ -6,32 +6,36 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
 
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db
+from alma_leads.leads.core.models import Lead
 from alma_leads.resumes import storage
+from alma_leads.resumes.models import Resume
 from alma_leads.resumes.sandbox.errors import FileTooLarge, RefusedFile
 from alma_leads.resumes.service import (
-    KeptFile,
     attach,
     discard,
+    find_resume,
     find_unattached,
     keep_file,
-    of_lead,
+    purge_unattached,
     read,
-    sweep_unattached,
 )
 from config import ROOT, Settings
-from tests.support.desk import add_lead, run, value
+from tests.support.desk import add_lead, count, run
 from tests.support.factories import docx_bytes, large_pdf, pdf_bytes
 
 DAY = timedelta(days=1)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -50,33 +54,43 @@ def _objects(settings: Settings) -> set[str]:
 
 
 def _rows(app: Flask) -> int:
-    return int(value(app, "SELECT count(*) FROM resumes"))
+    return count(app, Resume)
 
 
 def _age(app: Flask) -> None:
-    run(app, "UPDATE resumes SET created_at = '2020-01-01T00:00:00.000000Z'")
+    run(app, update(Resume).values(created_at=LONG_AGO))
 
 
-def _keep(content: bytes | None = None, name: str = "Resume.pdf") -> KeptFile:
+def _found(storage_name: str) -> Resume | None:
+    found = find_unattached(storage_name)
+    db.session.close()  # or the next one would see what this one saw
+    return found
+
+
+def _facts(resume: Resume | None) -> tuple[str, str, str, int, str]:
+    assert resume is not None
+    return (resume.storage_name, resume.file_name, resume.media_type, resume.size_bytes, resume.sha256)
+
+
+def _keep(content: bytes | None = None, name: str = "Resume.pdf") -> Resume:
     return keep_file(io.BytesIO(content or pdf_bytes()), file_name=name)
 
 
-def _attach(kept: KeptFile, lead_id: int) -> bool:
-    with transaction_on(db.engine) as connection:
-        return attach(connection, kept.storage_name, lead_id=lead_id)
+def _attach(kept: Resume, lead_id: int) -> bool:
+    with transaction() as session:
+        return attach(session, kept.storage_name, lead_id=lead_id)
 
 
 def test_a_file_comes_back_as_it_was_sent(app: Flask) -> None:
     for content, name in ((pdf_bytes(), "Lebenslauf Ödön.pdf"), (docx_bytes(), "cv.docx")):
         kept = _keep(content, name)
-        assert find_unattached(kept.storage_name) == kept
+        assert _facts(_found(kept.storage_name)) == _facts(kept)
         assert b"".join(read(kept)) == content
         assert (kept.file_name, kept.size_bytes) == (name, len(content))
         lead_id = add_lead(app)
         assert _attach(kept, lead_id)
-        assert find_unattached(kept.storage_name) is None
-        with reading(db.engine) as connection:
-            assert of_lead(connection, lead_id) == kept
+        assert _found(kept.storage_name) is None
+        assert _facts(find_resume(db.session(), lead_id)) == _facts(kept)
 
 
 def test_a_large_file_is_stored_in_parts(settings: Settings) -> None:
@@ -143,20 +157,20 @@ def test_a_storage_that_also_cannot_delete_is_left_to_the_sweep(
         with pytest.raises(OSError, match="no space left"):
             _keep()
         assert _rows(app) == 1
-        assert sweep_unattached(older_than=DAY) == 0  # tried, failed, still known
+        assert purge_unattached(older_than=DAY) == 0  # tried, failed, still known
         assert _rows(app) == 1
-    assert sweep_unattached(older_than=DAY) == 1
+    assert purge_unattached(older_than=DAY) == 1
     assert (_rows(app), _objects(settings)) == (0, set())
 
 
 def test_a_lost_transaction_leaves_the_file_to_be_swept(app: Flask, settings: Settings) -> None:
     kept, lead_id = _keep(), add_lead(app)
-    with reading(db.engine) as connection:  # which is never committed
-        assert attach(connection, kept.storage_name, lead_id=lead_id)
-    assert find_unattached(kept.storage_name) == kept
-    assert sweep_unattached(older_than=DAY) == 0  # young: its form may still be open
+    with Session(db.engine) as session:  # which is never committed
+        assert attach(session, kept.storage_name, lead_id=lead_id)
+    assert _facts(_found(kept.storage_name)) == _facts(kept)
+    assert purge_unattached(older_than=DAY) == 0  # young: its form may still be open
     _age(app)
-    assert sweep_unattached(older_than=DAY) == 1
+    assert purge_unattached(older_than=DAY) == 1
     assert (_rows(app), _objects(settings)) == (0, set())
 
 
@@ -165,7 +179,7 @@ def test_a_file_has_one_owner(app: Flask) -> None:
     first, second = add_lead(app), add_lead(app)
     assert _attach(kept, first)
     assert not _attach(kept, second)
-    assert not _attach(KeptFile("unknown", "a.pdf", "application/pdf", 1, "0" * 64), second)
+    assert not _attach(Resume(storage_name="unknown"), second)
 
 
 def test_discarding_removes_both_at_once_and_twice_is_fine(app: Flask, settings: Settings) -> None:
@@ -188,7 +202,7 @@ def test_a_discarded_file_is_gone_even_while_its_object_is_not(app: Flask, monke
     monkeypatch.setattr(storage, "delete", fail)
     discard(kept.storage_name)
     assert _rows(app) == 1
-    assert find_unattached(kept.storage_name) is None
+    assert _found(kept.storage_name) is None
     assert not _attach(kept, add_lead(app))
 
 
@@ -197,7 +211,7 @@ def test_nothing_takes_a_file_from_its_lead(app: Flask) -> None:
     assert _attach(kept, lead_id)
     _age(app)
     discard(kept.storage_name)
-    assert sweep_unattached(older_than=timedelta(0)) == 0
+    assert purge_unattached(older_than=timedelta(0)) == 0
     assert b"".join(read(kept))
 
 
@@ -205,8 +219,8 @@ def test_a_deleted_lead_leaves_its_file_to_the_sweep(app: Flask, settings: Setti
     kept, lead_id = _keep(), add_lead(app)
     assert _attach(kept, lead_id)
     _age(app)
-    run(app, "DELETE FROM leads WHERE id = :id", id=lead_id)
-    assert sweep_unattached(older_than=DAY) == 1
+    run(app, delete(Lead).where(Lead.id == lead_id))
+    assert purge_unattached(older_than=DAY) == 1
     assert (_rows(app), _objects(settings)) == (0, set())
 
 
@@ -222,8 +236,8 @@ def test_a_sweep_takes_everything_and_steps_over_what_fails(
         delete(url, name)
 
     monkeypatch.setattr(storage, "delete", delete_most)
-    monkeypatch.setattr("alma_leads.resumes.service.SWEEP_BATCH", 2)
+    monkeypatch.setattr("alma_leads.resumes.service.PURGE_BATCH", 2)
     _age(app)
-    assert sweep_unattached(older_than=DAY) == 4
+    assert purge_unattached(older_than=DAY) == 4
     assert _objects(settings) == {stuck}
     assert _rows(app) == 1

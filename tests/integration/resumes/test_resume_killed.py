@@ -5,16 +5,18 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
-from alma_leads.resumes.service import sweep_unattached
+from alma_leads.resumes.models import Resume
+from alma_leads.resumes.service import purge_unattached
 from config import ROOT, Settings
 from tests.integration.outbox.test_outbox_delivery import environment_of
-from tests.support.desk import run, value
+from tests.support.desk import count, run
 from tests.support.factories import large_pdf, pdf_bytes
 
 DYING = """
@@ -77,14 +79,14 @@ def test_a_killed_process_leaves_nothing_that_the_sweep_does_not_find(
         check=False,
     )
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
-    assert value(app, "SELECT count(*) FROM resumes") == 1
+    assert count(app, Resume) == 1
     left = _objects(settings)
     assert len(left) == (0 if when == "before put" else 1)
     assert any("#" in name for name in left) == (when == "in the middle of put")  # obstore's half-written one
-    run(app, "UPDATE resumes SET created_at = '2020-01-01T00:00:00.000000Z'")
+    run(app, update(Resume).values(created_at=datetime(2020, 1, 1, tzinfo=UTC)))
     with app.app_context():
-        assert sweep_unattached(older_than=timedelta(days=1)) == 1
-    assert (value(app, "SELECT count(*) FROM resumes"), _objects(settings)) == (0, set())
+        assert purge_unattached(older_than=timedelta(days=1)) == 1
+    assert (count(app, Resume), _objects(settings)) == (0, set())
 
 
 FORKING = """
@@ -115,4 +117,4 @@ def test_servers_that_one_parent_forks_each_keep_files(app: Flask, settings: Set
         timeout=30,
         check=True,
     )
-    assert value(app, "SELECT count(*) FROM resumes") == len(_objects(settings)) == 2
+    assert count(app, Resume) == len(_objects(settings)) == 2

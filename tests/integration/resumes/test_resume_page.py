@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from alma_leads.leads.resume_text.resume_service import read_next_resume
+from alma_leads.resumes.models import Preview, Resume
 from config import Settings
 from tests.integration.leads.resume_text.test_resume_previews import add_resume
 from tests.support.desk import HTML, add_lead, add_person, get, run, sign_in, value
@@ -95,7 +97,7 @@ def test_a_page_that_lies_open_looks_a_few_times_and_moves_no_session_on(app: Fl
 )
 def test_it_says_why_there_is_no_picture(app: Flask, desk: FlaskClient, failure: str, words: str) -> None:
     lead_id = _add(app, pdf_with_text("one"), read=False)
-    run(app, "UPDATE resumes SET preview = 'none', preview_failure = :failure", failure=failure)
+    run(app, update(Resume).values(preview=Preview.NONE, preview_failure=failure))
     page = get(desk, f"/internal/leads/{lead_id}")
     assert words in page.text
     assert page.all("a", href=f"/internal/leads/{lead_id}/resume")
@@ -111,7 +113,7 @@ def test_what_is_not_there_is_not_found(app: Flask, desk: FlaskClient, settings:
 
 def test_the_operator_has_files_read_again(app: Flask, desk: FlaskClient) -> None:
     lead_id = _add(app, pdf_with_text("one"))
-    for option, words in (([], "0 resumes wait"), (["--all"], "1 resume waits")):
+    for option, words in (([], "Queued 0 resumes"), (["--all"], "Queued 1 resume ")):
         answer = app.test_cli_runner().invoke(args=["resumes", "reread", *option])
         assert answer.exit_code == 0, answer.output
         assert answer.output.startswith(words)

@@ -6,21 +6,23 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 from flask import Flask
 from moto.server import ThreadedMotoServer
+from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from alma_leads.database.deadlines import Outage
 from alma_leads.resumes import storage
-from alma_leads.resumes.service import discard, keep_file, read, sweep_unattached
+from alma_leads.resumes.models import Resume
+from alma_leads.resumes.service import discard, keep_file, purge_unattached, read
 from config import Settings
 from tests.conftest import MakeSettings
-from tests.support.desk import HTML, run, token, value
+from tests.support.desk import HTML, count, run, token, value
 from tests.support.factories import large_pdf, lead_body, pdf_bytes
 from tests.support.relay import frozen, relay
 
@@ -56,9 +58,9 @@ def test_files_live_in_s3_as_well(make_settings: MakeSettings, make_app: MakeApp
             assert b"".join(read(small))
             assert b"".join(read(large)) == large_pdf()
             discard(small.storage_name)
-            run(app, "UPDATE resumes SET created_at = '2020-01-01T00:00:00.000000Z'")
-            assert sweep_unattached(older_than=timedelta(days=1)) == 1
-            assert value(app, "SELECT count(*) FROM resumes") == 0
+            run(app, update(Resume).values(created_at=datetime(2020, 1, 1, tzinfo=UTC)))
+            assert purge_unattached(older_than=timedelta(days=1)) == 1
+            assert count(app, Resume) == 0
             for kept in (small, large):
                 with pytest.raises(FileNotFoundError):
                     read(kept)
@@ -74,8 +76,8 @@ def test_an_s3_that_does_not_answer_leaves_the_row_for_the_sweep(
         environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         with app.app_context(), pytest.raises(Exception, match=r"127\.0\.0\.1:1"):
             keep_file(io.BytesIO(pdf_bytes()), file_name="a.pdf")
-        assert value(app, "SELECT count(*) FROM resumes") == 1
-        assert value(app, "SELECT discarded_at FROM resumes") is not None
+        assert count(app, Resume) == 1
+        assert value(app, select(Resume.discarded_at)) is not None
 
 
 def test_an_s3_that_is_frozen_holds_nobody_up(

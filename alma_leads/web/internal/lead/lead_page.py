@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request
 from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.database.transactions import reading
@@ -98,7 +99,7 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
         except BadFilter:  # an address that was cut or added to still shows its lead
             asked, query = parse_list_filter(connection, ()), ""
         place = _place(connection, asked, lead, clock)
-        resume = resume_view(connection, lead, events, words=asked.leads.resume_words)
+        resume = resume_view(Session(connection), lead, events, words=asked.leads.resume_words)
     people = active_attorneys()
     names = {person.email: person.name for person in people}
     if lead.attorney_email:

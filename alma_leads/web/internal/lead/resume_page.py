@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from flask import Response, make_response, redirect, render_template, request
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.leads.core import lookup
 from alma_leads.leads.core.errors import LeadNotFound
-from alma_leads.resumes.previews import preview_of_lead
-from alma_leads.resumes.service import read_picture
+from alma_leads.resumes.service import find_resume, read_picture
 from alma_leads.web.auth import access, needs
 from alma_leads.web.errors.problems import problem
 from alma_leads.web.internal.frame.blueprint import internal
@@ -25,10 +25,9 @@ LEAD_ID = "<int(max=9223372036854775807):lead_id>"
 @access(needs(Permission.READ_LEADS, quiet=True))
 def resume_picture(lead_id: int) -> Response:
     """Send the picture of a resume's first page."""
-    with reading(db.engine) as connection:
-        preview = preview_of_lead(connection, lead_id)
+    resume = find_resume(db.session(), lead_id)
     try:
-        picture = None if preview is None else read_picture(preview)
+        picture = None if resume is None else read_picture(resume)
     except FileNotFoundError:
         picture = None
     if picture is None:
@@ -52,5 +51,5 @@ def resume_preview(lead_id: int) -> Response:
         lead = lookup.get_lead(connection, lead_id, public_url="")
         if lead is None:
             raise LeadNotFound(lead_id)
-        resume = resume_view(connection, lead, lookup.events_of(connection, lead_id), looks=looks)
+        resume = resume_view(Session(connection), lead, lookup.events_of(connection, lead_id), looks=looks)
     return private(make_response(render_template("internal/lead_resume.html", lead=lead, resume=resume)))

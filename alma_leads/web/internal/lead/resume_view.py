@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from alma_leads.leads.core.events import EventKind
 from alma_leads.leads.core.links import web_link
 from alma_leads.leads.core.lookup import EventRow, LeadRow
 from alma_leads.leads.resume_text.resume_texts import Passage, passages, text_of
-from alma_leads.resumes.models import Preview
-from alma_leads.resumes.previews import PreviewRow, preview_of_lead
+from alma_leads.resumes.models import Preview, Resume
 from alma_leads.resumes.sandbox.sniff import PDF
-from alma_leads.resumes.service import KeptFile, of_lead
+from alma_leads.resumes.service import find_resume
 from alma_leads.web.errors.problems import size_text
 
 EXCERPT_LENGTH = 700
@@ -51,42 +50,42 @@ class ResumeView(NamedTuple):
 
 
 def resume_view(
-    connection: Connection, lead: LeadRow, events: list[EventRow], *, words: Sequence[str] = (), looks: int = 0
+    session: Session, lead: LeadRow, events: list[EventRow], *, words: Sequence[str] = (), looks: int = 0
 ) -> ResumeView:
     """Return what to show of a lead's resume. Nothing is fetched.
 
     Args:
-        connection: reads.
+        session: reads.
         lead: whose.
         events: its event log.
         words: folded words that were looked for in resumes.
         looks: how often the page has looked whether there is a picture.
     """
-    kept, preview = of_lead(connection, lead.id), preview_of_lead(connection, lead.id)
-    if kept is None or preview is None:
+    resume = find_resume(session, lead.id)
+    if resume is None:
         link, host = web_link(lead.resume_url)
         return ResumeView(link=link, host=host)
     submitted = next((event for event in events if event.kind == EventKind.SUBMITTED), None)
     link, host = web_link(str(submitted.data.get("link", ""))) if submitted else ("", "")
-    view = ResumeView(kept.file_name, _facts(kept, preview), link, host)
-    if preview.state is Preview.PENDING:
+    view = ResumeView(resume.file_name, _facts(resume), link, host)
+    if resume.preview is Preview.PENDING:
         again = looks < MAX_LOOKS
         being_made = "A picture of the first page is being made. Reload this page in a moment."
         return view._replace(words=being_made, look_after=2 << looks if again else 0, look=looks + 1)
-    if preview.state is Preview.NONE:
-        return view._replace(words=_NOTHING_READ.get(preview.failure or "", _TOO_COMPLEX))
-    text = text_of(connection, lead.id)
+    if resume.preview is Preview.NONE:
+        return view._replace(words=_NOTHING_READ.get(resume.preview_failure or "", _TOO_COMPLEX))
+    text = text_of(session.connection(), lead.id)
     view = view._replace(said=tuple(passages(text, words)) if words else ())
-    if preview.width and preview.height:
+    if resume.picture_width and resume.picture_height:
         no_text = "" if text else "There is no text in this file that could be searched, only pictures of it."
-        return view._replace(size=(preview.width, preview.height), words=no_text)
+        return view._replace(size=(resume.picture_width, resume.picture_height), words=no_text)
     return view._replace(excerpt=_beginning(text), words="" if text else "There is no text in this file.")
 
 
-def _facts(kept: KeptFile, preview: PreviewRow) -> str:
-    kind = "PDF" if kept.media_type == PDF else "Word document"
-    pages = "" if not preview.pages else "1 page" if preview.pages == 1 else f"{preview.pages} pages"
-    return ", ".join(filter(None, (kind, pages, size_text(kept.size_bytes))))
+def _facts(resume: Resume) -> str:
+    kind = "PDF" if resume.media_type == PDF else "Word document"
+    pages = "" if not resume.pages else "1 page" if resume.pages == 1 else f"{resume.pages} pages"
+    return ", ".join(filter(None, (kind, pages, size_text(resume.size_bytes))))
 
 
 def _beginning(text: str) -> str:

@@ -10,29 +10,36 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import delete, update
 
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
+from alma_leads.leads.core.models import Lead
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.intake.submission_service import submit_lead
 from alma_leads.leads.resume_text import resume_service
 from alma_leads.leads.resume_text.resume_service import read_next_resume, read_resumes_again
 from alma_leads.leads.resume_text.resume_texts import text_of
 from alma_leads.resumes import storage
-from alma_leads.resumes.previews import PreviewRow, any_unread, preview_of_lead, take_unread
+from alma_leads.resumes.models import Resume
+from alma_leads.resumes.previews import claim_unread, has_unread
 from alma_leads.resumes.sandbox.errors import Reason, RefusedFile
-from alma_leads.resumes.service import keep_file, read_picture, sweep_unattached
+from alma_leads.resumes.service import find_resume, keep_file, purge_unattached, read_picture
 from config import ROOT, Settings
 from tests.integration.outbox.test_outbox_delivery import environment_of
 from tests.support.desk import add_lead, run, value
 from tests.support.factories import docx_bytes, lead_body, pdf_with_text
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -54,9 +61,9 @@ def _work() -> int:
     return done
 
 
-def _preview(lead_id: int) -> PreviewRow:
-    with reading(db.engine) as connection:
-        found = preview_of_lead(connection, lead_id)
+def _resume(lead_id: int) -> Resume:
+    found = find_resume(db.session(), lead_id)
+    db.session.close()  # or the next one would see what this one saw
     assert found is not None
     return found
 
@@ -67,18 +74,18 @@ def _text(lead_id: int) -> str:
 
 
 def _age(app: Flask) -> None:
-    run(app, "UPDATE resumes SET preview_due_at = '2020-01-01T00:00:00.000000Z' WHERE preview_due_at IS NOT NULL")
+    run(app, update(Resume).where(Resume.preview_due_at.is_not(None)).values(preview_due_at=LONG_AGO))
 
 
 def test_a_worker_reads_each_file_once(app: Flask) -> None:
     first, second, link = add_resume(), add_resume(docx_bytes("Lagos"), "CV.docx"), add_lead(app)
-    assert (_preview(first).state, _text(first)) == ("pending", "")
+    assert (_resume(first).preview, _text(first)) == ("pending", "")
     assert _work() == 2
     assert _work() == 0
-    pdf, docx = _preview(first), _preview(second)
-    assert (pdf.state, pdf.pages, pdf.width, pdf.height) == ("made", 1, 1000, 1295)
+    pdf, docx = _resume(first), _resume(second)
+    assert (pdf.preview, pdf.pages, pdf.picture_width, pdf.picture_height) == ("made", 1, 1000, 1295)
     assert b"".join(read_picture(pdf)).startswith(b"RIFF")
-    assert (docx.state, docx.pages, docx.width) == ("made", None, None)
+    assert (docx.preview, docx.pages, docx.picture_width) == ("made", None, None)
     assert (_text(first), _text(second), _text(link)) == ("Amara Okafor\nÉtudes à Zürich", "Lagos", "")
     with pytest.raises(FileNotFoundError):
         read_picture(docx)
@@ -87,7 +94,7 @@ def test_a_worker_reads_each_file_once(app: Flask) -> None:
 def test_the_newest_file_is_read_first(app: Flask) -> None:
     old, new = add_resume(), add_resume()
     read_next_resume(threading.Event())
-    assert (_preview(old).state, _preview(new).state) == ("pending", "made")
+    assert (_resume(old).preview, _resume(new).preview) == ("pending", "made")
 
 
 def test_a_file_that_belongs_to_nobody_is_not_read() -> None:
@@ -105,22 +112,22 @@ def test_what_cannot_be_read_is_tried_three_times(app: Flask, monkeypatch: pytes
         for _ in range(2):
             assert _work() == 1
             assert _work() == 0  # not before some minutes are over
-            assert _preview(lead_id).state == "pending"
+            assert _resume(lead_id).preview == "pending"
             _age(app)
         assert _work() == 1
-    assert (_preview(lead_id).state, _preview(lead_id).failure) == ("none", "TOO_COMPLEX")
+    assert (_resume(lead_id).preview, _resume(lead_id).preview_failure) == ("none", "TOO_COMPLEX")
     _age(app)
     assert _work() == 0
     assert read_resumes_again(everything=False) == 1
     assert _work() == 1
-    assert (_preview(lead_id).state, _preview(lead_id).failure) == ("made", None)
+    assert (_resume(lead_id).preview, _resume(lead_id).preview_failure) == ("made", None)
 
 
 def test_a_file_that_was_lost_is_given_up_at_once(app: Flask, settings: Settings) -> None:
     lead_id = add_resume()
-    storage.delete(settings.RESUME_STORAGE_URL, _preview(lead_id).storage_name)
+    storage.delete(settings.RESUME_STORAGE_URL, _resume(lead_id).storage_name)
     assert _work() == 1
-    assert (_preview(lead_id).state, _preview(lead_id).failure) == ("none", "LOST")
+    assert (_resume(lead_id).preview, _resume(lead_id).preview_failure) == ("none", "LOST")
 
 
 def test_a_storage_that_is_down_does_not_count_against_the_file(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +142,7 @@ def test_a_storage_that_is_down_does_not_count_against_the_file(app: Flask, monk
                 _work()
         _age(app)
     assert _work() == 1
-    assert _preview(lead_id).state == "made"
+    assert _resume(lead_id).preview == "made"
 
 
 def test_what_the_database_cannot_keep_is_given_up(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,16 +157,15 @@ def test_what_the_database_cannot_keep_is_given_up(app: Flask, monkeypatch: pyte
                 _work()
             _age(app)
         assert _work() == 1
-    assert [_preview(each).failure for each in (lead_id, other)] == ["TOO_COMPLEX"] * 2
+    assert [_resume(each).preview_failure for each in (lead_id, other)] == ["TOO_COMPLEX"] * 2
 
 
 def test_two_workers_do_not_read_the_same_file() -> None:
     add_resume()
-    with reading(db.engine) as connection:
-        assert any_unread(connection, now=utc_now())
-    with transaction_on(db.engine) as connection:
-        assert take_unread(connection, now=utc_now()) is not None
-        assert take_unread(connection, now=utc_now()) is None
+    assert has_unread(db.session(), now=utc_now())
+    with transaction() as session:
+        assert claim_unread(session, now=utc_now()) is not None
+        assert claim_unread(session, now=utc_now()) is None
 
 
 DYING = """
@@ -177,7 +183,7 @@ with create_app(Settings(_env_file=None)).app_context():
 """
 
 
-@pytest.mark.parametrize("where", ["read_apart", "put", "note_read"])
+@pytest.mark.parametrize("where", ["read_apart", "put", "save_preview"])
 def test_what_a_killed_worker_had_in_hand_is_found_again(app: Flask, settings: Settings, where: str) -> None:
     lead_id = add_resume()
     died = subprocess.run(
@@ -185,17 +191,17 @@ def test_what_a_killed_worker_had_in_hand_is_found_again(app: Flask, settings: S
     )
     assert died.returncode == -signal.SIGKILL
     assert _work() == 0  # it may still be at it
-    assert _preview(lead_id).state == "pending"
+    assert _resume(lead_id).preview == "pending"
     _age(app)
     assert _work() == 1
-    assert _preview(lead_id).state == "made"
+    assert _resume(lead_id).preview == "made"
 
 
 def test_a_file_that_workers_die_of_is_given_up(app: Flask) -> None:
     lead_id = add_resume()
-    run(app, "UPDATE resumes SET preview_tries = 3")
+    run(app, update(Resume).values(preview_tries=3))
     assert _work() == 1
-    assert (_preview(lead_id).state, _preview(lead_id).failure) == ("none", "TOO_COMPLEX")
+    assert (_resume(lead_id).preview, _resume(lead_id).preview_failure) == ("none", "TOO_COMPLEX")
 
 
 def test_a_killed_reader_is_no_killed_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +218,7 @@ def test_a_killed_reader_is_no_killed_worker(app: Flask, monkeypatch: pytest.Mon
         assert _work() == 1
     _age(app)
     assert _work() == 1
-    assert _preview(lead_id).state == "made"
+    assert _resume(lead_id).preview == "made"
 
 
 def test_a_worker_that_is_stopped_gives_the_file_back(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +238,7 @@ def test_a_worker_that_is_stopped_gives_the_file_back(app: Flask, monkeypatch: p
         read_next_resume(stop)
     assert time.monotonic() - began < 2
     assert _work() == 1
-    assert _preview(lead_id).state == "made"
+    assert _resume(lead_id).preview == "made"
 
 
 def _objects(settings: Settings) -> list[str]:
@@ -243,29 +249,29 @@ def test_picture_and_text_go_with_their_lead(app: Flask, settings: Settings) -> 
     lead_id, stays = add_resume(), add_resume()
     assert _work() == 2
     assert len(_objects(settings)) == 4
-    run(app, "DELETE FROM leads WHERE id = :id", id=lead_id)
-    run(app, "UPDATE resumes SET created_at = '2020-01-01T00:00:00.000000Z'")
+    run(app, delete(Lead).where(Lead.id == lead_id))
+    run(app, update(Resume).values(created_at=LONG_AGO))
     assert value(app, "SELECT min(lead_id) FROM resume_texts") == stays
     if db.engine.dialect.name == "sqlite":
         found = "SELECT count(*) FROM resume_texts_search WHERE resume_texts_search MATCH 'okafor'"
         assert value(app, found) == 1
-    assert sweep_unattached() == 1
-    name = _preview(stays).storage_name
+    assert purge_unattached() == 1
+    name = _resume(stays).storage_name
     assert _objects(settings) == [name, f"{name}-page-1"]
 
 
 def test_a_file_is_not_swept_while_a_worker_reads_it(app: Flask, settings: Settings) -> None:
     lead_id = add_resume()
-    with transaction_on(db.engine) as connection:
-        unread = take_unread(connection, now=utc_now())
-    assert unread is not None
-    run(app, "DELETE FROM leads WHERE id = :id", id=lead_id)
-    run(app, "UPDATE resumes SET created_at = '2020-01-01T00:00:00.000000Z'")
-    assert sweep_unattached() == 0
-    resume_service._keep(unread, resume_service._read(unread, threading.Event()))
+    with transaction() as session:
+        claimed = claim_unread(session, now=utc_now())
+    assert claimed is not None
+    run(app, delete(Lead).where(Lead.id == lead_id))
+    run(app, update(Resume).values(created_at=LONG_AGO))
+    assert purge_unattached() == 0
+    resume_service._save(claimed, resume_service._read(claimed, threading.Event()))
     assert value(app, "SELECT count(*) FROM resume_texts") == 0
     _age(app)
-    assert sweep_unattached() == 1
+    assert purge_unattached() == 1
     assert _objects(settings) == []
 
 
@@ -292,4 +298,4 @@ def test_a_hostile_text_keeps_nobody_waiting(app: Flask, client: FlaskClient) ->
         waits.append(time.monotonic() - began)
     reader.join()
     assert max(waits) < 1
-    assert (_preview(lead_id).state, len(_text(lead_id))) == ("made", 189_999 + 1)
+    assert (_resume(lead_id).preview, len(_text(lead_id))) == ("made", 189_999 + 1)

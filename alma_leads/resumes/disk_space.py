@@ -1,4 +1,4 @@
-"""Keep a reserve of disk free where files are kept: uploads must not take what the database needs."""
+"""Keep a reserve of free disk space where files are stored: uploads must not take what the database needs."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def missing_bytes(url: str, reserve_bytes: int | None) -> int:
-    """Return how many bytes have to be freed before files are taken again; 0 if there is room.
+    """Return how many bytes have to be freed before files are accepted again; 0 if there is enough space.
 
     Args:
-        url: where files are kept. Only a folder has a reserve.
+        url: where files are stored. Only a folder has a reserve.
         reserve_bytes: how much must stay free. None: 1 GiB, or 5 % of the disk if that is less.
     """
     if not url.startswith("file://"):
         return 0
     try:
         disk = shutil.disk_usage(url.removeprefix("file://"))
-    except OSError:  # no such folder yet, or none any more, which storing a file will tell
+    except OSError:  # the folder does not exist: storing a file will fail and say so
         return 0
     reserve = min(GIBIBYTE, disk.total // SHARE_OF_DISK) if reserve_bytes is None else reserve_bytes
     return max(0, reserve - disk.free)
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Return whether something failed because a disk, or a user's part of it, is full."""
-    if isinstance(error, StorageError):  # which has the number in its text only
+    """Return whether an error means that a disk or a quota is full."""
+    if isinstance(error, StorageError):  # has the error number only in its text
         return any(f"os error {number}" in str(error) for number in _FULL)
     return isinstance(error, OSError) and error.errno in _FULL
 
 
 @contextmanager
 def disk_full_is_no_room() -> Iterator[None]:
-    """Raise `NoRoom` in place of what a full disk makes fail in the block."""
+    """Raise `NoRoom` instead of the error with which the block fails on a full disk."""
     try:
         yield
     except (OSError, StorageError) as error:
