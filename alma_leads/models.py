@@ -1,7 +1,7 @@
 """All tables: importing this module adds each of them to the metadata."""
 
 import alma_leads.accounts.core.models
-import alma_leads.audit.trail
+import alma_leads.audit.models
 import alma_leads.insights.models
 import alma_leads.leads.assignments.models
 import alma_leads.leads.bulk.models

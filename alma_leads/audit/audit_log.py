@@ -1,142 +1,91 @@
-"""Reading the audit log: a page of it, how many events there are, and all of them as CSV or NDJSON."""
+"""Read the audit log: a page of it, a count of its events, and all of them as CSV or NDJSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
 
-import orjson
-from sqlalchemy import Connection, Engine
+from sqlalchemy import ColumnElement, Engine, Select, func, select, tuple_
+from sqlalchemy.orm import Session
 
-from alma_leads.database.raw import Sql
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import to_stamp
 from alma_leads.database.transactions import reading_through
-from alma_leads.file_formats.streaming import Column, Format, document, export_statement, moment, stream
+from alma_leads.file_formats.records import TextFormat, write_records
 
-COLUMNS = (
-    Column("id", "id", "id", "number"),
-    moment("at", "at"),
-    Column("action", "action", "action"),
-    Column("actor_type", "actor_kind", "actor_kind"),
-    Column("actor_id", "actor_id", "actor_id", "number"),
-    Column("actor_name", "actor_name", "actor_name", "text"),
-    Column("actor_address", "actor_address", "actor_address", "text"),
-    Column("subject", "subject", "subject", "text"),
-    Column("data", "data", "data", "json"),
-)
+EXPORT_BATCH = 1000
+FIELDS = ("id", "at", "action", "actor_type", "actor_id", "actor_name", "actor_address", "subject", "data")
 
 
-class Place(NamedTuple):
-    """A place in the log: everything older than the event with this moment and number."""
+class LogPosition(NamedTuple):
+    """A position in the log, between two pages: the last event of the first one."""
 
-    at: str
+    at: datetime
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which events. Stamps are inclusive; `actor_id` counts only beside `actor_kind`, and None means without number."""
+    """Which events to read. Both times are inclusive. `actor_kind` without `actor_id` means actors without an id."""
 
     action: str | None = None
     actor_kind: str | None = None
     actor_id: int | None = None
-    since: str | None = None
-    until: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
-class LogRow(NamedTuple):
-    """An event as it was written."""
-
-    id: int
-    at: str
-    action: str
-    actor_kind: str
-    actor_id: int | None
-    actor_name: str
-    actor_address: str | None
-    subject: str
-    data: dict[str, Any]
+def list_events(
+    session: Session, wanted: LogFilter, *, limit: int, after: LogPosition | None = None
+) -> tuple[list[AuditEvent], LogPosition | None]:
+    """Return up to `limit` events, newest first, and the position after them if there are more."""
+    found = session.scalars(events_query(wanted, after=after).limit(limit + 1)).all()
+    events = list(found[:limit])
+    return events, LogPosition(events[-1].at, events[-1].id) if len(found) > limit else None
 
 
-def page(
-    connection: Connection, wanted: LogFilter, *, limit: int, before: Place | None = None
-) -> tuple[list[LogRow], Place | None]:
-    """Return up to `limit` events, newest first, and the place where the log goes on, if it does.
-
-    Args:
-        connection: to read over.
-        wanted: which events.
-        limit: how many.
-        before: where the page begins; the newest event when None.
-    """
-    statement, params = page_statement(wanted, before=before)
-    rows = statement.rows(connection, limit=limit + 1, **params)
-    found = [_row(row) for row in rows[:limit]]
-    return found, Place(found[-1].at, found[-1].id) if len(rows) > limit else None
+def events_query(wanted: LogFilter, *, after: LogPosition | None = None) -> Select[AuditEvent]:
+    """Return the query for the events of a filter, newest first."""
+    query = select(AuditEvent).where(*_conditions(wanted)).order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+    return query if after is None else query.where(tuple_(AuditEvent.at, AuditEvent.id) < after)
 
 
-def page_statement(wanted: LogFilter, *, before: Place | None = None) -> tuple[Sql, dict[str, Any]]:
-    """Return the statement of `page` and its parameters but for the limit; a test reads how it is carried out."""
-    conditions, params = _conditions(wanted)
-    if before is not None:
-        conditions = (*conditions, "(at, id) < (:before_at, :before_id)")
-        params |= {"before_at": before.at, "before_id": before.id}
-    return _page(conditions), params
+def count_events(session: Session, wanted: LogFilter) -> int:
+    """Return how many events there are."""
+    return session.scalars(select(func.count(AuditEvent.id)).where(*_conditions(wanted))).one()
 
 
-def count(connection: Connection, wanted: LogFilter) -> int:
-    """Return how many events there are at this moment."""
-    conditions, params = _conditions(wanted)
-    number: int = _count(conditions).rows(connection, **params)[0][0]
-    return number
+def export_events(engine: Engine, wanted: LogFilter, *, kind: TextFormat) -> Iterator[bytes]:
+    """Yield a document with all events of a filter, newest first."""
+    with reading_through(engine) as connection, Session(connection) as session:
+        events = session.scalars(events_query(wanted).execution_options(yield_per=EXPORT_BATCH))
+        yield from write_records(FIELDS, map(_record, events), kind=kind)
 
 
-def stream_log(engine: Engine, wanted: LogFilter, *, kind: Format) -> Iterator[bytes]:
-    """Yield a document of all events, newest first; CSV names the columns."""
-    return document(COLUMNS, _lines(engine, wanted, kind=kind), kind=kind, title="Audit log")
+def _record(event: AuditEvent) -> tuple[object, ...]:
+    return (
+        event.id,
+        to_stamp(event.at),
+        event.action,
+        event.actor_kind,
+        event.actor_id,
+        event.actor_name,
+        event.actor_address,
+        event.subject,
+        event.data,
+    )
 
 
-def _lines(engine: Engine, wanted: LogFilter, *, kind: Format) -> Iterator[bytes]:
-    conditions, params = _conditions(wanted)
-    with reading_through(engine) as connection:
-        yield from stream(connection, _export(conditions, kind), params)
-
-
-def _row(found: tuple[Any, ...]) -> LogRow:
-    return LogRow(*found)._replace(data=orjson.loads(found[-1]))
-
-
-def _conditions(wanted: LogFilter) -> tuple[tuple[str, ...], dict[str, Any]]:
-    given = {
-        "action": ("action = :action", wanted.action),
-        "actor_kind": ("actor_kind = :actor_kind", wanted.actor_kind),
-        "actor_id": ("actor_id = :actor_id", wanted.actor_id),
-        "since": ("at >= :since", wanted.since),
-        "until": ("at <= :until", wanted.until),
-    }
-    conditions = tuple(condition for condition, value in given.values() if value is not None)
-    if wanted.actor_kind is not None and wanted.actor_id is None:
-        conditions = (*conditions, "actor_id IS NULL")
-    return conditions, {name: value for name, (_, value) in given.items() if value is not None}
-
-
-def _select(columns: str, conditions: tuple[str, ...]) -> str:
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT {columns} FROM audit_events {where}"
-
-
-@lru_cache(maxsize=64)
-def _page(conditions: tuple[str, ...]) -> Sql:
-    columns = "id, at, action, actor_kind, actor_id, actor_name, actor_address, subject, data"
-    return Sql(f"{_select(columns, conditions)} ORDER BY at DESC, id DESC LIMIT :limit")
-
-
-@lru_cache(maxsize=64)
-def _count(conditions: tuple[str, ...]) -> Sql:
-    return Sql(_select("count(*)", conditions))
-
-
-@lru_cache(maxsize=64)
-def _export(conditions: tuple[str, ...], kind: Format) -> Sql:
-    return export_statement(COLUMNS, lambda columns: f"{_select(columns, conditions)} ORDER BY at DESC, id DESC", kind)
+def _conditions(wanted: LogFilter) -> list[ColumnElement[bool]]:
+    given: list[ColumnElement[bool]] = []
+    if wanted.action is not None:
+        given.append(AuditEvent.action == wanted.action)
+    if wanted.actor_kind is not None:
+        given += [AuditEvent.actor_kind == wanted.actor_kind, AuditEvent.actor_id == wanted.actor_id]
+    if wanted.since is not None:
+        given.append(AuditEvent.at >= wanted.since)
+    if wanted.until is not None:
+        given.append(AuditEvent.at <= wanted.until)
+    return given

@@ -1,33 +1,41 @@
-"""The use case of exporting the audit log, which is itself written down in it."""
+"""Export the audit log, which records its own exports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from datetime import datetime
 
 from alma_leads.actor import Actor
 from alma_leads.audit import audit_log, trail
 from alma_leads.audit.audit_log import LogFilter
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import reading_through, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db
-from alma_leads.file_formats.streaming import Format
+from alma_leads.file_formats.records import TextFormat
 
 
-def export_log(wanted: LogFilter, *, kind: Format, actor: Actor) -> Iterator[bytes]:
-    """Return the document of all events that are `wanted`, in parts.
+def export_log(wanted: LogFilter, *, kind: TextFormat, actor: Actor) -> Iterator[bytes]:
+    """Return a document with all events of a filter, in chunks.
 
-    The export's own event is committed first, with how many they are; it is not among them.
+    The event of the export itself, with the number of events, is committed first. It is not among them.
     """
-    now = to_stamp(utc_now())
+    now = utc_now()
     so_far = replace(wanted, until=min(wanted.until or now, now))
-    with reading_through(db.engine) as connection:
-        count = audit_log.count(connection, so_far)
-    given = {name: value for name, value in asdict(wanted).items() if value is not None}
-    with transaction_on(db.engine) as connection:
-        said = "1 event" if count == 1 else f"{count} events"
+    with transaction() as session:
+        count = audit_log.count_events(session, so_far)
         trail.record(
-            connection, Action.AUDIT_EXPORTED, actor=actor, subject=said, format=kind, count=count, filter=given
+            session,
+            Action.AUDIT_EXPORTED,
+            actor=actor,
+            subject="1 event" if count == 1 else f"{count} events",
+            format=kind,
+            count=count,
+            filter={name: _as_json(value) for name, value in asdict(wanted).items() if value is not None},
         )
-    return audit_log.stream_log(db.engine, so_far, kind=kind)
+    return audit_log.export_events(db.engine, so_far, kind=kind)
+
+
+def _as_json(value: str | int | datetime) -> str | int:
+    return to_stamp(value) if isinstance(value, datetime) else value

@@ -1,25 +1,23 @@
-"""The audit log: who did what that is no lead's own event. Only ever added to, in the transaction of what happened.
+"""Add to the audit log: who did what, apart from the events of a lead. Each event is part of what it records.
 
-It names people of the firm and keys. Of prospects it holds at most the numbers of their leads.
+The log names users and keys. Of prospects it holds at most the ids of their leads.
 """
 
 from __future__ import annotations
 
 import enum
-from datetime import datetime
 from typing import Any
 
-import orjson
-from sqlalchemy import CheckConstraint, Connection, Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Connection, insert
+from sqlalchemy.orm import Session
 
 from alma_leads.actor import Actor
-from alma_leads.database.base import Base, Id, UtcDateTime, to_stamp, utc_now
-from alma_leads.database.raw import Sql
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import utc_now
 
 
 class Action(enum.StrEnum):
-    """What can happen. A value is the field's own word, as it is filtered by and exported."""
+    """What can happen. The log is filtered by these values, and exports hold them."""
 
     SIGNED_IN = "signed_in"
     SIGN_IN_FAILED = "sign_in_failed"
@@ -67,57 +65,25 @@ class Action(enum.StrEnum):
     ASSIGNMENTS_EXPORTED = "assignments_exported"
 
 
-class AuditEvent(Base):
-    """Something that happened. Triggers refuse to change or delete a row.
-
-    `subject` says what it happened to ("Ian Park", "script: website-import"), `data` is a JSON object.
-    """
-
-    __tablename__ = "audit_events"
-
-    id: Mapped[Id] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
-    action: Mapped[str] = mapped_column(String(40))
-    actor_kind: Mapped[str] = mapped_column(String(20))
-    actor_id: Mapped[Id | None]
-    actor_name: Mapped[str] = mapped_column(String(200))
-    actor_address: Mapped[str | None] = mapped_column(String(45))
-    subject: Mapped[str] = mapped_column(String(200))
-    data: Mapped[str] = mapped_column(Text)
-
-    __table_args__ = (
-        CheckConstraint("actor_kind IN ('user', 'key', 'system', 'stranger')", name="actor_kind"),
-        Index("ix_audit_events_at_id", "at", "id"),
-        Index("ix_audit_events_action_at_id", "action", "at", "id"),
-        Index("ix_audit_events_actor_kind_actor_id_at_id", "actor_kind", "actor_id", "at", "id"),
-        Index("ix_audit_events_actor_kind_actor_id_action_at_id", "actor_kind", "actor_id", "action", "at", "id"),
-    )
-
-
-_INSERT = Sql("""
-    INSERT INTO audit_events (at, action, actor_kind, actor_id, actor_name, actor_address, subject, data)
-    VALUES (:at, :action, :actor_kind, :actor_id, :actor_name, :actor_address, :subject, :data)
-""")
-
-
-def record(connection: Connection, action: Action, *, actor: Actor, subject: str = "", **data: Any) -> None:
+def record(session: Session | Connection, action: Action, *, actor: Actor, subject: str = "", **data: Any) -> None:
     """Add one event, in the caller's transaction.
 
     Args:
-        connection: in a transaction of the caller; nothing is committed here.
+        session: in a transaction of the caller; nothing is committed here.
         action: what happened.
         actor: who did it.
         subject: what it happened to, in a few words; no personal data of prospects.
-        data: more that JSON can hold, such as old and new; no secret and no personal data of prospects.
+        data: details that JSON can hold, such as old and new; no secrets and no personal data of prospects.
     """
-    _INSERT.run(
-        connection,
-        at=to_stamp(utc_now()),
-        action=action.value,
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-        actor_name=actor.name,
-        actor_address=actor.address,
-        subject=subject[:200],
-        data=orjson.dumps(data).decode(),
+    session.execute(
+        insert(AuditEvent).values(
+            at=utc_now(),
+            action=action.value,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            actor_name=actor.name,
+            actor_address=actor.address,
+            subject=subject[:200],
+            data=data,
+        )
     )

@@ -6,7 +6,8 @@ import enum
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Index, Integer, MetaData, String, text
+import orjson
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Index, Integer, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -89,6 +90,21 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Return the moment that was stored."""
         return value if value is None or isinstance(value, datetime) else from_stamp(value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON document in a column of text, the same on both databases."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002
+        """Return the text that is stored."""
+        return orjson.dumps(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Return the document that was stored."""
+        return None if value is None else orjson.loads(value)
 
 
 def index_where_given(name: str, *columns: str) -> Index:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -12,13 +12,12 @@ from sqlalchemy import Connection
 from alma_leads.accounts.core.doers import all_doers
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.audit import audit_log
-from alma_leads.audit.audit_log import LogFilter, Place
+from alma_leads.audit.audit_log import LogFilter, LogPosition
 from alma_leads.audit.audit_service import export_log
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import from_stamp, to_stamp
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
-from alma_leads.file_formats.streaming import Format
+from alma_leads.file_formats.records import TextFormat
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.errors.problems import InputRefused
 from alma_leads.web.internal.frame.blueprint import internal
@@ -36,10 +35,10 @@ _CHOICES = ("action", "who", "from", "to")
 
 
 class Asked(NamedTuple):
-    """What the query string asks for; `chosen` is what the person chose, by parameter, place aside."""
+    """What the query string asks for. `chosen` is what the reader chose, by parameter, apart from the position."""
 
     wanted: LogFilter
-    before: Place | None
+    after: LogPosition | None
     chosen: dict[str, str]
 
 
@@ -49,19 +48,18 @@ def audit_page() -> Response:
     """Show who did what, newest first."""
     clock = reader_clock()
     asked = _asked(clock)
-    with reading(db.engine) as connection:
-        rows, following = audit_log.page(connection, asked.wanted, limit=PAGE_ROWS, before=asked.before)
-        people, keys = _doers(connection)
+    events, following = audit_log.list_events(db.session(), asked.wanted, limit=PAGE_ROWS, after=asked.after)
+    people, keys = _doers(db.session.connection())
     query = urlencode(asked.chosen)
     body = render_template(
         "internal/settings/audit.html",
         chosen=asked.chosen,
         actions=sorted(((action.value, label(action)) for action in Action), key=lambda pair: pair[1]),
         doers=(("People", people), ("Keys", [*keys, ("key", OTHERS["key"])]), ("Others", list(OTHERS.items())[1:])),
-        rows=[event_view(row, clock) for row in rows],
+        rows=[event_view(event, clock) for event in events],
         query=query,
-        first=asked.before is None,
-        following=urlencode(asked.chosen | {"before": f"{following.at}/{following.id}"}) if following else "",
+        first=asked.after is None,
+        following=urlencode(asked.chosen | {"before": f"{to_stamp(following.at)}/{following.id}"}) if following else "",
         zone=clock.zone.key,
     )
     return private(make_response(body))
@@ -81,7 +79,7 @@ def audit_ndjson() -> Response:
     return _download("ndjson")
 
 
-def _download(kind: Format) -> Response:
+def _download(kind: TextFormat) -> Response:
     wanted = _asked(reader_clock()).wanted
     return download(lambda: export_log(wanted, kind=kind, actor=actor()), kind=kind, name="audit")
 
@@ -99,8 +97,8 @@ def _doers(connection: Connection) -> tuple[list[tuple[str, str]], list[tuple[st
 
 def _asked(clock: Clock) -> Asked:
     errors: list[tuple[str, str]] = []
-    found: dict[str, str | int | None] = {}
-    before: Place | None = None
+    found: dict[str, str | int | datetime | None] = {}
+    after: LogPosition | None = None
     for name, value in request.args.items(multi=True):
         try:
             if name not in (*_CHOICES, "before"):
@@ -112,7 +110,7 @@ def _asked(clock: Clock) -> Asked:
             elif name == "who":
                 found["actor_kind"], found["actor_id"] = _who(value)
             elif name == "before":
-                before = _place(value)
+                after = _position(value)
             else:
                 found["since" if name == "from" else "until"] = _moment(name, value, clock)
         except ValueError as error:
@@ -120,7 +118,7 @@ def _asked(clock: Clock) -> Asked:
     if errors:
         raise InputRefused(errors)
     chosen = {name: request.args[name] for name in _CHOICES if request.args.get(name)}
-    return Asked(LogFilter(**found), before, chosen)  # type: ignore[arg-type]
+    return Asked(LogFilter(**found), after, chosen)  # type: ignore[arg-type]
 
 
 def _action(value: str) -> str:
@@ -139,21 +137,21 @@ def _who(value: str) -> tuple[str, int | None]:
     raise ValueError("Choose a person or a key from the list")
 
 
-def _moment(name: str, value: str, clock: Clock) -> str:
+def _moment(name: str, value: str, clock: Clock) -> datetime:
     try:
         day = date.fromisoformat(value)
-        return clock.start_of(day) if name == "from" else clock.end_of(day)
+        return from_stamp(clock.start_of(day) if name == "from" else clock.end_of(day))
     except (ValueError, OverflowError):
         raise ValueError("Give a date like 2026-11-24") from None
 
 
-def _place(value: str) -> Place:
+def _position(value: str) -> LogPosition:
     at, _, number = value.partition("/")
     try:
         moment = from_stamp(at)
         found = whole_number(number)
         if moment.tzinfo is None or found is None:
             raise ValueError(value)
-        return Place(to_stamp(moment), found)
+        return LogPosition(moment.astimezone(UTC), found)
     except (ValueError, OverflowError):
         raise ValueError("This place cannot be found. Start again without it") from None

@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from alma_leads.accounts.second_factor.passkey_service import UNKNOWN_PASSKEY
 from alma_leads.accounts.sign_in.sign_in_service import UNKNOWN_ACCOUNT
-from alma_leads.audit.audit_log import LogRow
+from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action
+from alma_leads.database.base import to_stamp
 from alma_leads.web.internal.frame.dates import Clock
 
 # What an event is called in the list of kinds, and its sentence. `whose` is the subject's: "their own" for oneself.
@@ -80,16 +81,17 @@ class EventView(NamedTuple):
     iso: str
 
 
-def event_view(event: LogRow, clock: Clock) -> EventView:
+def event_view(event: AuditEvent, clock: Clock) -> EventView:
     """Return an event as the page shows it."""
+    at = to_stamp(event.at)
     told = _TOLD.get(Action(event.action), set()) if event.action in list(Action) else set()
     return EventView(
         _sentence(event),
         _more({name: value for name, value in event.data.items() if name not in told}),
         event.actor_address or "",
-        clock.moment(event.at),
-        clock.exact(event.at),
-        event.at,
+        clock.moment(at),
+        clock.exact(at),
+        at,
     )
 
 
@@ -98,7 +100,7 @@ def label(action: str) -> str:
     return WORDS[Action(action)][0] if action in list(Action) else action.replace("_", " ").capitalize()
 
 
-def _sentence(event: LogRow) -> Markup:
+def _sentence(event: AuditEvent) -> Markup:
     who, subject = _strong(event.actor_name), _subject(event.subject)
     oneself = event.subject == event.actor_name
     whose = Markup("their own") if oneself else Markup("{}’s").format(subject)
