@@ -2,7 +2,6 @@
 
 import alma_leads.accounts.core.models
 import alma_leads.audit.models
-import alma_leads.insights.models
 import alma_leads.leads.assignments.models
 import alma_leads.leads.bulk.models
 import alma_leads.leads.conflicts.models
@@ -15,3 +14,6 @@ import alma_leads.leads.reminders.models
 import alma_leads.leads.resume_text.models
 import alma_leads.outbox.models
 import alma_leads.resumes.models
+
+# Tables that nothing uses any more. The next release drops them: until then, a downgrade finds them again.
+RETIRED_TABLES = frozenset({"insight_tallies", "insight_stale_moments", "insight_runs"})

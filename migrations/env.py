@@ -9,9 +9,9 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
-import alma_leads.models  # noqa: F401 -- adds its tables to the metadata
 from alma_leads.database.deadlines import UNLIMITED
 from alma_leads.extensions import db
+from alma_leads.models import RETIRED_TABLES
 from alma_leads.schema_version import (
     NewerDatabase,
     NoRoomForCopy,
@@ -24,8 +24,8 @@ MIGRATION_LOCK = 4_142_004  # any number, as long as nothing else takes this adv
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    """Leave out of comparisons what no model describes: the trigram index and its shadow tables on SQLite."""
-    return not (kind == "table" and name is not None and name.startswith("leads_search"))
+    """Leave out of comparisons what no model describes: retired tables, and SQLite's trigram index and its shadows."""
+    return not (kind == "table" and name is not None and (name in RETIRED_TABLES or name.startswith("leads_search")))
 
 
 def enforce_foreign_keys(connection: Connection, enforced: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Flask
 
 from alma_leads.cli.assignments import assignments_cli
-from alma_leads.cli.insights import insights_cli
 from alma_leads.cli.keys import keys_cli
 from alma_leads.cli.outbox import outbox_cli
 from alma_leads.cli.people import people_cli
@@ -16,5 +15,5 @@ from alma_leads.cli.worker import worker
 
 def register(app: Flask) -> None:
     """Give `app` its commands."""
-    for command in (assignments_cli, insights_cli, keys_cli, outbox_cli, people_cli, resumes_cli, web, worker):
+    for command in (assignments_cli, keys_cli, outbox_cli, people_cli, resumes_cli, web, worker):
         app.cli.add_command(command)

@@ -1,1 +1,1 @@
-"""What the firm can learn from its leads: counted day by day, put together for any period, and never in the way."""
+"""What the firm can learn from its leads, asked of the tables when someone opens the page."""

@@ -11,7 +11,7 @@ MAX_COLUMNS = 100
 _AT_EASE = 31
 
 
-class Step(enum.StrEnum):
+class Bucket(enum.StrEnum):
     """How long a column is."""
 
     DAY = "day"
@@ -20,7 +20,7 @@ class Step(enum.StrEnum):
     YEAR = "year"
 
 
-class Stretch(NamedTuple):
+class DateRange(NamedTuple):
     """Days from `since` to `until`, both included."""
 
     since: date
@@ -40,47 +40,47 @@ class TooManyColumns(ValueError):
         self.columns = columns
 
 
-def fitting_step(period: Stretch) -> Step:
-    """Return the shortest step whose columns are told apart at a glance."""
-    return next((step for step in Step if _count(period, step) <= _AT_EASE), Step.YEAR)
+def fitting_bucket(period: DateRange) -> Bucket:
+    """Return the shortest bucket whose columns are told apart at a glance."""
+    return next((bucket for bucket in Bucket if _count(period, bucket) <= _AT_EASE), Bucket.YEAR)
 
 
-def columns(period: Stretch, step: Step) -> list[Stretch]:
+def columns(period: DateRange, bucket: Bucket) -> list[DateRange]:
     """Return the columns of a period, oldest first. The first and the last end where the period does.
 
     Raises:
         TooManyColumns: no chart can show that many.
     """
-    count = _count(period, step)
+    count = _count(period, bucket)
     if count > MAX_COLUMNS:
         raise TooManyColumns(count)
     found, since = [], period.since
     while since <= period.until:
-        following = _following(since, step)
-        found.append(Stretch(since, min(following - timedelta(days=1), period.until)))
+        following = _following(since, bucket)
+        found.append(DateRange(since, min(following - timedelta(days=1), period.until)))
         since = following
     return found
 
 
-def _count(period: Stretch, step: Step) -> int:
+def _count(period: DateRange, bucket: Bucket) -> int:
     since, until = period
     months = 12 * (until.year - since.year) + until.month - since.month + 1
     monday = since.toordinal() - since.weekday()
     counts = {
-        Step.DAY: period.days,
-        Step.WEEK: (until.toordinal() - monday) // 7 + 1,
-        Step.MONTH: months,
-        Step.YEAR: until.year - since.year + 1,
+        Bucket.DAY: period.days,
+        Bucket.WEEK: (until.toordinal() - monday) // 7 + 1,
+        Bucket.MONTH: months,
+        Bucket.YEAR: until.year - since.year + 1,
     }
-    return counts[step]
+    return counts[bucket]
 
 
-def _following(day: date, step: Step) -> date:
+def _following(day: date, bucket: Bucket) -> date:
     """Return the first day of the column after the one with `day`."""
-    if step is Step.DAY:
+    if bucket is Bucket.DAY:
         return day + timedelta(days=1)
-    if step is Step.WEEK:
+    if bucket is Bucket.WEEK:
         return day + timedelta(days=7 - day.weekday())
-    if step is Step.MONTH:
+    if bucket is Bucket.MONTH:
         return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
     return date(day.year + 1, 1, 1)

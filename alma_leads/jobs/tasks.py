@@ -19,11 +19,11 @@ from huey.consumer import Consumer
 from alma_leads.database.base import from_stamp, utc_now
 from alma_leads.database.transactions import reading
 from alma_leads.extensions import db, settings
-from alma_leads.insights.count_service import count_days
 from alma_leads.jobs.task_queue import QueueTrouble, queue_at
 from alma_leads.jobs.upkeep_service import forget_expired
 from alma_leads.leads.assignments.import_service import purge_expired_imports
 from alma_leads.leads.bulk.bulk_service import forget_old_actions, work_off
+from alma_leads.leads.first_contact.contact_time_service import measure_contact_times
 from alma_leads.leads.first_contact.recalculation_service import recalculate
 from alma_leads.leads.intake.submission_service import forget_old_keys
 from alma_leads.leads.reminders.digest_service import send_digests
@@ -56,7 +56,7 @@ SWEEPERS: tuple[Callable[[], object], ...] = (
     forget_old_actions,
     purge_expired_imports,
     purge_unattached,
-    count_days,
+    measure_contact_times,
 )
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from werkzeug.serving import make_server
 
 from alma_leads.database.base import utc_now
-from alma_leads.insights.count_service import count_days
+from alma_leads.leads.first_contact.contact_time_service import measure_contact_times
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.e2e.screens import SignInPage
@@ -37,7 +37,7 @@ def url(app: Flask) -> Iterator[str]:
         at = utc_now() - timedelta(days=days)
         put_lead(app, at, email=f"p{days}@example.com", reached=None if days < 5 else at + timedelta(hours=20))
     with app.app_context():
-        count_days()
+        measure_contact_times()
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -18,13 +18,13 @@ from alma_leads.accounts.core.permissions import Scope
 from alma_leads.accounts.users import people_service
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp
-from alma_leads.insights.count_service import count_days
 from alma_leads.leads.assignments import absence_service, assignment_service, rule_service
 from alma_leads.leads.conflicts import conflict_service
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.core.source import Source
-from alma_leads.leads.core.status_service import mark_reached_out
 from alma_leads.leads.core.verdict import Verdict
+from alma_leads.leads.first_contact.contact_time_service import measure_contact_times
+from alma_leads.leads.first_contact.status_service import mark_reached_out
 from alma_leads.leads.intake.submission_service import submit_lead
 from alma_leads.leads.listing import view_service
 from alma_leads.leads.notes import note_service
@@ -157,7 +157,7 @@ def settle(app: Flask, clock: TestClock, *, days: int = 0) -> None:
     with app.app_context():
         while read_next_resume(threading.Event()):
             pass
-        while count_days():
+        while measure_contact_times():
             pass
 
 

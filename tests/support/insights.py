@@ -7,68 +7,88 @@ from datetime import date, datetime
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import func, insert, select, update
 
-from alma_leads.database.base import from_stamp, to_stamp
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
-from alma_leads.insights import tallies
-from alma_leads.insights.counting import Figures
-from alma_leads.insights.spread import Spread
+from alma_leads.insights.metrics import Metrics
+from alma_leads.leads.core.models import Lead, Prospect
+from alma_leads.leads.core.source import Source
+from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.first_contact.working_time import WorkingTime
 
-ByDay = dict[tuple[date, str, str], Figures]
-
-_PROSPECT = """
-    INSERT INTO prospects (email, lead_count) VALUES (:email, 1)
-    ON CONFLICT (email) DO UPDATE SET lead_count = prospects.lead_count + 1 RETURNING id
-"""
-_LEAD = """
-    INSERT INTO leads (prospect_id, first_name, last_name, email, resume_url, status, attorney_id, content_hash,
-                       confirmation_queued, search_text, last_name_key, created_at, updated_at, reached_out_at,
-                       source, source_key_id)
-    VALUES (:prospect, 'Sai', 'Maryada', :email, 'https://example.com/r', :status, :attorney, 'x', TRUE, '', '',
-            :at, :at, :reached, :source, :key) RETURNING id
-"""
+ByDay = dict[tuple[date, str, str], Metrics]
 
 
 def put_lead(app: Flask, at: datetime, **changes: Any) -> int:
-    """Store a lead that came in at some moment, past every use case, and return its number.
+    """Store a lead that came in at some moment, past every use case, and return its id.
 
     `changes` may give `email`, `attorney`, `source`, `key` and `reached`, a moment.
     """
-    reached = changes.get("reached")
-    values = {"email": "p@example.com", "attorney": None, "source": "form", "key": None} | changes
-    values |= {"at": to_stamp(at), "reached": reached and to_stamp(reached)}
-    values["status"] = "REACHED_OUT" if reached else "PENDING"
+    given = {"email": "p@example.com", "attorney": None, "source": "form", "key": None, "reached": None} | changes
     with app.app_context(), db.engine.begin() as connection:
-        prospect = connection.execute(text(_PROSPECT), values).scalar_one()
-        number: int = connection.execute(text(_LEAD), values | {"prospect": prospect}).scalar_one()
+        number: int = connection.execute(
+            insert(Lead).returning(Lead.id),
+            {
+                "prospect_id": _prospect(connection, given["email"]),
+                "first_name": "Sai",
+                "last_name": "Maryada",
+                "email": given["email"],
+                "resume_url": "https://example.com/r",
+                "status": LeadStatus.REACHED_OUT if given["reached"] else LeadStatus.PENDING,
+                "attorney_id": given["attorney"],
+                "content_hash": "x",
+                "confirmation_queued": True,
+                "search_text": "",
+                "last_name_key": "",
+                "created_at": at,
+                "updated_at": at,
+                "reached_out_at": given["reached"],
+                "source": given["source"] and Source(given["source"]),
+                "source_key_id": given["key"],
+                "clock_version": -1,  # older than any settings
+            },
+        ).scalar_one()
     return number
 
 
-def stored(app: Flask, span: tallies.Span = "day") -> ByDay:
-    """Return all that is counted."""
-    with app.app_context(), reading(db.engine) as connection:
-        rows = list(tallies.read(connection, span, date(1900, 1, 1), date(2900, 1, 1)))
-    return {(row.day, row.facet, row.subject): row.figures for row in rows}
+def _prospect(connection: Any, email: str) -> int:
+    found: int | None = connection.scalar(select(Prospect.id).where(Prospect.email == email))
+    if found is None:
+        found = connection.execute(insert(Prospect).returning(Prospect.id), {"email": email}).scalar_one()
+    count = select(func.count()).select_from(Lead).where(Lead.prospect_id == found).scalar_subquery() + 1
+    connection.execute(update(Prospect).where(Prospect.id == found).values(lead_count=count))
+    return found
+
+
+def merge(total: Metrics, other: Metrics) -> None:
+    """Add the metrics of other leads to `total`."""
+    total.number += other.number
+    total.reached += other.reached
+    total.returning += other.returning
+    total.unmeasured += other.unmeasured
+    total.minutes.update(other.minutes)
 
 
 def by_hand(app: Flask, working: WorkingTime) -> ByDay:
-    """Return the same of the leads, one by one, without the application's statements and short cuts."""
-    found: defaultdict[tuple[date, str, str], Figures] = defaultdict(Figures)
-    query = "SELECT prospect_id, attorney_id, source, source_key_id, created_at, reached_out_at FROM leads ORDER BY id"
-    with app.app_context(), db.engine.connect() as connection:
-        rows = connection.execute(text(query)).all()
+    """Return what the leads come to, one by one, without the application's statements and short cuts.
+
+    By day, and by what is counted: "all", "attorney" (by id) or "source" (with the id of a key).
+    """
+    found: defaultdict[tuple[date, str, str], Metrics] = defaultdict(Metrics)
+    with app.app_context():
+        leads = db.session.scalars(select(Lead).order_by(Lead.id)).all()
     known = set()
-    for prospect, attorney, source, key, at, reached in rows:
-        received, took = from_stamp(at), []
-        if reached is not None:
-            took = [working.between(received, from_stamp(reached)).total_seconds()]
-        one = Figures(1, len(took), int(prospect in known), Spread.of(took))
-        known.add(prospect)
-        day = working.day_of(received)
-        found[day, "all", ""].add(one)
-        found[day, "attorney", str(attorney or 0)].add(one)
-        found[day, "source", f"{source}:{key}" if key else source or ""].add(Figures(1, len(took), one.came_back))
+    for lead in leads:
+        minutes = None
+        if lead.reached_out_at is not None:
+            minutes = int(working.between(lead.created_at, lead.reached_out_at).total_seconds()) // 60
+        day, source = working.day_of(lead.created_at), lead.source or ""
+        for subject in (
+            ("all", ""),
+            ("attorney", str(lead.attorney_id or 0)),
+            ("source", f"{source}:{lead.source_key_id}" if lead.source_key_id else source),
+        ):
+            found[day, *subject].add({minutes: 1})
+            found[day, *subject].returning += lead.prospect_id in known
+        known.add(lead.prospect_id)
     return dict(found)

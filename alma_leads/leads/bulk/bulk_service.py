@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.base import from_stamp, to_stamp, utc_now
 from alma_leads.database.raw import Sql, id_list, sql_in
 from alma_leads.database.session import transaction
 from alma_leads.database.transactions import reading, transaction_on
@@ -31,7 +31,7 @@ from alma_leads.leads.core.attorneys import list_active_attorneys
 from alma_leads.leads.core.errors import ListChanged
 from alma_leads.leads.core.events import EventKind, record_for_leads
 from alma_leads.leads.core.models import Prospect
-from alma_leads.leads.core.status_service import MARK, MARKED
+from alma_leads.leads.first_contact.status_service import MARK, MARKED, store_contact_times
 
 AT_ONCE = 500  # people, for whom somebody waits; more are left to the worker
 BATCH = 200  # a write transaction of this many is over before anyone notices the wait
@@ -80,7 +80,7 @@ _TAKE = Sql(
     """,
 )
 _IS_LEFT = Sql("SELECT 1 FROM bulk_action_items WHERE action_id = :id LIMIT 1")
-_MARK = sql_in(f"{MARK} AND id <= :up_to AND prospect_id IN :ids RETURNING id")
+_MARK = sql_in(f"{MARK} AND id <= :up_to AND prospect_id IN :ids RETURNING id, created_at")
 # Of two batches at once, one tells the attorney.
 _WAS_TOLD = Sql(
     sqlite="SELECT told FROM bulk_actions WHERE id = :id",
@@ -198,6 +198,7 @@ def _mark(connection: Connection, action: BulkAction, prospect_ids: list[int]) -
     now = to_stamp(utc_now())
     ids = id_list(connection, prospect_ids)
     rows = _MARK.rows(connection, ids=ids, up_to=action.up_to, now=now, name=action.actor_name)
+    store_contact_times(connection, [(row[0], from_stamp(row[1]), from_stamp(now)) for row in rows])
     marked = [row[0] for row in rows]
     record_for_leads(connection, marked, kind=EventKind.REACHED_OUT, actor=action.actor, at=now, data=MARKED)
     return len(marked)

@@ -59,8 +59,10 @@ class Lead(Base):
     `source_key_id` is the row of the script's key, and empty for INTERNAL_API_KEY, which has none.
 
     `amber_at` and `due_at` are when the firm's target for a first contact comes near and is passed; there are none
-    without a target. They hold for the settings of `clock_version`. `remind_at` is when the next reminder goes out, if
-    one will; `reminders` how many have: 1 the attorney's, 2 the helpdesk's as well, or somebody has acted.
+    without a target. `contact_minutes` is the working time, rounded down, that passed until a lead was reached out to;
+    NULL until it has been measured. All three hold for the settings of `clock_version`. `remind_at` is when the next
+    reminder goes out, if one will; `reminders` how many have: 1 the attorney's, 2 the helpdesk's as well, or somebody
+    has acted.
 
     `conflict` is the newest verdict of a conflict check, `conflict_by` the name at the time.
     """
@@ -83,6 +85,7 @@ class Lead(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     reached_out_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reached_out_by: Mapped[str | None] = mapped_column(String(200))
+    contact_minutes: Mapped[int | None]
     source: Mapped[Source | None] = mapped_column(text_enum(Source, name="source", length=10))
     source_key_id: Mapped[Id | None]
     amber_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -116,6 +119,13 @@ class Lead(Base):
         _pending_index("ix_leads_attorney_due", "attorney_id", "status", "due_at", "id", having="due_at IS NOT NULL"),
         _pending_index("ix_leads_remind", "status", "remind_at", "id", having="remind_at IS NOT NULL"),
         _pending_index("ix_leads_clock_version", "status", "clock_version", "id"),
+        Index(
+            "ix_leads_unmeasured",
+            "clock_version",
+            "id",
+            postgresql_where=text("status = 'REACHED_OUT'"),
+            sqlite_where=text("status = 'REACHED_OUT'"),
+        ),
         {"sqlite_autoincrement": True},  # a number that an email or a log names is never another lead's
     )
 

@@ -18,12 +18,13 @@ from alma_leads.extensions import db, settings
 from alma_leads.file_formats.streaming import Format
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments import assignment_service
-from alma_leads.leads.core import lookup, status_service
+from alma_leads.leads.core import lookup
 from alma_leads.leads.core.errors import LeadChanged, LeadNotFound
 from alma_leads.leads.core.links import web_link
 from alma_leads.leads.core.lookup import EventRow
 from alma_leads.leads.core.schemas import AssignmentIn, LeadPatch
 from alma_leads.leads.export.export_service import export_leads
+from alma_leads.leads.first_contact import status_service
 from alma_leads.leads.listing import queries
 from alma_leads.leads.listing.filters import DESK_SORTS, SORTS, LeadFilter, parse_filter
 from alma_leads.leads.notes.notes import without_deleted

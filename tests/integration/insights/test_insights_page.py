@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from alma_leads.accounts.core.models import Role
 from alma_leads.database.base import to_stamp
-from alma_leads.insights.count_service import count_days
+from alma_leads.leads.first_contact.contact_time_service import measure_contact_times
 from config import Settings
 from tests.conftest import MakeSettings, TestClock
 from tests.support.desk import HTML, Page, add_lead, add_person, get, run, sign_in
@@ -48,7 +48,7 @@ def busy(app: Flask, desk: FlaskClient) -> FlaskClient:
     put_lead(app, datetime(2026, 11, 19, 23, 30, tzinfo=UTC), email="b@example.com", source="api")
     put_lead(app, NOW, email="c@example.com", source=None)
     with app.app_context():
-        count_days()
+        measure_contact_times()
     return desk
 
 
@@ -174,6 +174,10 @@ def test_mail_is_summed_up_and_what_waits_is_a_link(app: Flask, busy: FlaskClien
     assert rows(page, "Mail delivery")[-1] == ["24 Nov", "1", "1", "1"]
 
 
-def test_days_that_are_not_counted_yet_are_named(app: Flask, desk: FlaskClient) -> None:
-    put_lead(app, NOW - timedelta(days=3))
-    assert "3 days are still being counted" in get(desk, PAGE).text
+def test_leads_that_are_not_measured_yet_are_named(app: Flask, desk: FlaskClient) -> None:
+    for days in (4, 5):
+        put_lead(app, NOW - timedelta(days=days), reached=NOW)
+    assert "2 leads are still being counted" in get(desk, PAGE).text
+    with app.app_context():
+        measure_contact_times()
+    assert "still being counted" not in get(desk, PAGE).text

@@ -23,9 +23,9 @@ def settings(make_settings: MakeSettings, sqlite_url: str) -> Settings:
     return make_settings(DATABASE_URL=sqlite_url)
 
 
-def test_it_counts_days_and_forgets_what_is_old(app: Flask) -> None:
+def test_it_measures_contact_times_and_forgets_what_is_old(app: Flask) -> None:
     add_person(app)
-    put_lead(app, utc_now() - timedelta(days=3))
+    put_lead(app, utc_now() - timedelta(days=3), reached=utc_now())
     with app.app_context():
         preview_import(",".join(COLUMNS).encode(), file_name="old.csv", actor=ROSA)
     old = to_stamp(utc_now() - timedelta(days=40))
@@ -39,4 +39,4 @@ def test_it_counts_days_and_forgets_what_is_old(app: Flask) -> None:
     app.extensions["background"].sweep()
     assert value(app, "SELECT count(*) FROM assignment_imports") == 0
     assert value(app, "SELECT count(*) FROM bulk_actions") == 0
-    assert value(app, "SELECT count(*) FROM insight_tallies WHERE facet = 'all' AND number = 1") == 1
+    assert value(app, "SELECT count(*) FROM leads WHERE contact_minutes > 0") == 1

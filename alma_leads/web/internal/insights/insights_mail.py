@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from alma_leads.insights.periods import Step
+from alma_leads.insights.periods import Bucket
 from alma_leads.insights.report import Column, Report
 from alma_leads.web.internal.insights import charts
 from alma_leads.web.internal.insights.charts import Chart, Datum
@@ -12,11 +12,11 @@ from alma_leads.web.internal.insights.insights_words import column_name, column_
 
 
 class MailView:
-    """What the page shows of the mail in `report`, in columns of `step`."""
+    """What the page shows of the mail in `report`, in columns of `bucket`."""
 
-    def __init__(self, report: Report, step: Step, today: date) -> None:
+    def __init__(self, report: Report, bucket: Bucket, today: date) -> None:
         """Say it."""
-        self._report, self._step, self._today = report, step, today
+        self._report, self._bucket, self._today = report, bucket, today
 
     @property
     def sentence(self) -> str:
@@ -39,15 +39,15 @@ class MailView:
     def rows(self) -> list[tuple[str, ...]]:
         """The table behind `chart`."""
         return [
-            (column_said(column.days, self._step, self._today), *map(counted, _outcomes(column)))
+            (column_said(column.days, self._bucket, self._today), *map(counted, _outcomes(column)))
             for column in self._report.columns
         ]
 
     def _datum(self, column: Column) -> Datum:
         first, retried, dead = map(counted, _outcomes(column))
-        said = column_said(column.days, self._step, self._today)
+        said = column_said(column.days, self._bucket, self._today)
         sentence = f"{said}: {first} at once, {retried} after a retry, {dead} dead"
-        return Datum(column_name(column.days, self._step), sentence, _outcomes(column))
+        return Datum(column_name(column.days, self._bucket), sentence, _outcomes(column))
 
 
 def _outcomes(column: Column) -> tuple[int, int, int]:

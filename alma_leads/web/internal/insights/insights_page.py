@@ -10,16 +10,14 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from flask import Response, make_response, render_template, request
-from sqlalchemy import Connection
 
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
-from alma_leads.insights.periods import MAX_COLUMNS, Step, Stretch, TooManyColumns, columns, fitting_step
-from alma_leads.insights.report import Present, make_report
-from alma_leads.leads.first_contact import first_contact
+from alma_leads.insights.periods import MAX_COLUMNS, Bucket, DateRange, TooManyColumns, columns, fitting_bucket
+from alma_leads.insights.report import first_day, make_report
 from alma_leads.leads.first_contact.first_contact import FirstContact
+from alma_leads.leads.first_contact.settings_service import get_settings
 from alma_leads.outbox import queries as outbox
 from alma_leads.web.auth import access, needs
 from alma_leads.web.errors.negotiation import wants_html
@@ -38,7 +36,7 @@ PERIODS: dict[str, tuple[str, Callable[[date, date], date]]] = {
     "year": ("This year", lambda today, _first: date(today.year, 1, 1)),
     "all": ("All time", lambda _today, first: first),
 }
-STEPS = {"": "Automatic", Step.DAY: "Days", Step.WEEK: "Weeks", Step.MONTH: "Months", Step.YEAR: "Years"}
+BUCKETS = {"": "Automatic", Bucket.DAY: "Days", Bucket.WEEK: "Weeks", Bucket.MONTH: "Months", Bucket.YEAR: "Years"}
 _PARAMETERS = ("period", "from", "to", "by")
 
 
@@ -46,9 +44,9 @@ class Asked(NamedTuple):
     """What the address asks for; `preset` is "" where it names dates."""
 
     preset: str
-    period: Stretch
-    cut: list[Stretch]
-    step: Step
+    period: DateRange
+    cut: list[DateRange]
+    bucket: Bucket
 
 
 class Refused(Exception):
@@ -65,34 +63,34 @@ def insights_page() -> Response:
     """Show the figures of a period."""
     errors: dict[str, str] = {}
     shown: dict[str, Any] = {"chosen": {name: request.args.get(name, "") for name in _PARAMETERS}}
-    with reading(db.engine) as connection:
-        settings = first_contact.read(connection)
-        present = Present(connection, settings.working, utc_now())
-        try:
-            if present.first is not None:
-                shown = _figures(connection, settings, present, _asked(present.today, present.first))
-        except Refused as refused:
-            errors = refused.errors
+    settings = get_settings()
+    first, today = first_day(settings.working), settings.working.day_of(utc_now())
+    try:
+        if first is not None:
+            shown = _figures(settings, first, today)
+    except Refused as refused:
+        errors = refused.errors
     if errors and not wants_html():
         raise InputRefused(list(errors.items()))
     body = render_template(
         "internal/insights.html",
         presets=[(name, label) for name, (label, _) in PERIODS.items()],
-        steps=STEPS.items(),
+        buckets=BUCKETS.items(),
         zone=settings.working.zone.key,
-        empty=present.first is None,
+        empty=first is None,
         errors=errors,
         **shown,
     )
     return private(make_response(body, 422 if errors else 200))
 
 
-def _figures(connection: Connection, settings: FirstContact, present: Present, asked: Asked) -> dict[str, Any]:
+def _figures(settings: FirstContact, first: date, today: date) -> dict[str, Any]:
     """Return what the page shows of a period, and what it says in its form."""
-    report = make_report(connection, present, asked.period, asked.cut, asked.step)
-    waiting, mail = present.waiting(connection), outbox.counts(connection)
+    asked = _asked(today, first)
+    report = make_report(settings, asked.cut, first=first, today=today)
+    mail = outbox.counts(db.session.connection())
     return {
-        "view": InsightsView(report, waiting, asked.period, asked.step, settings, reader_clock(), present.today),
+        "view": InsightsView(report, asked.bucket, settings, reader_clock(), today),
         "mail_waits": capped(mail.queued + mail.retrying),
         "chosen": {
             "period": asked.preset,
@@ -109,7 +107,7 @@ def _asked(today: date, first: date) -> Asked:
     preset, by = values["period"], values["by"]
     if preset and preset not in PERIODS:
         errors["period"] = f"Give one of {', '.join(PERIODS)}"
-    if by not in list(STEPS):
+    if by not in list(BUCKETS):
         errors["by"] = "Choose days, weeks, months or years"
     since, until = _day(values, "from", errors), _day(values, "to", errors)
     if preset and (since or until):
@@ -124,12 +122,12 @@ def _asked(today: date, first: date) -> Asked:
         raise Refused({"from": f"Choose a day up to today, {_said(today)}"})
     if since > until:
         raise Refused({"to": f"Choose a day that is not before the first one, {_said(since)}"})
-    period = Stretch(since, until)
+    period = DateRange(since, until)
     if until >= first:
-        period = Stretch(max(since, first), until)  # before the first lead there is nothing to draw
-    step = Step(by) if by else fitting_step(period)
+        period = DateRange(max(since, first), until)  # before the first lead there is nothing to draw
+    bucket = Bucket(by) if by else fitting_bucket(period)
     try:
-        return Asked(preset, period, columns(period, step), step)
+        return Asked(preset, period, columns(period, bucket), bucket)
     except TooManyColumns as error:
         sentence = f"{error.columns:,} columns are more than a chart can show ({MAX_COLUMNS}). "
         raise Refused({"by": sentence + "Choose longer columns, or fewer days"}) from error

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from alma_leads.insights.periods import Step, Stretch
+from alma_leads.insights.periods import Bucket, DateRange
 from alma_leads.insights.report import AGES, Column, Report
 from alma_leads.leads.core.source import Source
 from alma_leads.leads.first_contact.first_contact import FirstContact
@@ -33,8 +33,8 @@ _AGE_WORDS = (
     "7 to 29 days ago",
     "30 days ago or more",
 )
-_EACH = {Step.DAY: "day", Step.WEEK: "week", Step.MONTH: "month", Step.YEAR: "year"}
-_DOORS = {Source.FORM: "The form", Source.API: "The API, without a key", Source.KEY: "INTERNAL_API_KEY"}
+_EACH = {Bucket.DAY: "day", Bucket.WEEK: "week", Bucket.MONTH: "month", Bucket.YEAR: "year"}
+_CHANNELS = {Source.FORM: "The form", Source.API: "The API, without a key", Source.KEY: "INTERNAL_API_KEY"}
 
 
 class BarRow(NamedTuple):
@@ -67,9 +67,7 @@ class InsightsView:
 
     Args:
         report: the figures.
-        waiting: how many leads wait now, for each of `AGES`.
-        period: the days.
-        step: how long a column is.
+        bucket: how long a column is.
         settings: the firm's working time and target.
         clock: the reader's.
         today: the day at the firm.
@@ -78,32 +76,30 @@ class InsightsView:
     def __init__(
         self,
         report: Report,
-        waiting: list[int],
-        period: Stretch,
-        step: Step,
+        bucket: Bucket,
         settings: FirstContact,
         clock: Clock,
         today: date,
     ) -> None:
-        """Say it."""
+        """Format what is shown as it is."""
         self._report, self._settings, self._clock, self._today = report, settings, clock, today
-        self._period, self._step = period, step
-        self.mail = MailView(report, step, today)
-        self.each = _EACH[step]
-        self.said = days_said(period, today)
-        self.missing = report.missing
+        self._bucket = bucket
+        self._period = DateRange(report.columns[0].days.since, report.columns[-1].days.until)
+        self.mail = MailView(report, bucket, today)
+        self.each = _EACH[bucket]
+        self.said = days_said(self._period, today)
         leads = report.leads
         self.leads = counted(leads.number)
-        self.reached, self.pending = counted(leads.reached), counted(leads.number - leads.reached)
-        self.returning = share_said(leads.came_back, leads.number)
-        self.came_back = counted(leads.came_back)
-        self.median, self.nine_of_ten = (span_said(leads.contact.percentile(share)) for share in (0.5, 0.9))
-        self.waiting_now = counted(sum(waiting))
-        self.waiting_long = sum(waiting[_long_from() :])
+        self.reached, self.pending = counted(leads.reached), counted(leads.pending)
+        self.returning = share_said(leads.returning, leads.number)
+        self.came_back = counted(leads.returning)
+        self.unmeasured = leads.unmeasured
+        self.median, self.nine_of_ten = (span_said(leads.percentile_s(share)) for share in (0.5, 0.9))
+        self.waiting_now = counted(sum(report.waiting))
+        self.waiting_long = sum(report.waiting[_long_from() :])
         self.waiting_long_href = self._pending_href(None, LATE_DAYS)
         self.pending_href = "/internal/leads?status=PENDING"
         self.late_days = LATE_DAYS
-        self._waiting = waiting
 
     # Leads
 
@@ -122,10 +118,10 @@ class InsightsView:
         return charts.stacked(
             [
                 Datum(
-                    column_name(column.days, self._step),
+                    column_name(column.days, self._bucket),
                     f"{self._column_said(column.days)}: {_leads(column.leads.number)}, "
-                    f"{counted(column.leads.number - column.leads.reached)} still pending",
-                    (column.leads.reached, column.leads.number - column.leads.reached),
+                    f"{counted(column.leads.pending)} still pending",
+                    (column.leads.reached, column.leads.pending),
                 )
                 for column in self._report.columns
             ]
@@ -139,9 +135,9 @@ class InsightsView:
                 self._column_said(column.days),
                 counted(column.leads.number),
                 counted(column.leads.reached),
-                counted(column.leads.number - column.leads.reached),
-                counted(column.leads.came_back),
-                share_said(column.leads.came_back, column.leads.number),
+                counted(column.leads.pending),
+                counted(column.leads.returning),
+                share_said(column.leads.returning, column.leads.number),
             )
             for column in self._report.columns
         ]
@@ -161,7 +157,7 @@ class InsightsView:
         return charts.lines(
             [
                 Datum(
-                    column_name(column.days, self._step),
+                    column_name(column.days, self._bucket),
                     self._contact_sentence(column),
                     [None if time is None else time / size for time in self._times(column)],
                 )
@@ -193,7 +189,7 @@ class InsightsView:
 
     @staticmethod
     def _times(column: Column) -> tuple[float | None, float | None]:
-        return column.leads.contact.percentile(0.5), column.leads.contact.percentile(0.9)
+        return column.leads.percentile_s(0.5), column.leads.percentile_s(0.9)
 
     def _contact_sentence(self, column: Column) -> str:
         if not column.leads.reached:
@@ -206,7 +202,7 @@ class InsightsView:
     @property
     def waiting_rows(self) -> list[BarRow]:
         """Who waits now, by age."""
-        most, total = max(self._waiting), sum(self._waiting)
+        most, total = max(self._report.waiting), sum(self._report.waiting)
         return [
             BarRow(
                 words,
@@ -216,24 +212,24 @@ class InsightsView:
                 "k4" if first >= VERY_LATE_DAYS else "k3" if first >= LATE_DAYS else "k1",
                 self._pending_href(last, first) if number else "",
             )
-            for words, number, (first, last) in zip(_AGE_WORDS, self._waiting, AGES, strict=True)
+            for words, number, (first, last) in zip(_AGE_WORDS, self._report.waiting, AGES, strict=True)
         ]
 
     @property
     def attorney_rows(self) -> list[AttorneyRow]:
         """Whose the leads of the period are."""
-        most = max((each.figures.number for each in self._report.attorneys), default=0)
+        most = max((each.metrics.number for each in self._report.attorneys), default=0)
         return [
             AttorneyRow(
                 each.name or "Helpdesk",
                 initials(each.name) if each.name else "",
-                counted(each.figures.number),
-                charts.share_of_width(each.figures.number, most),
-                counted(each.figures.reached),
-                counted(each.figures.number - each.figures.reached),
+                counted(each.metrics.number),
+                charts.share_of_width(each.metrics.number, most),
+                counted(each.metrics.reached),
+                counted(each.metrics.pending),
                 self._href(self._period, status="PENDING", assigned_to=each.email or "none"),
-                span_said(each.figures.contact.percentile(0.5)),
-                span_said(each.figures.contact.percentile(0.9)),
+                span_said(each.metrics.percentile_s(0.5)),
+                span_said(each.metrics.percentile_s(0.9)),
             )
             for each in self._report.attorneys
         ]
@@ -241,13 +237,13 @@ class InsightsView:
     @property
     def source_rows(self) -> list[BarRow]:
         """By which door the leads of the period came."""
-        most = max((each.figures.number for each in self._report.sources), default=0)
+        most = max((each.number for each in self._report.sources), default=0)
         return [
             BarRow(
-                f"Key: {each.key}" if each.key else _door(each.door),
-                counted(each.figures.number),
-                share_said(each.figures.number, self._report.leads.number),
-                charts.share_of_width(each.figures.number, most),
+                f"Key: {each.key}" if each.key else _channel(each.channel),
+                counted(each.number),
+                share_said(each.number, self._report.leads.number),
+                charts.share_of_width(each.number, most),
                 "k1",
                 "",
             )
@@ -256,13 +252,13 @@ class InsightsView:
 
     # Words and links
 
-    def _column_said(self, days: Stretch) -> str:
-        return column_said(days, self._step, self._today)
+    def _column_said(self, days: DateRange) -> str:
+        return column_said(days, self._bucket, self._today)
 
-    def _when(self, days: Stretch) -> str:
-        if self._step in (Step.MONTH, Step.YEAR):
+    def _when(self, days: DateRange) -> str:
+        if self._bucket in (Bucket.MONTH, Bucket.YEAR):
             return f"in {self._column_said(days)}"
-        return f"on {self._column_said(days)}" if self._step is Step.DAY else f"from {self._column_said(days)}"
+        return f"on {self._column_said(days)}" if self._bucket is Bucket.DAY else f"from {self._column_said(days)}"
 
     def _pending_href(self, last: int | None, first: int) -> str:
         """Return the address of what waits and came in `first` to `last` (None: or more) days ago."""
@@ -286,10 +282,10 @@ def _leads(number: int) -> str:
     return f"{counted(number)} {'lead' if number == 1 else 'leads'}"
 
 
-def _door(door: str) -> str:
-    return _DOORS[Source(door)] if door else "Not known: older than the record"
+def _channel(channel: str) -> str:
+    return _CHANNELS[Source(channel)] if channel else "Not known: older than the record"
 
 
 def _long_from() -> int:
-    """Return the first of `AGES` that is late."""
+    """Return the place of the first of `AGES` that is late."""
     return next(place for place, (first, _) in enumerate(AGES) if first >= LATE_DAYS)

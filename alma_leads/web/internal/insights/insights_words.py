@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from datetime import date
 
-from alma_leads.insights.periods import Step, Stretch
+from alma_leads.insights.periods import Bucket, DateRange
 
 _MINUTE, _HOUR = 60, 3600
 
 
-def column_name(days: Stretch, step: Step) -> str:
+def column_name(days: DateRange, bucket: Bucket) -> str:
     """Return the short name of a column, for its place below a chart: "7 Sep", "Sep 2026" or "2026"."""
     since = days.since
-    if step is Step.YEAR:
+    if bucket is Bucket.YEAR:
         return str(since.year)
-    return f"{since:%b} {since.year}" if step is Step.MONTH else f"{since.day} {since:%b}"
+    return f"{since:%b} {since.year}" if bucket is Bucket.MONTH else f"{since.day} {since:%b}"
 
 
-def column_said(days: Stretch, step: Step, today: date) -> str:
+def column_said(days: DateRange, bucket: Bucket, today: date) -> str:
     """Return the whole name of a column: "7 to 13 Sep", "September 2026" or "2026"."""
-    if step is Step.YEAR:
+    if bucket is Bucket.YEAR:
         return str(days.since.year)
-    return f"{days.since:%B %Y}" if step is Step.MONTH else days_said(days, today)
+    return f"{days.since:%B %Y}" if bucket is Bucket.MONTH else days_said(days, today)
 
 
-def days_said(days: Stretch, today: date) -> str:
+def days_said(days: DateRange, today: date) -> str:
     """Return "7 Sep", "7 to 13 Sep", "28 Sep to 4 Oct" or, unless both are of this year, with years."""
     since, until = days
     year = "" if since.year == until.year == today.year else f" {until.year}"

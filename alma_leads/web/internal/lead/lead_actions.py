@@ -14,9 +14,10 @@ from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments import assignment_service
-from alma_leads.leads.core import lookup, status_service
+from alma_leads.leads.core import lookup
 from alma_leads.leads.core.errors import AssignedMeanwhile, AssignmentNotFound, LeadNotFound
 from alma_leads.leads.core.lookup import LeadRow
+from alma_leads.leads.first_contact import status_service
 from alma_leads.leads.listing.filters import BadFilter
 from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.back import back, go_back

@@ -15,7 +15,7 @@ from alma_leads.extensions import db
 from alma_leads.leads.assignments import assignments
 from alma_leads.leads.assignments.assignment_service import assign, import_assignments, unassign
 from alma_leads.leads.core.errors import BadAssignments
-from alma_leads.leads.core.status_service import mark_reached_out
+from alma_leads.leads.first_contact.status_service import mark_reached_out
 from tests.support.desk import add_lead, add_person, value
 from tests.support.first_contact import ROSA
 

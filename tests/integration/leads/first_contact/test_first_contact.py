@@ -10,10 +10,10 @@ from flask import Flask
 from sqlalchemy import text
 
 from alma_leads.extensions import db
-from alma_leads.leads.core.status_service import mark_reached_out
 from alma_leads.leads.first_contact import recalculation_service
 from alma_leads.leads.first_contact.recalculation_service import count_stale_leads, recalculate
 from alma_leads.leads.first_contact.settings_service import change_settings, get_settings
+from alma_leads.leads.first_contact.status_service import mark_reached_out
 from alma_leads.leads.notes.note_service import add_note
 from tests.conftest import TestClock
 from tests.support.desk import add_lead, run, value

@@ -11,7 +11,7 @@ from alma_leads.accounts.core.models import Role
 from alma_leads.database.base import from_stamp
 from alma_leads.jobs.tasks import Background
 from alma_leads.leads.assignments.assignment_service import assign
-from alma_leads.leads.core.status_service import mark_reached_out
+from alma_leads.leads.first_contact.status_service import mark_reached_out
 from tests.conftest import TestClock
 from tests.support.desk import Page, add_lead, add_person, get, post, sign_in, value
 from tests.support.first_contact import GOOD, ROSA, set_clock

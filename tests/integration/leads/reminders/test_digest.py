@@ -12,7 +12,7 @@ from sqlalchemy import text
 from alma_leads.accounts.core.models import Role
 from alma_leads.extensions import db
 from alma_leads.leads.assignments.assignment_service import assign
-from alma_leads.leads.core.status_service import mark_reached_out
+from alma_leads.leads.first_contact.status_service import mark_reached_out
 from alma_leads.leads.reminders.digest_service import send_digests, set_digest, wants_digest
 from tests.conftest import TestClock
 from tests.support.desk import add_lead, add_person, get, post, run, sign_in

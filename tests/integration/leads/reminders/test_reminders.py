@@ -18,7 +18,7 @@ from alma_leads.extensions import db
 from alma_leads.jobs.tasks import Background
 from alma_leads.leads.assignments.assignment_service import assign, unassign
 from alma_leads.leads.core.events import EventKind
-from alma_leads.leads.core.status_service import mark_reached_out
+from alma_leads.leads.first_contact.status_service import mark_reached_out
 from alma_leads.leads.notes.note_service import add_note
 from alma_leads.leads.reminders.reminder_service import send_reminders
 from config import ROOT, Settings

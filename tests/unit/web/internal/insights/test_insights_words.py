@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from alma_leads.insights.periods import Stretch
+from alma_leads.insights.periods import DateRange
 from alma_leads.web.internal.insights.insights_words import days_said, share_said, span_said
 
 TODAY = date(2026, 11, 24)
@@ -24,7 +24,7 @@ TODAY = date(2026, 11, 24)
     ],
 )
 def test_days_are_said_as_short_as_they_are_clear(since: str, until: str, said: str) -> None:
-    assert days_said(Stretch(date.fromisoformat(since), date.fromisoformat(until)), TODAY) == said
+    assert days_said(DateRange(date.fromisoformat(since), date.fromisoformat(until)), TODAY) == said
 
 
 @pytest.mark.parametrize(
