@@ -8,16 +8,16 @@ import re
 import statistics
 import time
 
-from sqlalchemy import text
+from sqlalchemy import delete
 
 from alma_leads import schema_version
-from alma_leads.accounts.core import people
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core import users
+from alma_leads.accounts.core.models import Role, SignInAttempt
 from alma_leads.accounts.core.passwords import hash_password
 from alma_leads.accounts.sign_in import throttle
 from alma_leads.app import create_app
-from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import transaction_on
+from alma_leads.database.base import utc_now
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db
 from bench.databases import Stores
 from bench.report import Report
@@ -114,17 +114,14 @@ def _sign_ins(url: str, rounds: int) -> dict[str, list[float]]:
 
 def _add_people() -> None:
     hashed = hash_password("forty green umbrellas")
-    with transaction_on(db.engine) as connection:
+    with transaction() as session:
         for name, password in (("known", hashed), ("off", hashed), ("invited", None)):
-            people.insert(connection, f"{name}@firm.test", name=name, role=Role.ATTORNEY, password=password)
-        connection.execute(text("UPDATE users SET active = FALSE WHERE name = 'off'"))
+            user = users.create_user(session, f"{name}@firm.test", name=name, role=Role.ATTORNEY, password=password)
+            user.active = name != "off"
 
 
 def _set_attempts(email: str, number: int) -> None:
-    with transaction_on(db.engine) as connection:
-        connection.execute(text("DELETE FROM sign_in_attempts"))
+    with transaction() as session:
+        session.execute(delete(SignInAttempt))
         for _ in range(number):
-            connection.execute(
-                text("INSERT INTO sign_in_attempts (account, address, at) VALUES (:account, 'x', :at)"),
-                {"account": throttle.account_key(email), "at": to_stamp(utc_now())},
-            )
+            session.add(SignInAttempt(account=throttle.account_key(email), address="x", at=utc_now()))

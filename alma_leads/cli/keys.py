@@ -11,6 +11,7 @@ from alma_leads.accounts.api_keys import key_service
 from alma_leads.accounts.core.errors import KeyNotFound, KeyRefused
 from alma_leads.accounts.core.permissions import Scope
 from alma_leads.actor import OPERATOR
+from alma_leads.database.base import to_stamp
 
 keys_cli = AppGroup("keys", help="The keys that scripts send in X-API-Key.")
 
@@ -31,10 +32,12 @@ def create_command(name: str, scopes: tuple[str, ...], expires: str | None, netw
     """Make a key, and print it: the key alone on standard output, once."""
     expires_at = _moment(expires) if expires else None
     try:
-        made = key_service.make_key(name, scopes=scopes, networks=networks, expires_at=expires_at, actor=OPERATOR)
+        _, secret = key_service.create_key(
+            name, scopes=scopes, networks=networks, expires_at=expires_at, actor=OPERATOR
+        )
     except KeyRefused as refused:
         raise click.ClickException(f"{refused}.") from refused
-    click.echo(made.secret)
+    click.echo(secret)
     click.echo(f"{name.strip()} is made, for {', '.join(scopes)}. Keep it now: it is not shown again.", err=True)
 
 
@@ -43,8 +46,16 @@ def list_command() -> None:
     """List every key: name, how it starts, scopes, networks, last use, end and state."""
     found = key_service.list_keys()
     for key in found:
-        cells = (key.name, f"{key.prefix}…", key.scopes, key.networks or "anywhere", key.last_used_at or "never used")
-        click.echo("\t".join((*cells, key.expires_at or "no end", key.state)))
+        cells = (
+            key.name,
+            f"{key.prefix}…",
+            key.scopes,
+            key.networks or "anywhere",
+            to_stamp(key.last_used_at) if key.last_used_at else "never used",
+            to_stamp(key.expires_at) if key.expires_at else "never expires",
+            key.state,
+        )
+        click.echo("\t".join(cells))
     click.echo("1 key." if len(found) == 1 else f"{len(found)} keys.", err=True)
 
 
@@ -53,7 +64,7 @@ def list_command() -> None:
 def revoke_command(name: str) -> None:
     """Revoke the key NAME: its next request is refused."""
     try:
-        done = key_service.revoke_key(key_service.find_key_id(name), actor=OPERATOR)
+        done = key_service.revoke_key(key_service.get_key_by_name(name).id, actor=OPERATOR)
     except KeyNotFound:
         done = False
     if not done:

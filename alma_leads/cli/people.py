@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 from flask.cli import AppGroup
+from sqlalchemy import Row
 
 from alma_leads.accounts.core.emails import address_of_link
 from alma_leads.accounts.core.errors import AccountError, BadName
 from alma_leads.accounts.core.models import LinkPurpose, Role
-from alma_leads.accounts.core.people import MAX_NAME_LENGTH, check_name
+from alma_leads.accounts.core.users import MAX_NAME_LENGTH, check_name
 from alma_leads.accounts.second_factor import second_factor_service
 from alma_leads.accounts.sso import sso_service
-from alma_leads.accounts.users import people_service
-from alma_leads.accounts.users.people_service import PersonRow
+from alma_leads.accounts.users import user_service
 from alma_leads.actor import OPERATOR
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
@@ -31,7 +32,7 @@ ROLES = click.Choice([role.value for role in Role])
 @people_cli.command("list")
 def list_command() -> None:
     """List everyone: address, name, role, state, second factor and last sign-in."""
-    found = people_service.list_people()
+    found = user_service.list_users()
     rows = [HEADINGS, *(_cells(person) for person in found)]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -39,7 +40,7 @@ def list_command() -> None:
     click.echo(f"{len(found)} {'person' if len(found) == 1 else 'people'}.", err=True)
 
 
-def _cells(person: PersonRow) -> tuple[str, ...]:
+def _cells(person: Row[*tuple[Any, ...]]) -> tuple[str, ...]:
     state = person.state
     if state == "invited" and person.invited_until is None:
         state = "invited (link too old)"
@@ -49,7 +50,7 @@ def _cells(person: PersonRow) -> tuple[str, ...]:
         person.role,
         state,
         "yes" if person.has_second_factor else "no",
-        f"{person.signed_in_at[:16].replace('T', ' ')} UTC" if person.signed_in_at else "never",
+        f"{person.signed_in_at:%Y-%m-%d %H:%M} UTC" if person.signed_in_at else "never",
     )
 
 
@@ -67,9 +68,9 @@ def add_command(email: str, name: str, role: str) -> None:
     except BadName as error:
         raise click.BadParameter(f"give a name of 1 to {MAX_NAME_LENGTH} characters", param_hint="--name") from error
     with _explained(email):
-        invited = people_service.invite(email, name=name, role=Role(role), actor=OPERATOR)
-    address = invited.person.email
-    if invited.again:
+        invitation = user_service.invite(email, name=name, role=Role(role), actor=OPERATOR)
+    address = invitation.user.email
+    if invitation.is_renewed:
         click.echo(f"{address} was invited before and never came: now {role}, with a new link. Earlier ones are over.")
     else:
         click.echo(f"{address} is added as {role}.")
@@ -78,7 +79,7 @@ def add_command(email: str, name: str, role: str) -> None:
         click.echo("The invitation goes out by e-mail. The same link, which works once, within 24 hours:")
     else:
         click.echo("No mail server is set (SMTP_HOST): hand this link over yourself. It works once, within 24 hours:")
-    click.echo(address_of_link(LinkPurpose.INVITATION, invited.token))
+    click.echo(address_of_link(LinkPurpose.INVITATION, invitation.token))
 
 
 @people_cli.command("deactivate")
@@ -86,7 +87,7 @@ def add_command(email: str, name: str, role: str) -> None:
 def deactivate_command(email: str) -> None:
     """Turn a person off: signed out at once, and no longer let in."""
     with _explained(email):
-        person = people_service.deactivate(people_service.find_person(email).id, actor=OPERATOR)
+        person = user_service.deactivate(user_service.get_user_by_email(email).id, actor=OPERATOR)
         click.echo(f"{person.email} is turned off and signed out everywhere.")
 
 
@@ -95,7 +96,7 @@ def deactivate_command(email: str) -> None:
 def activate_command(email: str) -> None:
     """Turn a person on again."""
     with _explained(email):
-        person = people_service.activate(people_service.find_person(email).id, actor=OPERATOR)
+        person = user_service.activate(user_service.get_user_by_email(email).id, actor=OPERATOR)
         click.echo(f"{person.email} is active.")
 
 
@@ -105,12 +106,14 @@ def activate_command(email: str) -> None:
 def role_command(email: str, role: str) -> None:
     """Give a person another role, from the next click on."""
     with _explained(email):
-        person = people_service.change_role(people_service.find_person(email).id, role=Role(role), actor=OPERATOR)
-    if person.role == role:
+        person, old = user_service.change_role(
+            user_service.get_user_by_email(email).id, role=Role(role), actor=OPERATOR
+        )
+    if old == role:
         click.echo(f"{person.email} is {role} already.")
         return
     wake(wait=True)
-    click.echo(f"{person.email} is {role} now, and was {person.role}.")
+    click.echo(f"{person.email} is {role} now, and was {old}.")
 
 
 @people_cli.command("reset-2fa")
@@ -118,11 +121,11 @@ def role_command(email: str, role: str) -> None:
 def reset_second_factor_command(email: str) -> None:
     """Take away a person's app, passkeys and recovery codes, and sign that person out everywhere."""
     with _explained(email):
-        number = people_service.find_person(email).id
+        number = user_service.get_user_by_email(email).id
         person = second_factor_service.reset_second_factor(number, actor=OPERATOR)
         wake(wait=True)
         click.echo(f"{person.email} has no second factor any more, and is signed out everywhere.")
-        if not person.came:
+        if not person.is_activated:
             click.echo("No way in is left. Make a new one-time address: people add.")
 
 
@@ -131,7 +134,7 @@ def reset_second_factor_command(email: str) -> None:
 def unlink_work_account_command(email: str) -> None:
     """Forget a person's work account, and sign that person out; the next one with the address is joined instead."""
     with _explained(email):
-        person, count = sso_service.unlink_work_account(people_service.find_person(email).id, actor=OPERATOR)
+        person, count = sso_service.unlink_work_account(user_service.get_user_by_email(email).id, actor=OPERATOR)
         if not count:
             raise click.ClickException(f"{person.email} has no work account here.")
         click.echo(f"The work account of {person.email} is unlinked, and signed out everywhere.")

@@ -8,15 +8,14 @@ from alma_leads.accounts.second_factor import challenges
 from alma_leads.accounts.sign_in import throttle
 from alma_leads.accounts.sso import sso_requests
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db
+from alma_leads.database.session import transaction
 
 
 def forget_expired() -> int:
     """Delete what is over, and return how many rows there were."""
     now = utc_now()
-    with transaction_on(db.engine) as connection:
-        gone = sessions.forget(connection, lifetime=session_lifetime(), now=now)
-        gone += links.forget(connection, now=now) + throttle.forget(connection, now=now)
-        gone += sso_requests.forget(connection, now=now)
-        return gone + challenges.forget(connection, now=now)
+    with transaction() as session:
+        gone = sessions.purge_expired_sessions(session, lifetime=session_lifetime(), now=now)
+        gone += links.purge_expired_links(session, now=now) + throttle.purge_expired_attempts(session, now=now)
+        gone += sso_requests.forget(session, now=now)
+        return gone + challenges.forget(session, now=now)

@@ -16,13 +16,13 @@ import structlog
 from flask import Flask, Response, current_app, g, redirect, request
 from flask_wtf.csrf import CSRFError
 
-from alma_leads.accounts.api_keys.key_refusal_service import note_refused_key
+from alma_leads.accounts.api_keys.key_refusal_service import record_refused_key
 from alma_leads.accounts.api_keys.key_service import use_key
 from alma_leads.accounts.core.access_refusal_service import Why
-from alma_leads.accounts.core.errors import KeyElsewhere
+from alma_leads.accounts.core.errors import KeyNotAllowedFromAddress
 from alma_leads.accounts.core.models import SessionStage
 from alma_leads.accounts.core.permissions import ENROLMENT_PERMISSIONS, ROLE_PERMISSIONS, Permission
-from alma_leads.accounts.core.sessions import Holder
+from alma_leads.accounts.core.sessions import AuthSession
 from alma_leads.actor import PROSPECT, Actor
 from alma_leads.database.base import utc_now
 from alma_leads.extensions import csrf
@@ -31,7 +31,7 @@ from alma_leads.web.errors.negotiation import vary_on_accept, wants_html
 from alma_leads.web.errors.problems import problem
 from alma_leads.web.errors.refusals import note_refusal
 from alma_leads.web.requests.bodies import bound_body
-from alma_leads.web.sessions import holder
+from alma_leads.web.sessions import auth_session
 from alma_leads.web.throttle import WRONG_KEYS, spend_for_client
 
 log = structlog.get_logger(__name__)
@@ -143,30 +143,29 @@ def _refuse_key(key: str) -> Response | None:
     address = request.remote_addr or ""
     try:
         found = use_key(key, address=address)
-    except KeyElsewhere:
-        note_refused_key(key, address=address)
+    except KeyNotAllowedFromAddress:
+        record_refused_key(key, address=address)
         raise
     if found is None:
         wait = spend_for_client(WRONG_KEYS, "wrong-key")
         if wait is not None:
             return problem(429, "Too many wrong keys came from this address.", headers={"Retry-After": str(wait)})
-        note_refused_key(key, address=address)
+        record_refused_key(key, address=address)
         return _unauthenticated()
     g.by_key = True
-    g.actor = found.actor
-    g.permissions = found.permissions
+    g.actor, g.permissions = found
     return None
 
 
 def _refuse_session(rule: Access) -> Response | None:
     """Find out who is signed in: sets `g.actor` and `g.permissions`, or returns the refusal."""
     g.quiet = rule.quiet
-    found = holder()
+    found = auth_session()
     if found is None or found.stage is SessionStage.SECOND_FACTOR:
         return _unauthenticated(found)
-    person = found.person
-    g.actor = Actor("user", person.id, person.name, request.remote_addr or "")
-    g.permissions = ENROLMENT_PERMISSIONS if found.stage is SessionStage.ENROLMENT else ROLE_PERMISSIONS[person.role]
+    user = found.user
+    g.actor = Actor("user", user.id, user.name, request.remote_addr or "")
+    g.permissions = ENROLMENT_PERMISSIONS if found.stage is SessionStage.ENROLMENT else ROLE_PERMISSIONS[user.role]
     if found.stage is SessionStage.ENROLMENT and rule.permission not in g.permissions:
         return _not_enrolled()
     if rule.fresh and utc_now() - found.authenticated_at > FRESH_FOR and rule.permission in g.permissions:
@@ -206,7 +205,7 @@ def _stale() -> Response:
     return problem(403, "You signed in too long ago for this. Open the desk and confirm that it is you.")
 
 
-def _unauthenticated(half_open: Holder | None = None) -> Response:
+def _unauthenticated(half_open: AuthSession | None = None) -> Response:
     if wants_html():
         wanted = request.full_path.rstrip("?") if request.method in SAFE_METHODS else "/internal/leads"
         page = "/login" if half_open is None else "/login/code"

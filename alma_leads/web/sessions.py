@@ -11,7 +11,7 @@ from flask import Response, after_this_request, current_app, g, request, session
 
 from alma_leads.accounts.core.models import SessionStage, User
 from alma_leads.accounts.core.session_service import use_session
-from alma_leads.accounts.core.sessions import Holder, Visitor
+from alma_leads.accounts.core.sessions import AuthSession, ClientInfo
 from alma_leads.accounts.sign_in import devices
 from alma_leads.accounts.sign_in.sign_in_service import Opened
 from alma_leads.accounts.sign_in.throttle import account_key
@@ -25,9 +25,9 @@ def session_token() -> str:
     return str(session.get(SESSION_TOKEN, ""))
 
 
-def visitor() -> Visitor:
+def client_info() -> ClientInfo:
     """Return the browser that makes this request."""
-    return Visitor(
+    return ClientInfo(
         request.remote_addr or "", request.headers.get("User-Agent", ""), request.cookies.get(_device_cookie()[0], "")
     )
 
@@ -40,10 +40,10 @@ def _device_cookie() -> tuple[str, bool]:
 
 def _remember_device(response: Response) -> Response:
     """Give this browser a device cookie for whoever has just signed in: see `accounts.devices`."""
-    found = holder()
+    found = auth_session()
     if found is not None:
         name, secure = _device_cookie()
-        account = account_key(found.person.email)
+        account = account_key(found.user.email)
         value = devices.remember(request.cookies.get(name, ""), account, now=utc_now())
         response.set_cookie(
             name, value, max_age=devices.LIFETIME, secure=secure, httponly=True, samesite="Lax", path="/"
@@ -51,19 +51,19 @@ def _remember_device(response: Response) -> Response:
     return response
 
 
-def holder() -> Holder | None:
+def auth_session() -> AuthSession | None:
     """Return whose session this request belongs to, open or half-open, or None. Asks the database once a request."""
-    if "holder" not in g:
+    if "auth_session" not in g:
         token = session_token()
-        g.holder = use_session(token, touch=not g.get("quiet", False)) if token else None
-    return cast("Holder | None", g.holder)
+        g.auth_session = use_session(token, touch=not g.get("quiet", False)) if token else None
+    return cast("AuthSession | None", g.auth_session)
 
 
 def reader() -> User:
     """Return who reads this page. Only for routes that need a permission and make pages: a key has no reader."""
-    found = holder()
+    found = auth_session()
     assert found is not None
-    return found.person
+    return found.user
 
 
 def begin_browser_session(opened: Opened) -> None:
@@ -73,7 +73,7 @@ def begin_browser_session(opened: Opened) -> None:
     """
     session.clear()
     g.pop("csrf_token", None)
-    g.pop("holder", None)
+    g.pop("auth_session", None)
     session[SESSION_TOKEN] = opened.token
     if opened.stage is SessionStage.OPEN:
         after_this_request(_remember_device)
@@ -86,6 +86,6 @@ def forget_browser(response: Response) -> Response:
     """
     session.clear()
     g.pop("csrf_token", None)
-    g.holder = None
+    g.auth_session = None
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

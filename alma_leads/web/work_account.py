@@ -18,7 +18,7 @@ from alma_leads.accounts.sign_in.refusals import Refusal, WorkAccountRefused
 from alma_leads.accounts.sso.provider import identity_provider
 from alma_leads.accounts.sso.sso_service import go_to_provider
 from alma_leads.web.errors.problems import problem
-from alma_leads.web.sessions import holder
+from alma_leads.web.sessions import auth_session
 from alma_leads.web.throttle import spend_for_client
 
 BROWSER = "sso"  # a key of the cookie: what this browser is known by until it comes back
@@ -106,7 +106,7 @@ def leave(*, wanted: str, confirming: bool = False) -> Response:
 def refusal(refused: WorkAccountRefused) -> Response:
     """Return a page that says why someone is not let in, and what to do."""
     status, title, advice = _WORDS[refused.refusal]
-    found = holder()
+    found = auth_session()
     signed_in = found is not None and found.stage is SessionStage.OPEN
     other_ways = passwords_are_on()
     return _page(

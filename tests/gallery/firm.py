@@ -15,7 +15,7 @@ from flask import Flask
 from alma_leads.accounts.api_keys import key_service
 from alma_leads.accounts.core.models import Role
 from alma_leads.accounts.core.permissions import Scope
-from alma_leads.accounts.users import people_service
+from alma_leads.accounts.users import user_service
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp
 from alma_leads.leads.assignments import absence_service, assignment_service, rule_service
@@ -226,7 +226,7 @@ def _work(clock: TestClock, people: dict[str, Actor], amara: int, itzel: int) ->
         owner_id=rosa.id or 0, name="Oldest first", query="status=PENDING&sort=created_at", shared=True
     )
     for name, scopes in (("Website", [Scope.CREATE]), ("Monthly report", [Scope.READ, Scope.EXPORT])):
-        key_service.make_key(name, scopes=scopes, networks=[], expires_at=None, actor=rosa)
+        key_service.create_key(name, scopes=scopes, networks=[], expires_at=None, actor=rosa)
     turn = [person.id or 0 for name, person in people.items() if name != ROSA]
     rule_service.set_rotation(in_turn=True, shown=turn, taking_part=turn, actor=rosa)
     rule_service.set_domain("research.example.edu", attorney_email="marcus.bell@alma.example", actor=rosa)
@@ -234,7 +234,7 @@ def _work(clock: TestClock, people: dict[str, Actor], amara: int, itzel: int) ->
     absence_service.add_absence(
         people[HANNAH].id or 0, first_day=today, last_day=today + timedelta(days=6), actor=people[HANNAH]
     )
-    people_service.invite("tomas.reyes@alma.example", name="Tomás Reyes", role=Role.ATTORNEY, actor=rosa)
+    user_service.invite("tomas.reyes@alma.example", name="Tomás Reyes", role=Role.ATTORNEY, actor=rosa)
 
 
 def _mail(app: Flask) -> None:

@@ -13,8 +13,7 @@ from alma_leads.accounts.core import links
 from alma_leads.accounts.core.models import LinkPurpose
 from alma_leads.accounts.users.setup_service import prepare_first_administrator
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db
+from alma_leads.database.session import transaction
 from alma_leads.leads.listing import view_service
 from tests.gallery import firm
 from tests.gallery.places import NEW, PEOPLE, Place, sign_in
@@ -92,11 +91,11 @@ def _words(app: Flask, new: Flask) -> dict[str, str]:
     enrol(app, value(app, "SELECT id FROM users WHERE email = 'leila.haddad@alma.example'"))
     rosa = value(app, "SELECT id FROM users WHERE email = 'rosa.delgado@alma.example'")
     tomas = value(app, "SELECT id FROM users WHERE email = 'tomas.reyes@alma.example'")
-    with app.app_context(), transaction_on(db.engine) as connection:
-        invitation = links.make(connection, LinkPurpose.INVITATION, user_id=tomas, now=utc_now())
-        reset = links.make(connection, LinkPurpose.RESET, user_id=rosa, now=utc_now())
-        change = links.make(
-            connection, LinkPurpose.CHANGE_EMAIL, user_id=rosa, now=utc_now(), new_email="rosa@delgado.example"
+    with app.app_context(), transaction() as session:
+        invitation = links.create_link(session, LinkPurpose.INVITATION, user_id=tomas, now=utc_now())
+        reset = links.create_link(session, LinkPurpose.RESET, user_id=rosa, now=utc_now())
+        change = links.create_link(
+            session, LinkPurpose.CHANGE_EMAIL, user_id=rosa, now=utc_now(), new_email="rosa@delgado.example"
         )
     with app.app_context():
         left = "assigned_to=oskar.lund%40alma.example"

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask
 
-from alma_leads.accounts.api_keys.key_service import make_key
+from alma_leads.accounts.api_keys.key_service import create_key
 from alma_leads.accounts.core.permissions import Scope
 from alma_leads.actor import OPERATOR
 
@@ -15,4 +15,5 @@ def new_key(app: Flask, name: str = "website-import", *scopes: Scope, **changes:
     """Make a key for everything, unless told otherwise, and return its secret."""
     asked: dict[str, Any] = {"networks": [], "expires_at": None, **changes}
     with app.app_context():
-        return make_key(name, scopes=scopes or tuple(Scope), actor=OPERATOR, **asked).secret
+        _, secret = create_key(name, scopes=scopes or tuple(Scope), actor=OPERATOR, **asked)
+    return secret

@@ -13,8 +13,7 @@ from flask import Flask
 from alma_leads.accounts.second_factor import authenticators, recovery
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db
+from alma_leads.database.session import transaction
 
 
 class Phone:
@@ -37,11 +36,11 @@ class Enrolled(NamedTuple):
 
 def enrol(app: Flask, person_id: int) -> Enrolled:
     """Give someone an app and recovery codes; no code of it was used yet."""
-    with app.app_context(), transaction_on(db.engine) as connection:
-        mark = authenticators.begin(connection, person_id, now=utc_now())
-        unconfirmed = authenticators.unconfirmed(connection, mark, user_id=person_id, email="x@alma.example")
+    with app.app_context(), transaction() as session:
+        mark = authenticators.begin(session, person_id, now=utc_now())
+        unconfirmed = authenticators.unconfirmed(session, mark, user_id=person_id, email="x@alma.example")
         assert unconfirmed
         phone = Phone(unconfirmed.secret)
         taken = phone.code(later=-1)
-        assert authenticators.confirm(connection, mark, user_id=person_id, typed=taken, now=utc_now())
-        return Enrolled(phone, recovery.make(connection, person_id, actor=OPERATOR))
+        assert authenticators.confirm(session, mark, user_id=person_id, typed=taken, now=utc_now())
+        return Enrolled(phone, recovery.make(session, person_id, actor=OPERATOR))

@@ -1,55 +1,60 @@
-"""The use case of noting that a key was refused: so that it is seen, but a flood of them does not fill the log."""
+"""Record in the audit log that a key was refused, so that it is seen, but a flood of them does not fill the log."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy import and_, case, func, select
+
 from alma_leads.accounts.api_keys import keys
+from alma_leads.accounts.core.models import KeyState
 from alma_leads.actor import stranger
 from alma_leads.audit import trail
+from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action
-from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.base import utc_now
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db
 
-# The same key from the same address is noted once in this time, and one key (or all unknown ones together) at most
+# The same key from the same address is recorded once in this time, and one key (or all unknown ones together) at most
 # this often in an hour, from however many addresses.
 EVERY = timedelta(minutes=15)
 MOST_IN_AN_HOUR = 20
 UNKNOWN = "an unknown key"
-WHY = {"revoked": "it was revoked", "ended": "it has ended", "working": "not from this address"}
-
-_NOTED = Sql("""
-    SELECT count(*), count(CASE WHEN actor_address = :address AND at > :since THEN 1 END) FROM (
-        SELECT actor_address, at FROM audit_events WHERE action = :action AND at > :hour_ago AND subject = :subject
-        ORDER BY at DESC LIMIT :most
-    ) AS last_hour
-""")
+WHY = {
+    KeyState.REVOKED: "it was revoked",
+    KeyState.EXPIRED: "it has expired",
+    KeyState.ACTIVE: "not from this address",
+}
 
 
-def note_refused_key(key: str, *, address: str) -> bool:
-    """Write into the audit log that a key was refused, unless that was done a short while ago; say whether it was.
+def record_refused_key(secret: str, *, address: str) -> bool:
+    """Record in the audit log that a key was refused, unless that was done a short while ago; return whether it was.
 
-    An administrator reads which key it was where there is or was one: a key that was revoked and is still used, or
-    that works and is used from elsewhere, has been left somewhere or taken. Of any other nothing is kept.
+    An administrator reads which key it was if there is or was one: a key that was revoked and is still used, or that is
+    active and used from elsewhere, has been left somewhere or stolen. Nothing is stored of any other.
     """
     now = utc_now()
-    with reading(db.engine) as connection:
-        found = keys.by_secret(connection, key, now=now) if keys.looks_like_one(key) else None
-        subject = f"script: {found.name}" if found else UNKNOWN
-        noted, noted_here = _NOTED.rows(
-            connection,
-            action=Action.KEY_REFUSED.value,
-            address=address,
-            subject=subject,
-            since=to_stamp(now - EVERY),
-            hour_ago=to_stamp(now - timedelta(hours=1)),
-            most=MOST_IN_AN_HOUR,
-        )[0]
-    if noted_here or noted >= MOST_IN_AN_HOUR:
+    key = keys.find_by_secret(db.session(), secret) if keys.is_well_formed(secret) else None
+    subject = key.label if key else UNKNOWN
+    last_hour = (
+        select(AuditEvent.actor_address, AuditEvent.at)
+        .where(
+            AuditEvent.action == Action.KEY_REFUSED,
+            AuditEvent.at > now - timedelta(hours=1),
+            AuditEvent.subject == subject,
+        )
+        .order_by(AuditEvent.at.desc())
+        .limit(MOST_IN_AN_HOUR)
+        .subquery()
+    )
+    here = and_(last_hour.c.actor_address == address, last_hour.c.at > now - EVERY)
+    recorded = db.session.execute(
+        select(func.count().label("of_key"), func.count(case((here, 1))).label("here")).select_from(last_hour)
+    ).one()
+    if recorded.here or recorded.of_key >= MOST_IN_AN_HOUR:
         return False
-    about = {"key": found.id, "why": WHY[found.state]} if found else {}
-    with transaction_on(db.engine) as connection:
-        trail.record(connection, Action.KEY_REFUSED, actor=stranger(address), subject=subject, **about)
+    about = {"key": key.id, "why": WHY[key.state]} if key else {}
+    with transaction() as session:
+        trail.record(session, Action.KEY_REFUSED, actor=stranger(address), subject=subject, **about)
     return True

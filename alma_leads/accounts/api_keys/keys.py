@@ -1,4 +1,4 @@
-"""Keys of scripts as rows: how a key looks, what it may be, found, kept. Runs in its callers' transactions."""
+"""API keys: how a secret looks, what a key may be called and do, stored, found. Runs in its callers' transactions."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import hashlib
 import secrets
 import string
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Row, and_, bindparam, case, or_, select, update
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.api_keys.networks import BadNetwork, parse_network
 from alma_leads.accounts.core.errors import KeyNotFound, KeyRefused
+from alma_leads.accounts.core.models import ApiKey
 from alma_leads.accounts.core.permissions import Scope
-from alma_leads.database.base import to_stamp
-from alma_leads.database.raw import Sql
+from alma_leads.database.upsert import insert
 from alma_leads.text import EXPANSION, MAX_MARKS, TextTooLong, TooManyMarks, UnfitText, normalise
 
 STATIC_NAME = "INTERNAL_API_KEY"
@@ -29,69 +30,22 @@ _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 MAX_NAME_LENGTH = 100
 MAX_NETWORKS = 50
 
-# By the digest, and not by the key: how long the index takes tells a stranger about a digest that cannot be steered.
-_WORKING = Sql("""
-    SELECT id, name, prefix, scopes, networks, last_used_at FROM api_keys
-    WHERE key_hash = :key_hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)
-""")
-# Of the many requests that find it old, one writes.
-_TOUCH = Sql("""
-    UPDATE api_keys SET last_used_at = :now WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :before)
-""")
-# A key that has ended leaves its name to the next one.
-_RETIRE_ENDED = Sql("""
-    UPDATE api_keys SET revoked_at = expires_at, revoked_by = :by
-    WHERE name = :name AND revoked_at IS NULL AND expires_at <= :now
-""")
-_INSERT = Sql("""
-    INSERT INTO api_keys (name, prefix, key_hash, scopes, networks, created_by, created_at, expires_at)
-    VALUES (:name, :prefix, :key_hash, :scopes, :networks, :created_by, :now, :expires_at)
-    ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING RETURNING id
-""")
-_COLUMNS = """id, name, prefix, scopes, networks, created_by, created_at, expires_at, last_used_at, revoked_at,
-    CASE WHEN expires_at <= coalesce(revoked_at, :now) THEN 'ended' WHEN revoked_at IS NOT NULL THEN 'revoked'
-         ELSE 'working' END"""
-_ALL = Sql(f"""
-    SELECT {_COLUMNS} FROM api_keys
-    ORDER BY CASE WHEN revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now) THEN 0 ELSE 1 END, id DESC
-""")
-_BY_ID = Sql(f"SELECT {_COLUMNS} FROM api_keys WHERE id = :id")
-_BY_SECRET = Sql(f"SELECT {_COLUMNS} FROM api_keys WHERE key_hash = :key_hash")
-_ID_OF = Sql("SELECT id FROM api_keys WHERE name = :name AND revoked_at IS NULL")
-_REVOKE = Sql("""
-    UPDATE api_keys SET revoked_at = :now, revoked_by = :by WHERE id = :id AND revoked_at IS NULL RETURNING name
-""")
+# Looked up by the digest, and not by the key: how long the index takes tells a stranger about a digest that cannot be
+# steered. Every request with a key asks this: one statement, built once.
+_FIND_ACTIVE = select(ApiKey.id, ApiKey.name, ApiKey.scopes, ApiKey.networks, ApiKey.last_used_at).where(
+    ApiKey.key_hash == bindparam("key_hash"),
+    ApiKey.revoked_at.is_(None),
+    or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > bindparam("now")),
+)
+_INSERT = (
+    insert(ApiKey)
+    .on_conflict_do_nothing(index_elements=[ApiKey.name], index_where=ApiKey.revoked_at.is_(None))
+    .returning(ApiKey)
+)
 
 
-class WorkingKey(NamedTuple):
-    """A key that works. `scopes` and `networks` are separated by spaces."""
-
-    id: int
-    name: str
-    prefix: str
-    scopes: str
-    networks: str
-    last_used_at: str | None
-
-
-class KeyRow(NamedTuple):
-    """A key in the list. `state` is "working", "ended" or "revoked"."""
-
-    id: int
-    name: str
-    prefix: str
-    scopes: str
-    networks: str
-    created_by: str
-    created_at: str
-    expires_at: str | None
-    last_used_at: str | None
-    revoked_at: str | None
-    state: str
-
-
-class KeyWish(NamedTuple):
-    """What a key is to be, checked: see `wish`."""
+class NewApiKey(NamedTuple):
+    """What a new key may be called and do, validated: see `validate`."""
 
     name: str
     scopes: tuple[Scope, ...]
@@ -100,13 +54,13 @@ class KeyWish(NamedTuple):
 
 
 def new_secret() -> str:
-    """Return a fresh key: 256 random bits and a checksum, so that a slip in copying costs no look-up."""
+    """Return a new secret: 256 random bits and a checksum, so that a typing error costs no look-up."""
     secret = START + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
     return secret + _check(secret)
 
 
-def looks_like_one(key: str) -> bool:
-    """Say whether a text could be a key that `new_secret` made."""
+def is_well_formed(key: str) -> bool:
+    """Return whether a text could be a secret that `new_secret` made."""
     length = len(START) + _SECRET_LENGTH + _CHECK_LENGTH
     if len(key) != length or not key.startswith(START) or not key.isascii():
         return False
@@ -126,7 +80,7 @@ def _normalise_name(name: str) -> str:
 
 
 def _check_name(typed: str) -> str:
-    """Return a key's name as it is kept, or raise KeyRefused with what is wrong with it."""
+    """Return a key's name as it is stored, or raise KeyRefused with what is wrong with it."""
     wrong = None
     try:
         name = _normalise_name(typed)
@@ -147,20 +101,20 @@ def _key_hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def wish(
+def validate(
     name: str, *, scopes: Iterable[str], networks: Iterable[str], expires_at: datetime | None, now: datetime
-) -> KeyWish:
-    """Return what a key is to be.
+) -> NewApiKey:
+    """Return what a new key is called and may do.
 
     Args:
         name: one line, 1 to 100 characters.
         scopes: at least one, by value.
         networks: CIDR blocks; none means any.
-        expires_at: when it ends; None means never.
+        expires_at: when it expires; None means never.
         now: the present.
 
     Raises:
-        KeyRefused: something about it cannot be; every such thing is said.
+        KeyRefused: something about it is wrong; its errors name everything that is.
     """
     errors: dict[str, str] = {}
     try:
@@ -182,85 +136,91 @@ def wish(
         errors["expires"] = "Give a day that is still to come"
     if errors:
         raise KeyRefused(errors)
-    return KeyWish(name, known, tuple(blocks), expires_at)
+    return NewApiKey(name, known, tuple(blocks), expires_at)
 
 
-def insert(connection: Connection, wanted: KeyWish, *, secret: str, by: str, now: datetime) -> int:
-    """Keep a new key, and return its number.
+def create_key(session: Session, new: NewApiKey, *, secret: str, by: str, now: datetime) -> ApiKey:
+    """Store a new key. An expired key with the same name is revoked, so that its name is free.
 
     Raises:
-        KeyRefused: another key that works has the name.
+        KeyRefused: another active key has the name.
     """
-    stamp = to_stamp(now)
-    _RETIRE_ENDED.run(connection, name=wanted.name, by=by, now=stamp)
-    row = _INSERT.row(
-        connection,
-        name=wanted.name,
-        prefix=secret[:_SHOWN_LENGTH],
-        key_hash=_key_hash(secret),
-        scopes=" ".join(wanted.scopes),
-        networks=" ".join(wanted.networks),
-        created_by=by,
-        now=stamp,
-        expires_at=None if wanted.expires_at is None else to_stamp(wanted.expires_at),
+    session.execute(
+        update(ApiKey)
+        .where(ApiKey.name == new.name, ApiKey.revoked_at.is_(None), ApiKey.expires_at <= now)
+        .values(revoked_at=ApiKey.expires_at, revoked_by=by)
     )
-    if row is None:
+    key = session.scalar(
+        _INSERT,
+        {
+            "name": new.name,
+            "prefix": secret[:_SHOWN_LENGTH],
+            "key_hash": _key_hash(secret),
+            "scopes": " ".join(new.scopes),
+            "networks": " ".join(new.networks),
+            "created_by": by,
+            "created_at": now,
+            "expires_at": new.expires_at,
+        },
+    )
+    if key is None:
         raise KeyRefused({"name": "Another key has this name. Choose another, or revoke that one first"})
-    key_id: int = row[0]
-    return key_id
+    return key
 
 
-def working(connection: Connection, secret: str, *, now: datetime) -> WorkingKey | None:
-    """Return the key while it works, or None: there is none, it has ended, or it was revoked."""
-    row = _WORKING.row(connection, key_hash=_key_hash(secret), now=to_stamp(now))
-    return None if row is None else WorkingKey(*row)
+def find_active(session: Session, secret: str, *, now: datetime) -> Row[int, str, str, str, datetime | None] | None:
+    """Return `id`, `name`, `scopes`, `networks` and `last_used_at` of an active key, or None."""
+    return session.connection().execute(_FIND_ACTIVE, {"key_hash": _key_hash(secret), "now": now}).one_or_none()
 
 
-def by_secret(connection: Connection, secret: str, *, now: datetime) -> KeyRow | None:
-    """Return the key that has this secret, whether it works or not, or None."""
-    row = _BY_SECRET.row(connection, key_hash=_key_hash(secret), now=to_stamp(now))
-    return None if row is None else KeyRow(*row)
+def find_by_secret(session: Session, secret: str) -> ApiKey | None:
+    """Return the key that has this secret, active or not, or None."""
+    return session.scalar(select(ApiKey).where(ApiKey.key_hash == _key_hash(secret)))
 
 
-def touch(connection: Connection, key_id: int, *, before: str, now: datetime) -> None:
-    """Note that a key is used, unless that was noted after the stamp `before`."""
-    _TOUCH.run(connection, id=key_id, before=before, now=to_stamp(now))
+def touch(session: Session, key_id: int, *, before: datetime, now: datetime) -> None:
+    """Record that a key is used, unless that was recorded after `before`: of many requests at once, one writes."""
+    unused = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < before)
+    session.execute(update(ApiKey).where(ApiKey.id == key_id, unused).values(last_used_at=now))
 
 
-def all_keys(connection: Connection, *, now: datetime) -> list[KeyRow]:
-    """Return every key there ever was: those that work first, then the newest first."""
-    return [KeyRow(*row) for row in _ALL.rows(connection, now=to_stamp(now))]
+def list_keys(session: Session, *, now: datetime) -> Sequence[ApiKey]:
+    """Return every key there ever was: active ones first, then the newest first."""
+    is_active = and_(ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now))
+    return session.scalars(select(ApiKey).order_by(case((is_active, 0), else_=1), ApiKey.id.desc())).all()
 
 
-def by_id(connection: Connection, key_id: int, *, now: datetime) -> KeyRow:
-    """Return one key.
+def get_key(session: Session, key_id: int) -> ApiKey:
+    """Return a key.
 
     Raises:
         KeyNotFound: there is none.
     """
-    row = _BY_ID.row(connection, id=key_id, now=to_stamp(now))
-    if row is None:
+    key = session.get(ApiKey, key_id)
+    if key is None:
         raise KeyNotFound
-    return KeyRow(*row)
+    return key
 
 
-def id_of(connection: Connection, name: str) -> int:
-    """Return the number of the key with this name that is not revoked.
+def get_key_by_name(session: Session, name: str) -> ApiKey:
+    """Return the key with this name that is not revoked.
 
     Raises:
         KeyNotFound: there is none.
     """
     try:
-        row = _ID_OF.row(connection, name=_normalise_name(name))
+        normalised = _normalise_name(name)
     except UnfitText as unfit:
         raise KeyNotFound from unfit
-    if row is None:
+    key = session.scalar(select(ApiKey).where(ApiKey.name == normalised, ApiKey.revoked_at.is_(None)))
+    if key is None:
         raise KeyNotFound
-    key_id: int = row[0]
-    return key_id
+    return key
 
 
-def revoke(connection: Connection, key_id: int, *, by: str, now: datetime) -> str | None:
-    """Revoke a key and return its name, or None when it was revoked already or never was."""
-    row = _REVOKE.row(connection, id=key_id, by=by, now=to_stamp(now))
-    return None if row is None else row[0]
+def revoke(session: Session, key_id: int, *, by: str, now: datetime) -> ApiKey | None:
+    """Revoke a key and return it, or None when it was revoked already or never existed."""
+    key = session.scalar(select(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None)).with_for_update())
+    if key is not None:
+        key.revoked_at, key.revoked_by = now, by
+    return key

@@ -1,21 +1,21 @@
-"""What can go wrong with people, passwords and links, named for what happened. Knows no HTTP."""
+"""What can go wrong with users, passwords, links and keys, named for what happened. Knows no HTTP."""
 
 from __future__ import annotations
 
 
 class AccountError(Exception):
-    """Something about an account that the caller must know."""
+    """Something about an account that the caller must handle."""
 
 
-class PersonExists(AccountError):
-    """Someone has this address already."""
+class UserExists(AccountError):
+    """Someone already has this address."""
 
     def __init__(self, email: str) -> None:
         super().__init__(f"{email} has an account already.")
         self.email = email
 
 
-class PersonNotFound(AccountError):
+class UserNotFound(AccountError):
     """Nobody has this address."""
 
     def __init__(self, email: str) -> None:
@@ -24,27 +24,27 @@ class PersonNotFound(AccountError):
 
 
 class BadName(AccountError):
-    """The name is empty, too long, or holds what does not belong in a line of text."""
+    """The name is empty, too long, or contains line breaks or control characters."""
 
 
-class CameAlready(AccountError):
-    """The person can sign in, so that there is no invitation to speak of."""
+class AlreadyActivated(AccountError):
+    """The user can sign in, so there is no invitation."""
 
     def __init__(self, email: str) -> None:
         super().__init__(f"{email} has come in already.")
         self.email = email
 
 
-class NotComeYet(AccountError):
-    """The person was invited and has no password to choose anew."""
+class InvitationPending(AccountError):
+    """The user was invited and has no password to reset."""
 
     def __init__(self, email: str) -> None:
         super().__init__(f"{email} has not come in yet. Send the invitation again.")
         self.email = email
 
 
-class PersonOff(AccountError):
-    """The person was turned off."""
+class AccountDeactivated(AccountError):
+    """The user was deactivated."""
 
     def __init__(self, email: str) -> None:
         super().__init__(f"{email} is turned off. Turn the account on first.")
@@ -52,15 +52,15 @@ class PersonOff(AccountError):
 
 
 class LastAdministrator(AccountError):
-    """Without this person nobody could manage the application."""
+    """Without this user nobody could manage the application."""
 
     def __init__(self, email: str) -> None:
         super().__init__(f"{email} is the last active administrator. Make another one first.")
         self.email = email
 
 
-class LinkGone(AccountError):
-    """The one-time link was used, is too old, or never was."""
+class LinkExpired(AccountError):
+    """The one-time link was used, is too old, or never existed."""
 
 
 class WeakPassword(AccountError):
@@ -83,7 +83,7 @@ class TooManyAttempts(AccountError):
 
 
 class KeyRefused(AccountError):
-    """A key cannot be made so: `errors` has a sentence for each field (name, scopes, networks, expires)."""
+    """A key cannot be created like this: `errors` has a sentence for each field (name, scopes, networks, expires)."""
 
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__("; ".join(errors.values()))
@@ -97,16 +97,16 @@ class KeyNotFound(AccountError):
         super().__init__("There is no such key.")
 
 
-class KeyElsewhere(AccountError):
-    """The key works, but not from where it was sent."""
+class KeyNotAllowedFromAddress(AccountError):
+    """The key is active, but not allowed from the address that sent it."""
 
     def __init__(self, address: str) -> None:
         super().__init__(f"This key may not be used from {address or 'here'}. Ask an administrator to allow it.")
         self.address = address
 
 
-class SignInOver(AccountError):
-    """The session that something was done in has ended meanwhile."""
+class SessionExpired(AccountError):
+    """The session that something was done in has ended in the meantime."""
 
 
 class SecondFactorRequired(AccountError):
@@ -114,7 +114,7 @@ class SecondFactorRequired(AccountError):
 
 
 class NoSecondFactor(AccountError):
-    """The person has neither an app nor a passkey."""
+    """The user has neither an app nor a passkey."""
 
 
 class NoPasskeysHere(AccountError):
@@ -128,8 +128,8 @@ class PasskeyRefused(AccountError):
     """The passkey cannot be added; the text says why, as a plain sentence."""
 
 
-class LastWayIn(AccountError):
-    """Without this the person could not come in any more."""
+class LastCredential(AccountError):
+    """Without this credential the user could no longer sign in."""
 
     def __init__(self) -> None:
         super().__init__("This is your only way in, so it stays. Add another passkey first.")

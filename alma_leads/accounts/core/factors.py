@@ -1,25 +1,23 @@
-"""By what a person can come in: asked by the steps of signing in, the account page and the list of people."""
+"""Which credentials a user has: password, authenticator app, passkeys, recovery codes, work account."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from alma_leads.database.raw import Sql
+from alma_leads.accounts.core.models import Passkey, RecoveryCode, User
+from alma_leads.accounts.core.users import HAS_APP, HAS_WORK_ACCOUNT
 
-_OF_PERSON = Sql("""
-    SELECT u.password IS NOT NULL,
-        EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL),
-        (SELECT count(*) FROM passkeys p WHERE p.user_id = u.id),
-        (SELECT count(*) FROM recovery_codes r WHERE r.user_id = u.id AND r.used_at IS NULL),
-        EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id)
-    FROM users u WHERE u.id = :user_id
-""")
+_PASSKEYS = select(func.count()).where(Passkey.user_id == User.id).scalar_subquery()
+_RECOVERY_CODES = (
+    select(func.count()).where(RecoveryCode.user_id == User.id, RecoveryCode.used_at.is_(None)).scalar_subquery()
+)
 
 
 class Factors(NamedTuple):
-    """What a person has to prove who it is; counts of passkeys and of recovery codes that still work."""
+    """The credentials of a user, with counts of passkeys and of recovery codes that still work."""
 
     password: bool
     app: bool
@@ -29,13 +27,15 @@ class Factors(NamedTuple):
 
     @property
     def has_second(self) -> bool:
-        """Whether there is a second factor to ask for. A recovery code only stands in for one."""
+        """Whether there is a second factor to ask for. A recovery code only replaces one."""
         return self.app or self.passkeys > 0
 
 
-def of_person(connection: Connection, user_id: int) -> Factors:
-    """Return by what a person can come in."""
-    row = _OF_PERSON.row(connection, user_id=user_id)
-    assert row is not None
-    password, app, passkeys, recovery_codes, work_account = row
-    return Factors(bool(password), bool(app), passkeys, recovery_codes, bool(work_account))
+def get_factors(session: Session, user_id: int) -> Factors:
+    """Return which credentials a user has."""
+    row = session.execute(
+        select(User.password.is_not(None), HAS_APP, _PASSKEYS, _RECOVERY_CODES, HAS_WORK_ACCOUNT).where(
+            User.id == user_id
+        )
+    ).one()
+    return Factors._make(row)

@@ -1,4 +1,4 @@
-"""One-time links: made, looked at, and used up. Only a hash of each is kept. Runs in its callers' transactions."""
+"""One-time links: created, looked up, and used. Only a hash of each is stored. Runs in its callers' transactions."""
 
 from __future__ import annotations
 
@@ -7,57 +7,18 @@ import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Row, delete, or_, select, update
+from sqlalchemy.orm import Session
 
-from alma_leads.accounts.core.errors import LinkGone
-from alma_leads.accounts.core.models import LinkPurpose
+from alma_leads.accounts.core.errors import LinkExpired
+from alma_leads.accounts.core.models import LinkPurpose, OneTimeLink, User
 from alma_leads.database.base import to_stamp
-from alma_leads.database.raw import Sql
+from alma_leads.database.session import count_changed
 from alma_leads.secret_key import keyed_hash
 
 LIFETIME = timedelta(hours=24)
 # Processes that start within this time belong to one start: one of them announces the set-up link.
 ONE_START = timedelta(minutes=1)
-
-_RETIRE_SETUP = Sql("DELETE FROM one_time_links WHERE purpose = 'setup'")
-_RETIRE_OF_USER = Sql("DELETE FROM one_time_links WHERE user_id = :user_id AND purpose = :purpose AND used_at IS NULL")
-_INSERT = Sql("""
-    INSERT INTO one_time_links (token_hash, purpose, user_id, new_email, created_at, expires_at)
-    VALUES (:token_hash, :purpose, :user_id, :new_email, :now, :expires_at)
-""")
-_LOOK = Sql("""
-    SELECT l.user_id, u.email, u.name, l.new_email FROM one_time_links l LEFT JOIN users u ON u.id = l.user_id
-    WHERE l.token_hash = :token_hash AND l.purpose = :purpose AND l.used_at IS NULL AND l.expires_at > :now
-        AND (l.user_id IS NULL OR u.active)
-""")
-_USE = Sql("""
-    UPDATE one_time_links SET used_at = :now
-    WHERE token_hash = :token_hash AND purpose = :purpose AND used_at IS NULL AND expires_at > :now
-        AND (user_id IS NULL OR user_id IN (SELECT id FROM users WHERE active))
-    RETURNING user_id, new_email
-""")
-_SETUP = Sql("""
-    SELECT id, token_hash, created_at FROM one_time_links
-    WHERE purpose = 'setup' AND used_at IS NULL AND expires_at > :now ORDER BY id DESC
-""")
-_PROLONG = Sql("UPDATE one_time_links SET expires_at = :expires_at WHERE id = :id AND expires_at < :unless_after")
-_FORGET = Sql("DELETE FROM one_time_links WHERE expires_at < :now")
-
-
-class Link(NamedTuple):
-    """Whom a link is for; nobody yet when it is for the set-up. `new_email` is what a change of address leads to."""
-
-    user_id: int | None
-    email: str | None
-    name: str | None
-    new_email: str | None
-
-
-class Used(NamedTuple):
-    """Whom a link was for that is now used up, and the address it changes to."""
-
-    user_id: int | None
-    new_email: str | None
 
 
 class SetupLink(NamedTuple):
@@ -68,89 +29,114 @@ class SetupLink(NamedTuple):
 
 
 def token_hash(token: str) -> str:
-    """Return what is kept of a token. It is random and long, so that a plain hash is enough."""
+    """Return what is stored of a token. It is random and long, so a plain hash is enough."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def make(
-    connection: Connection, purpose: LinkPurpose, *, user_id: int, now: datetime, new_email: str | None = None
+def create_link(
+    session: Session, purpose: LinkPurpose, *, user_id: int, now: datetime, new_email: str | None = None
 ) -> str:
-    """Make a link and return its token; earlier ones for the same purpose and person stop working."""
-    retire(connection, purpose, user_id=user_id)
+    """Create a link and return its token. The user's earlier links for the same purpose stop working."""
+    revoke_link(session, purpose, user_id=user_id)
     token = secrets.token_urlsafe(32)
-    _insert(connection, token, purpose, user_id=user_id, now=now, new_email=new_email)
+    session.add(_new_link(token, purpose, now=now, user_id=user_id, new_email=new_email))
     return token
 
 
-def _insert(
-    connection: Connection,
-    token: str,
-    purpose: LinkPurpose,
-    *,
-    user_id: int | None,
-    now: datetime,
-    new_email: str | None = None,
-) -> None:
-    _INSERT.run(
-        connection,
-        token_hash=token_hash(token),
-        purpose=purpose.value,
-        user_id=user_id,
-        new_email=new_email,
-        now=to_stamp(now),
-        expires_at=to_stamp(now + LIFETIME),
-    )
+def offer_setup(session: Session, *, now: datetime) -> SetupLink:
+    """Return the set-up link, which each start extends, and create it if there is none.
 
-
-def offer_setup(connection: Connection, *, now: datetime) -> SetupLink:
-    """Return the set-up link, which each start prolongs, and make it when there is none.
-
-    The caller holds the lock on people, so that processes that start together make one link. The token is derived from
-    SECRET_KEY and the moment the link was made, so that every process can tell it although only its hash is kept.
+    The caller has locked the users, so that processes that start together create one link. The token is derived from
+    SECRET_KEY and the time the link was created, so that every process knows it although only its hash is stored.
     """
-    expires_at = to_stamp(now + LIFETIME)
-    for link_id, kept, created_at in _SETUP.rows(connection, now=to_stamp(now)):
-        token = keyed_hash("set-up link", created_at)
-        if token_hash(token) == kept:
-            earlier = to_stamp(now + LIFETIME - ONE_START)
-            renewed = _PROLONG.run(connection, id=link_id, expires_at=expires_at, unless_after=earlier) > 0
-            return SetupLink(token, renewed)
-    # None, or made with another SECRET_KEY.
-    _RETIRE_SETUP.run(connection)
+    setup_links = select(OneTimeLink).where(
+        OneTimeLink.purpose == LinkPurpose.SETUP, OneTimeLink.used_at.is_(None), OneTimeLink.expires_at > now
+    )
+    for link in session.scalars(setup_links.order_by(OneTimeLink.id.desc())):
+        token = keyed_hash("set-up link", to_stamp(link.created_at))
+        if token_hash(token) == link.token_hash:
+            is_news = link.expires_at < now + LIFETIME - ONE_START
+            if is_news:
+                link.expires_at = now + LIFETIME
+            return SetupLink(token, is_news)
+    # There is none, or it was created with another SECRET_KEY.
+    session.execute(delete(OneTimeLink).where(OneTimeLink.purpose == LinkPurpose.SETUP))
     token = keyed_hash("set-up link", to_stamp(now))
-    _insert(connection, token, LinkPurpose.SETUP, user_id=None, now=now)
+    session.add(_new_link(token, LinkPurpose.SETUP, now=now))
     return SetupLink(token, is_news=True)
 
 
-def look(connection: Connection, token: str, purpose: LinkPurpose, *, now: datetime) -> Link:
-    """Return whom a link is for, without using it up.
+def get_link(
+    session: Session, token: str, purpose: LinkPurpose, *, now: datetime
+) -> Row[int | None, str | None, str, str]:
+    """Return `user_id`, `email`, `name` and `new_email` of a link without using it. A set-up link has no user.
 
     Raises:
-        LinkGone: it does not work any more.
+        LinkExpired: it no longer works.
     """
-    row = _LOOK.row(connection, token_hash=token_hash(token), purpose=purpose.value, now=to_stamp(now))
-    if row is None:
-        raise LinkGone("This link was used already, or it is too old.")
-    return Link(*row)
+    found = (
+        select(OneTimeLink.user_id, OneTimeLink.new_email, User.email, User.name)
+        .outerjoin(User, User.id == OneTimeLink.user_id)
+        .where(
+            OneTimeLink.token_hash == token_hash(token),
+            OneTimeLink.purpose == purpose,
+            OneTimeLink.used_at.is_(None),
+            OneTimeLink.expires_at > now,
+            or_(OneTimeLink.user_id.is_(None), User.active),
+        )
+    )
+    link = session.execute(found).one_or_none()
+    if link is None:
+        raise LinkExpired("This link was used already, or it is too old.")
+    return link
 
 
-def retire(connection: Connection, purpose: LinkPurpose, *, user_id: int) -> bool:
-    """Take back a person's unused link, and say whether there was one."""
-    return _RETIRE_OF_USER.run(connection, user_id=user_id, purpose=purpose.value) > 0
-
-
-def use(connection: Connection, token: str, purpose: LinkPurpose, *, now: datetime) -> Used:
-    """Use a link up, and return whom it was for. Of two who try at once, one succeeds.
+def use_link(session: Session, token: str, purpose: LinkPurpose, *, now: datetime) -> Row[int | None, str | None]:
+    """Use a link up, and return its `user_id` and `new_email`. If two requests try at once, one succeeds.
 
     Raises:
-        LinkGone: it does not work any more.
+        LinkExpired: it no longer works.
     """
-    row = _USE.row(connection, token_hash=token_hash(token), purpose=purpose.value, now=to_stamp(now))
-    if row is None:
-        raise LinkGone("This link was used already, or it is too old.")
-    return Used(*row)
+    use = (
+        update(OneTimeLink)
+        .where(
+            OneTimeLink.token_hash == token_hash(token),
+            OneTimeLink.purpose == purpose,
+            OneTimeLink.used_at.is_(None),
+            OneTimeLink.expires_at > now,
+            or_(OneTimeLink.user_id.is_(None), OneTimeLink.user_id.in_(select(User.id).where(User.active))),
+        )
+        .values(used_at=now)
+        .returning(OneTimeLink.user_id, OneTimeLink.new_email)
+        .execution_options(synchronize_session=False)
+    )
+    link = session.execute(use).one_or_none()
+    if link is None:
+        raise LinkExpired("This link was used already, or it is too old.")
+    return link
 
 
-def forget(connection: Connection, *, now: datetime) -> int:
-    """Delete links that are too old."""
-    return _FORGET.run(connection, now=to_stamp(now))
+def revoke_link(session: Session, purpose: LinkPurpose, *, user_id: int) -> bool:
+    """Delete a user's unused link, and return whether there was one."""
+    unused = delete(OneTimeLink).where(
+        OneTimeLink.user_id == user_id, OneTimeLink.purpose == purpose, OneTimeLink.used_at.is_(None)
+    )
+    return count_changed(session, unused) > 0
+
+
+def purge_expired_links(session: Session, *, now: datetime) -> int:
+    """Delete expired links, and return how many there were."""
+    return count_changed(session, delete(OneTimeLink).where(OneTimeLink.expires_at < now))
+
+
+def _new_link(
+    token: str, purpose: LinkPurpose, *, now: datetime, user_id: int | None = None, new_email: str | None = None
+) -> OneTimeLink:
+    return OneTimeLink(
+        token_hash=token_hash(token),
+        purpose=purpose,
+        user_id=user_id,
+        new_email=new_email,
+        created_at=now,
+        expires_at=now + LIFETIME,
+    )

@@ -1,29 +1,71 @@
-"""Tables of who may come in: people, their proofs, sessions and links, keys, and the firm's rule."""
+"""Tables of accounts: users, their credentials, sessions and one-time links, API keys, and the firm's rule."""
 
 from __future__ import annotations
 
 import enum
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    exists,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from alma_leads.database.base import Base, Id, UtcDateTime, text_enum, utc_now
 
 
 class Role(enum.StrEnum):
-    """What a person is at the firm."""
+    """What a user may do at the firm."""
 
     ADMINISTRATOR = "administrator"
     ATTORNEY = "attorney"
     VIEWER = "viewer"
 
 
-class User(Base):
-    """A person of the firm. `email` is kept normalised.
+class Identity(Base):
+    """Who a user is at the firm's identity provider: `subject` never changes there, an e-mail address may."""
 
-    Someone without a password, a passkey and an identity was invited and has not come yet. `handle` is the random name
-    by which passkeys know the person. Without a `time_zone` the firm's is meant.
+    __tablename__ = "identities"
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+
+class Passkey(Base):
+    """A passkey (WebAuthn credential). `credential_id` and `public_key` are base64url."""
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
+    public_key: Mapped[str] = mapped_column(Text)
+    sign_count: Mapped[int] = mapped_column(BigInteger, default=0)
+    transports: Mapped[str] = mapped_column(String(100))
+    name: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class User(Base):
+    """Someone of the firm. `email` is kept normalised.
+
+    A user is activated once there is a password, a passkey or a work account to sign in with; until then the invitation
+    is pending. `handle` is the random name that passkeys know the user by. An empty `time_zone` means the firm's.
     """
 
     __tablename__ = "users"
@@ -40,22 +82,15 @@ class User(Base):
     theme: Mapped[str] = mapped_column(String(5), default="")
     single_key_shortcuts: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    is_activated: Mapped[bool] = column_property(
+        or_(
+            password.is_not(None),
+            exists(select(Passkey.id).where(Passkey.user_id == id).correlate_except(Passkey)),
+            exists(select(Identity.id).where(Identity.user_id == id).correlate_except(Identity)),
+        )
+    )
 
     __table_args__ = (CheckConstraint("theme IN ('', 'light', 'dark')", name="theme"),)
-
-
-class Identity(Base):
-    """Who a person is at the firm's identity provider: `subject` never changes there, an e-mail address may."""
-
-    __tablename__ = "identities"
-
-    id: Mapped[Id] = mapped_column(primary_key=True)
-    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    issuer: Mapped[str] = mapped_column(String(255))
-    subject: Mapped[str] = mapped_column(String(255))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-    __table_args__ = (UniqueConstraint("issuer", "subject"),)
 
 
 class SsoRequest(Base):
@@ -92,22 +127,6 @@ class Authenticator(Base):
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class Passkey(Base):
-    """A passkey (WebAuthn credential). `credential_id` and `public_key` are base64url."""
-
-    __tablename__ = "passkeys"
-
-    id: Mapped[Id] = mapped_column(primary_key=True)
-    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
-    public_key: Mapped[str] = mapped_column(Text)
-    sign_count: Mapped[int] = mapped_column(BigInteger, default=0)
-    transports: Mapped[str] = mapped_column(String(100))
-    name: Mapped[str] = mapped_column(String(100))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
 class PasskeyChallenge(Base):
     """A challenge that a browser has been given to sign, once. Only its SHA-256 is kept."""
 
@@ -139,7 +158,7 @@ class SessionStage(enum.StrEnum):
 class UserSession(Base):
     """A browser that is signed in, or half-way there. The cookie holds a random token; only its SHA-256 is kept.
 
-    `proofs` names what the person has shown ("password code"), `authenticated_at` when.
+    `proofs` names what the user has shown ("password code"), `authenticated_at` when.
     """
 
     __tablename__ = "user_sessions"
@@ -201,11 +220,19 @@ class SignInAttempt(Base):
     )
 
 
+class KeyState(enum.StrEnum):
+    """Whether an API key works. A revoked key that had expired before is expired."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class ApiKey(Base):
-    """A script's key. Only its SHA-256 is kept, and `prefix`, by which people tell keys apart.
+    """A script's key. Only its SHA-256 is stored, and `prefix`, by which people tell keys apart.
 
     `scopes` are permissions and `networks` CIDR blocks, each separated by spaces; no network means any. The names of
-    who made and who revoked it are those at the time.
+    who created and who revoked it are those at the time.
     """
 
     __tablename__ = "api_keys"
@@ -223,7 +250,7 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_by: Mapped[str | None] = mapped_column(String(200))
 
-    # Two keys that work have two names: a log that says "website-import" must mean one.
+    # Two keys that are not revoked have two names: a log that says "website-import" must mean one.
     __table_args__ = (
         Index(
             "ix_api_keys_name",
@@ -233,6 +260,18 @@ class ApiKey(Base):
             sqlite_where=text("revoked_at IS NULL"),
         ),
     )
+
+    @property
+    def label(self) -> str:
+        """How the key is called in logs and timelines."""
+        return f"script: {self.name}"
+
+    @property
+    def state(self) -> KeyState:
+        """Whether the key works now."""
+        if self.expires_at is not None and self.expires_at <= (self.revoked_at or utc_now()):
+            return KeyState.EXPIRED
+        return KeyState.ACTIVE if self.revoked_at is None else KeyState.REVOKED
 
 
 class Firm(Base):

@@ -16,7 +16,7 @@ from cryptography.fernet import InvalidToken
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.twofactor import InvalidToken as WrongCode
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
-from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.links import token_hash
 from alma_leads.database.base import to_stamp
@@ -52,21 +52,21 @@ class Unconfirmed(NamedTuple):
     uri: str
 
 
-def begin(connection: Connection, user_id: int, *, now: datetime) -> str:
+def begin(session: Session, user_id: int, *, now: datetime) -> str:
     """Begin to set an app up, and return the mark by which to go on. One that was begun before is given up.
 
     The mark is no number of a row: SQLite gives the number of a deleted row to the next one, and whoever had begun
     before would be shown the secret of somebody else's app.
     """
-    _FORGET_UNCONFIRMED.run(connection, user_id=user_id)
+    _FORGET_UNCONFIRMED.run(session.connection(), user_id=user_id)
     sealed = fernet(_KEY_IS_FOR).encrypt(secrets.token_bytes(SECRET_BYTES)).decode()
-    _INSERT.run(connection, user_id=user_id, secret=sealed, now=to_stamp(now))
+    _INSERT.run(session.connection(), user_id=user_id, secret=sealed, now=to_stamp(now))
     return token_hash(sealed)
 
 
-def unconfirmed(connection: Connection, mark: str, *, user_id: int, email: str) -> Unconfirmed | None:
+def unconfirmed(session: Session, mark: str, *, user_id: int, email: str) -> Unconfirmed | None:
     """Return what a person's app needs to be set up, or None when that is not under way (any more)."""
-    _, secret = _begun(connection, mark, user_id)
+    _, secret = _begun(session, mark, user_id)
     if secret is None:
         return None
     text = base64.b32encode(secret).decode()
@@ -75,45 +75,45 @@ def unconfirmed(connection: Connection, mark: str, *, user_id: int, email: str) 
     return Unconfirmed(groups, uri.replace("+", "%20"))  # some apps show the plus of a space as it is
 
 
-def confirm(connection: Connection, mark: str, *, user_id: int, typed: str, now: datetime) -> bool:
+def confirm(session: Session, mark: str, *, user_id: int, typed: str, now: datetime) -> bool:
     """Begin to use an app that shows the right code, in place of the one before, and say whether it did."""
-    number, secret = _begun(connection, mark, user_id)
-    if secret is None or not _take(connection, number, secret, typed):
+    number, secret = _begun(session, mark, user_id)
+    if secret is None or not _take(session, number, secret, typed):
         return False
-    if not _CONFIRM.run(connection, id=number, now=to_stamp(now)):
+    if not _CONFIRM.run(session.connection(), id=number, now=to_stamp(now)):
         return False
-    _FORGET_OTHERS.run(connection, user_id=user_id, id=number)
+    _FORGET_OTHERS.run(session.connection(), user_id=user_id, id=number)
     return True
 
 
-def use_code(connection: Connection, user_id: int, typed: str) -> bool:
+def use_code(session: Session, user_id: int, typed: str) -> bool:
     """Take a code that a person's app shows, and say whether it is right. Each is taken once."""
-    row = _CONFIRMED.row(connection, user_id=user_id)
+    row = _CONFIRMED.row(session.connection(), user_id=user_id)
     if row is None:
         return False
     secret = _opened(row[1])
-    return secret is not None and _take(connection, row[0], secret, typed)
+    return secret is not None and _take(session, row[0], secret, typed)
 
 
-def forget(connection: Connection, user_id: int) -> int:
+def forget(session: Session, user_id: int) -> int:
     """Delete a person's apps, and return how many there were."""
-    return _FORGET_OTHERS.run(connection, user_id=user_id, id=0)
+    return _FORGET_OTHERS.run(session.connection(), user_id=user_id, id=0)
 
 
-def _begun(connection: Connection, mark: str, user_id: int) -> tuple[int, bytes | None]:
-    row = _UNCONFIRMED.row(connection, user_id=user_id)
+def _begun(session: Session, mark: str, user_id: int) -> tuple[int, bytes | None]:
+    row = _UNCONFIRMED.row(session.connection(), user_id=user_id)
     if row is None or token_hash(row[1]) != mark:
         return 0, None
     return row[0], _opened(row[1])
 
 
-def _take(connection: Connection, number: int, secret: bytes, typed: str) -> bool:
+def _take(session: Session, number: int, secret: bytes, typed: str) -> bool:
     totp, code = _totp(secret), "".join(typed.split())
     if len(code) != DIGITS or not (code.isascii() and code.isdigit()):
         return False
     now = int(time.time()) // STEP_SECONDS
     right = [step for step in (now + around for around in STEPS_AROUND) if _is_code(totp, code, step)]
-    return any(_TAKE_STEP.run(connection, id=number, step=step) > 0 for step in right)
+    return any(_TAKE_STEP.run(session.connection(), id=number, step=step) > 0 for step in right)
 
 
 def _is_code(totp: TOTP, code: str, step: int) -> bool:

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core import factors
-from alma_leads.accounts.core.emails import Notice, tell
-from alma_leads.accounts.core.errors import LastWayIn, NoPasskeysHere, PasskeyRefused
+from alma_leads.accounts.core.emails import Notice, notify
+from alma_leads.accounts.core.errors import LastCredential, NoPasskeysHere, PasskeyRefused
 from alma_leads.accounts.core.factors import Factors
 from alma_leads.accounts.core.password_rule import passwords_are_on
-from alma_leads.accounts.core.people import hold
 from alma_leads.accounts.core.proofs import WORDS, Proof
-from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.core.sessions import ClientInfo
+from alma_leads.accounts.core.users import lock_user
 from alma_leads.accounts.second_factor import ceremonies, challenges, second_factor
 from alma_leads.accounts.second_factor.ceremonies import Assertion, BadAnswer, Known
 from alma_leads.accounts.second_factor.relying_party import Site, site_of
@@ -29,7 +29,7 @@ from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db, settings
 
 MAX_NAME_LENGTH = 100
@@ -102,16 +102,14 @@ def site() -> Site:
 
 def list_passkeys(user_id: int) -> OwnPasskeys:
     """Return a person's passkeys."""
-    with reading(db.engine) as connection:
-        rows = [PasskeyRow(*row) for row in _OF_PERSON.rows(connection, user_id=user_id)]
-        required = second_factor.is_required(connection)
-        return OwnPasskeys(rows, _kept_because(factors.of_person(connection, user_id), required=required))
+    rows = [PasskeyRow(*row) for row in _OF_PERSON.rows(db.session.connection(), user_id=user_id)]
+    required = second_factor.is_required(db.session())
+    return OwnPasskeys(rows, _kept_because(factors.get_factors(db.session(), user_id), required=required))
 
 
 def has_passkey(user_id: int) -> bool:
     """Say whether a person has a passkey, at an address where it works."""
-    with reading(db.engine) as connection:
-        return site_of(settings().PUBLIC_URL) is not None and bool(_known(connection, user_id))
+    return site_of(settings().PUBLIC_URL) is not None and bool(_known(db.session(), user_id))
 
 
 def ask_for_new(user_id: int, *, browser: str) -> dict[str, Any]:
@@ -121,20 +119,20 @@ def ask_for_new(user_id: int, *, browser: str) -> dict[str, Any]:
         NoPasskeysHere: browsers allow none here.
     """
     here = site()
-    with transaction_on(db.engine) as connection:
-        challenge = challenges.make(connection, purpose=_adding(user_id), browser=browser, now=utc_now())
-        handle, email, name = _PERSON.rows(connection, user_id=user_id)[0]
-        known = _known(connection, user_id)
+    with transaction() as session:
+        challenge = challenges.make(session, purpose=_adding(user_id), browser=browser, now=utc_now())
+        handle, email, name = _PERSON.rows(session.connection(), user_id=user_id)[0]
+        known = _known(session, user_id)
     return ceremonies.ask_for_new(site=here, challenge=challenge, handle=handle, email=email, name=name, known=known)
 
 
-def add_passkey(actor: Actor, answer: str, *, name: str, browser: str, token: str, visitor: Visitor) -> Added:
+def add_passkey(actor: Actor, answer: str, *, name: str, browser: str, token: str, client: ClientInfo) -> Added:
     """Keep the passkey that a browser has made for the person who acts; see `second_factor.added` for what follows.
 
     Raises:
         NoPasskeysHere: browsers allow none here.
         PasskeyRefused: it was not made as asked, took too long, or is known already.
-        SignInOver: the session has ended meanwhile.
+        SessionExpired: the session has ended meanwhile.
     """
     assert actor.id is not None
     here = site()
@@ -143,36 +141,36 @@ def add_passkey(actor: Actor, answer: str, *, name: str, browser: str, token: st
         new = ceremonies.verify_new(answer, challenge=challenge, site=here)
     except BadAnswer:
         raise PasskeyRefused("Your device did not make a passkey that can be used here. Try again") from None
-    with transaction_on(db.engine) as connection:
+    with transaction() as session:
         now = utc_now()
-        if not challenges.use(connection, challenge, purpose=_adding(actor.id), browser=browser, now=now):
+        if not challenges.use(session, challenge, purpose=_adding(actor.id), browser=browser, now=now):
             raise PasskeyRefused("That took too long, or was sent twice. Try again")
-        hold(connection, actor.id)
-        if _INSERT.row(connection, user_id=actor.id, name=name, now=to_stamp(now), **new._asdict()) is None:
+        lock_user(session, actor.id)
+        if _INSERT.row(session.connection(), user_id=actor.id, name=name, now=to_stamp(now), **new._asdict()) is None:
             raise PasskeyRefused("This passkey is in use already")
-        trail.record(connection, Action.PASSKEY_ADDED, actor=actor, subject=actor.name, passkey=name)
-        return second_factor.added(connection, actor.id, actor=actor, token=token, proof=Proof.PASSKEY, visitor=visitor)
+        trail.record(session, Action.PASSKEY_ADDED, actor=actor, subject=actor.name, passkey=name)
+        return second_factor.added(session, actor.id, actor=actor, token=token, proof=Proof.PASSKEY, client=client)
 
 
 def remove_passkey(actor: Actor, passkey_id: int, *, keep_session: str) -> None:
     """Remove a passkey of the person who acts; one that is gone already is no error. Every other session ends.
 
     Raises:
-        LastWayIn: the person could not come in any more.
+        LastCredential: the person could not come in any more.
         SecondFactorRequired: the firm requires a second factor, and this is the last one.
     """
     assert actor.id is not None
-    with transaction_on(db.engine) as connection:
-        hold(connection, actor.id)
-        row = _REMOVE.row(connection, id=passkey_id, user_id=actor.id)
+    with transaction() as session:
+        lock_user(session, actor.id)
+        row = _REMOVE.row(session.connection(), id=passkey_id, user_id=actor.id)
         if row is None:
             return
-        left = factors.of_person(connection, actor.id)
+        left = factors.get_factors(session, actor.id)
         if not _can_come_in(left):
-            raise LastWayIn  # which takes the deletion back
-        second_factor.removed(connection, actor.id, keep_session=keep_session)
-        trail.record(connection, Action.PASSKEY_REMOVED, actor=actor, subject=actor.name, passkey=row[0])
-        tell(connection, Notice.PASSKEY_REMOVED, user_id=actor.id, actor=actor)
+            raise LastCredential  # which takes the deletion back
+        second_factor.removed(session, actor.id, keep_session=keep_session)
+        trail.record(session, Action.PASSKEY_REMOVED, actor=actor, subject=actor.name, passkey=row[0])
+        notify(session, Notice.PASSKEY_REMOVED, user_id=actor.id, actor=actor)
 
 
 def ask_to_sign_in(*, browser: str, second_step_of: int | None) -> dict[str, Any]:
@@ -185,14 +183,14 @@ def ask_to_sign_in(*, browser: str, second_step_of: int | None) -> dict[str, Any
 
 
 def sign_in_with_passkey(
-    answer: str, *, browser: str, visitor: Visitor, instead_of: str, second_step_of: int | None
+    answer: str, *, browser: str, client: ClientInfo, instead_of: str, second_step_of: int | None
 ) -> Opened | None:
     """Begin a session for whoever shows a passkey, or open the half-open one; None when it proves nothing.
 
     Args:
         answer: the browser's, as JSON.
         browser: the secret in its cookie.
-        visitor: the browser.
+        client: the browser.
         instead_of: the token of the session that it had before, which ends.
         second_step_of: who has shown a first proof in this browser; nobody else's passkey will do then.
 
@@ -201,13 +199,13 @@ def sign_in_with_passkey(
         TooManyAttempts: this passkey or this address has to wait.
     """
 
-    def come_in(connection: Connection, user_id: int) -> Opened | None:
+    def come_in(session: Session, user_id: int) -> Opened | None:
         if second_step_of is not None:
-            return complete_sign_in(connection, instead_of, Proof.PASSKEY, visitor=visitor)
-        return begin_session(connection, user_id, [Proof.PASSKEY], visitor=visitor, instead_of=instead_of)
+            return complete_sign_in(session, instead_of, Proof.PASSKEY, client=client)
+        return begin_session(session, user_id, [Proof.PASSKEY], client=client, instead_of=instead_of)
 
     purpose = _signing_in(second_step_of)
-    return _shown(answer, purpose=purpose, browser=browser, visitor=visitor, owner=second_step_of, then=come_in)
+    return _shown(answer, purpose=purpose, browser=browser, client=client, owner=second_step_of, then=come_in)
 
 
 def ask_to_confirm(user_id: int, *, browser: str) -> dict[str, Any]:
@@ -219,7 +217,7 @@ def ask_to_confirm(user_id: int, *, browser: str) -> dict[str, Any]:
     return _ask(_confirming(user_id), browser=browser, user_id=user_id)
 
 
-def confirm_with_passkey(user_id: int, answer: str, *, browser: str, token: str, visitor: Visitor) -> Opened | None:
+def confirm_with_passkey(user_id: int, answer: str, *, browser: str, token: str, client: ClientInfo) -> Opened | None:
     """Take note that the holder of an open session has just shown a passkey of this person; None when it was not so.
 
     Raises:
@@ -230,17 +228,17 @@ def confirm_with_passkey(user_id: int, answer: str, *, browser: str, token: str,
         answer,
         purpose=_confirming(user_id),
         browser=browser,
-        visitor=visitor,
+        client=client,
         owner=user_id,
-        then=lambda connection, _: confirm(connection, token),
+        then=lambda session, _: confirm(session, token),
     )
 
 
 def _ask(purpose: str, *, browser: str, user_id: int | None) -> dict[str, Any]:
     here = site()
-    with transaction_on(db.engine) as connection:
-        challenge = challenges.make(connection, purpose=purpose, browser=browser, now=utc_now())
-        known = [] if user_id is None else _known(connection, user_id)
+    with transaction() as session:
+        challenge = challenges.make(session, purpose=purpose, browser=browser, now=utc_now())
+        known = [] if user_id is None else _known(session, user_id)
     return ceremonies.ask_for_assertion(site=here, challenge=challenge, known=known)
 
 
@@ -249,9 +247,9 @@ def _shown(
     *,
     purpose: str,
     browser: str,
-    visitor: Visitor,
+    client: ClientInfo,
     owner: int | None,
-    then: Callable[[Connection, int], Opened | None],
+    then: Callable[[Session, int], Opened | None],
 ) -> Opened | None:
     """Count the attempt, look at the answer, and do `then` in the transaction that notes the passkey's use."""
     here = site()
@@ -261,13 +259,13 @@ def _shown(
         assertion = None
     # Counted apart from the person's passwords: whoever guesses those shall not lock out the owner of a passkey.
     account = throttle.account_key(f"passkey {assertion.credential_id if assertion else ''}")
-    with transaction_on(db.engine) as connection:
+    with transaction() as session:
         now = utc_now()
-        attempt = throttle.begin(connection, account=account, address=visitor.address, now=now)
+        attempt = throttle.count_attempt(session, account=account, address=client.address, now=now)
         asked = assertion is not None and challenges.use(
-            connection, assertion.challenge, purpose=purpose, browser=browser, now=now
+            session, assertion.challenge, purpose=purpose, browser=browser, now=now
         )
-        row = _FIND.row(connection, credential_id=assertion.credential_id) if assertion else None
+        row = _FIND.row(session.connection(), credential_id=assertion.credential_id) if assertion else None
         found = _Found(*row) if row else None
     count = 0
     try:
@@ -277,22 +275,22 @@ def _shown(
         wrong = ""
     except BadAnswer as bad:
         wrong = str(bad)
-    with transaction_on(db.engine) as connection:
+    with transaction() as session:
         opened = None
         if found and not wrong:
             # Before the passkey, as whoever removes it does: else each would wait for the other.
-            hold(connection, found.user_id)
-            if _USE.row(connection, id=found.id, count=count, now=to_stamp(utc_now())) is None:
+            lock_user(session, found.user_id)
+            if _USE.row(session.connection(), id=found.id, count=count, now=to_stamp(utc_now())) is None:
                 wrong = "sign count did not grow"
             else:
-                opened = then(connection, found.user_id)
+                opened = then(session, found.user_id)
         if opened is not None:
-            throttle.succeed(connection, attempt, account=account)
+            throttle.clear_attempts(session, attempt, account=account)
         else:
             trail.record(
-                connection,
+                session,
                 Action.SIGN_IN_FAILED,
-                actor=stranger(visitor.address),
+                actor=stranger(client.address),
                 subject=found.person if found else UNKNOWN_PASSKEY,
                 by=WORDS[Proof.PASSKEY],
                 reason=wrong or "turned off, or the session has ended",
@@ -322,12 +320,12 @@ def _kept_because(of: Factors, *, required: bool) -> str:
         return ""
     left = of._replace(passkeys=0)
     if not _can_come_in(left):
-        return str(LastWayIn())
+        return str(LastCredential())
     return "" if left.has_second or not required else SECOND_FACTOR_STAYS
 
 
-def _known(connection: Connection, user_id: int) -> list[Known]:
-    return [Known(*row) for row in _KNOWN.rows(connection, user_id=user_id)]
+def _known(session: Session, user_id: int) -> list[Known]:
+    return [Known(*row) for row in _KNOWN.rows(session.connection(), user_id=user_id)]
 
 
 def _adding(user_id: int) -> str:

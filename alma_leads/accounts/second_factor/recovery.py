@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
@@ -27,24 +27,24 @@ _USE = Sql("""
 """)
 
 
-def make(connection: Connection, user_id: int, *, actor: Actor) -> list[str]:
+def make(session: Session, user_id: int, *, actor: Actor) -> list[str]:
     """Make a person's codes anew, and return them: nobody can show them again. Earlier ones stop working."""
     codes = [_code() for _ in range(HOW_MANY)]
-    forget(connection, user_id)
+    forget(session, user_id)
     for code in codes:
-        _INSERT.run(connection, user_id=user_id, code_hash=_hash(code))
-    trail.record(connection, Action.RECOVERY_CODES_MADE, actor=actor, subject=actor.name)
+        _INSERT.run(session.connection(), user_id=user_id, code_hash=_hash(code))
+    trail.record(session, Action.RECOVERY_CODES_MADE, actor=actor, subject=actor.name)
     return codes
 
 
-def use(connection: Connection, user_id: int, typed: str) -> bool:
+def use(session: Session, user_id: int, typed: str) -> bool:
     """Use a code up, and say whether it worked. Of two who try the same one at once, one succeeds."""
-    return _USE.run(connection, user_id=user_id, code_hash=_hash(typed), now=to_stamp(utc_now())) > 0
+    return _USE.run(session.connection(), user_id=user_id, code_hash=_hash(typed), now=to_stamp(utc_now())) > 0
 
 
-def forget(connection: Connection, user_id: int) -> int:
+def forget(session: Session, user_id: int) -> int:
     """Delete a person's codes, and return how many there were."""
-    return _FORGET.run(connection, user_id=user_id)
+    return _FORGET.run(session.connection(), user_id=user_id)
 
 
 def _code() -> str:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core import factors, sessions
-from alma_leads.accounts.core.emails import Notice, tell
-from alma_leads.accounts.core.errors import SecondFactorRequired, SignInOver
-from alma_leads.accounts.core.people import hold
+from alma_leads.accounts.core.emails import Notice, notify
+from alma_leads.accounts.core.errors import SecondFactorRequired, SessionExpired
 from alma_leads.accounts.core.proofs import Proof
-from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.core.sessions import ClientInfo
+from alma_leads.accounts.core.users import lock_user
 from alma_leads.accounts.second_factor import recovery
 from alma_leads.accounts.sign_in.sign_in_service import Opened, add_proof
 from alma_leads.actor import Actor
@@ -30,35 +30,35 @@ class Added(NamedTuple):
     codes: list[str]
 
 
-def added(connection: Connection, user_id: int, *, actor: Actor, token: str, proof: Proof, visitor: Visitor) -> Added:
+def added(session: Session, user_id: int, *, actor: Actor, token: str, proof: Proof, client: ClientInfo) -> Added:
     """Go on after a person has added a second factor, in the caller's transaction.
 
     The session it was added in is open from now on and gets a new token; every other one of the person's ends, since
     it began without the new factor. The first factor brings recovery codes.
 
     Args:
-        connection: in a transaction of the caller, which has added the factor already.
+        session: in a transaction of the caller, which has added the factor already.
         user_id: whose.
         actor: the same person.
         token: of the session it was added in.
         proof: what was shown by adding it.
-        visitor: the browser.
+        client: the browser.
 
     Raises:
-        SignInOver: the session has ended meanwhile. The caller's transaction must not be kept.
+        SessionExpired: the session has ended meanwhile. The caller's transaction must not be kept.
     """
-    hold(connection, user_id)  # of two who add a first factor at once, the second finds its session ended
-    opened = add_proof(connection, token, proof, visitor=visitor)
+    lock_user(session, user_id)  # of two who add a first factor at once, the second finds its session ended
+    opened = add_proof(session, token, proof, client=client)
     if opened is None:
-        raise SignInOver("This sign-in has ended.")
-    sessions.end_all(connection, user_id, keep=opened.token)
+        raise SessionExpired("This sign-in has ended.")
+    sessions.end_sessions_of_user(session, user_id, keep=opened.token)
     notice = Notice.PASSKEY_ADDED if proof is Proof.PASSKEY else Notice.APP_ADDED
-    tell(connection, notice, user_id=user_id, actor=actor)
-    has_codes = factors.of_person(connection, user_id).recovery_codes > 0
-    return Added(opened, [] if has_codes else recovery.make(connection, user_id, actor=actor))
+    notify(session, notice, user_id=user_id, actor=actor)
+    has_codes = factors.get_factors(session, user_id).recovery_codes > 0
+    return Added(opened, [] if has_codes else recovery.make(session, user_id, actor=actor))
 
 
-def removed(connection: Connection, user_id: int, *, keep_session: str) -> None:
+def removed(session: Session, user_id: int, *, keep_session: str) -> None:
     """Go on after a person has removed a second factor, in the caller's transaction.
 
     Every other session of the person's ends. With the last factor the recovery codes go, which stand in for one.
@@ -66,14 +66,14 @@ def removed(connection: Connection, user_id: int, *, keep_session: str) -> None:
     Raises:
         SecondFactorRequired: it was the last one, and the firm requires one. The transaction must not be kept.
     """
-    hold(connection, user_id)
-    if not factors.of_person(connection, user_id).has_second:
-        if is_required(connection):
+    lock_user(session, user_id)
+    if not factors.get_factors(session, user_id).has_second:
+        if is_required(session):
             raise SecondFactorRequired("The firm requires a second factor.")
-        recovery.forget(connection, user_id)
-    sessions.end_all(connection, user_id, keep=keep_session)
+        recovery.forget(session, user_id)
+    sessions.end_sessions_of_user(session, user_id, keep=keep_session)
 
 
-def is_required(connection: Connection) -> bool:
+def is_required(session: Session) -> bool:
     """Say whether the firm requires a second factor of everyone."""
-    return bool(_REQUIRED.rows(connection)[0][0])
+    return bool(_REQUIRED.rows(session.connection())[0][0])

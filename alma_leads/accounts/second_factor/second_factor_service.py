@@ -8,35 +8,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
-from alma_leads.accounts.core import factors, people, sessions
-from alma_leads.accounts.core.emails import Notice, tell
-from alma_leads.accounts.core.errors import NoSecondFactor, SignInOver
+from alma_leads.accounts.core import factors, sessions, users
+from alma_leads.accounts.core.emails import Notice, notify
+from alma_leads.accounts.core.errors import NoSecondFactor, SessionExpired
 from alma_leads.accounts.core.factors import Factors
 from alma_leads.accounts.core.models import User
 from alma_leads.accounts.core.password_rule import need_passwords
 from alma_leads.accounts.core.passwords import verify_password
-from alma_leads.accounts.core.people import Person, hold
 from alma_leads.accounts.core.proofs import Proof
-from alma_leads.accounts.core.sessions import Holder, Visitor
+from alma_leads.accounts.core.sessions import AuthSession, ClientInfo
+from alma_leads.accounts.core.users import lock_user
 from alma_leads.accounts.second_factor import authenticators, recovery, second_factor
 from alma_leads.accounts.second_factor.authenticators import Unconfirmed
 from alma_leads.accounts.second_factor.second_factor import Added
 from alma_leads.accounts.sign_in.sign_in_service import (
     Opened,
     begin_attempt,
+    clear_failures,
     complete_sign_in,
     confirm,
-    forget_failures,
-    note_failure,
+    record_failure,
 )
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db
 
 _FORGET_PASSKEYS = Sql("DELETE FROM passkeys WHERE user_id = :user_id")
@@ -58,7 +58,7 @@ _WITHOUT = Sql("""
 
 
 # What takes a code of each kind: the person's number and what was typed lead to whether it works.
-_USE: Final[dict[Proof, Callable[[Connection, int, str], bool]]] = {
+_USE: Final[dict[Proof, Callable[[Session, int, str], bool]]] = {
     Proof.CODE: authenticators.use_code,
     Proof.RECOVERY_CODE: recovery.use,
 }
@@ -74,24 +74,22 @@ class Rule(NamedTuple):
 
 def own_factors(user_id: int) -> tuple[Factors, bool]:
     """Return by what a person can come in, and whether the firm requires a second factor."""
-    with reading(db.engine) as connection:
-        return factors.of_person(connection, user_id), second_factor.is_required(connection)
+    return factors.get_factors(db.session(), user_id), second_factor.is_required(db.session())
 
 
 def begin_app(actor: Actor) -> str:
     """Begin to set up an authenticator app for the person who acts, and return the mark by which to go on."""
     assert actor.id is not None
-    with transaction_on(db.engine) as connection:
-        return authenticators.begin(connection, actor.id, now=utc_now())
+    with transaction() as session:
+        return authenticators.begin(session, actor.id, now=utc_now())
 
 
 def look_at_app(mark: str, *, user_id: int, email: str) -> Unconfirmed | None:
     """Return what the app needs that is being set up, or None when that is not under way (any more)."""
-    with reading(db.engine) as connection:
-        return authenticators.unconfirmed(connection, mark, user_id=user_id, email=email)
+    return authenticators.unconfirmed(db.session(), mark, user_id=user_id, email=email)
 
 
-def confirm_app(mark: str, typed: str, *, actor: Actor, token: str, visitor: Visitor) -> Added | None:
+def confirm_app(mark: str, typed: str, *, actor: Actor, token: str, client: ClientInfo) -> Added | None:
     """Use the app from now on, in place of the one before; None when it does not show the right code.
 
     Args:
@@ -99,18 +97,18 @@ def confirm_app(mark: str, typed: str, *, actor: Actor, token: str, visitor: Vis
         typed: the code it shows.
         actor: whose app it is.
         token: of the session.
-        visitor: the browser.
+        client: the browser.
 
     Raises:
-        SignInOver: the session has ended meanwhile.
+        SessionExpired: the session has ended meanwhile.
     """
     assert actor.id is not None
-    with transaction_on(db.engine) as connection:
-        hold(connection, actor.id)
-        if not authenticators.confirm(connection, mark, user_id=actor.id, typed=typed, now=utc_now()):
+    with transaction() as session:
+        lock_user(session, actor.id)
+        if not authenticators.confirm(session, mark, user_id=actor.id, typed=typed, now=utc_now()):
             return None
-        trail.record(connection, Action.AUTHENTICATOR_ADDED, actor=actor, subject=actor.name)
-        return second_factor.added(connection, actor.id, actor=actor, token=token, proof=Proof.CODE, visitor=visitor)
+        trail.record(session, Action.AUTHENTICATOR_ADDED, actor=actor, subject=actor.name)
+        return second_factor.added(session, actor.id, actor=actor, token=token, proof=Proof.CODE, client=client)
 
 
 def remove_app(actor: Actor, *, keep_session: str) -> None:
@@ -121,15 +119,15 @@ def remove_app(actor: Actor, *, keep_session: str) -> None:
         SecondFactorRequired: it is the last second factor, and the firm requires one.
     """
     assert actor.id is not None
-    with transaction_on(db.engine) as connection:
-        hold(connection, actor.id)
-        had_app = factors.of_person(connection, actor.id).app
-        authenticators.forget(connection, actor.id)
+    with transaction() as session:
+        lock_user(session, actor.id)
+        had_app = factors.get_factors(session, actor.id).app
+        authenticators.forget(session, actor.id)
         if not had_app:
             raise NoSecondFactor("There is no app.")
-        second_factor.removed(connection, actor.id, keep_session=keep_session)
-        trail.record(connection, Action.AUTHENTICATOR_REMOVED, actor=actor, subject=actor.name)
-        tell(connection, Notice.APP_REMOVED, user_id=actor.id, actor=actor)
+        second_factor.removed(session, actor.id, keep_session=keep_session)
+        trail.record(session, Action.AUTHENTICATOR_REMOVED, actor=actor, subject=actor.name)
+        notify(session, Notice.APP_REMOVED, user_id=actor.id, actor=actor)
 
 
 def make_codes_anew(actor: Actor) -> list[str]:
@@ -139,15 +137,17 @@ def make_codes_anew(actor: Actor) -> list[str]:
         NoSecondFactor: there is nothing that they would stand in for.
     """
     assert actor.id is not None
-    with transaction_on(db.engine) as connection:
-        hold(connection, actor.id)
-        if not factors.of_person(connection, actor.id).has_second:
+    with transaction() as session:
+        lock_user(session, actor.id)
+        if not factors.get_factors(session, actor.id).has_second:
             raise NoSecondFactor("There is no second factor.")
-        tell(connection, Notice.RECOVERY_CODES_MADE, user_id=actor.id, actor=actor)
-        return recovery.make(connection, actor.id, actor=actor)
+        notify(session, Notice.RECOVERY_CODES_MADE, user_id=actor.id, actor=actor)
+        return recovery.make(session, actor.id, actor=actor)
 
 
-def show_second_proof(holder: Holder, typed: str, *, proof: Proof, token: str, visitor: Visitor) -> Opened | None:
+def show_second_proof(
+    auth_session: AuthSession, typed: str, *, proof: Proof, token: str, client: ClientInfo
+) -> Opened | None:
     """Open the half-open session with this token by a code; None when the code is wrong or was used.
 
     Args:
@@ -155,24 +155,24 @@ def show_second_proof(holder: Holder, typed: str, *, proof: Proof, token: str, v
         typed: the code.
         proof: which kind of code it is: of the app, or a recovery code.
         token: of the session.
-        visitor: the browser.
+        client: the browser.
 
     Raises:
         TooManyAttempts: this account or this address has to wait.
-        SignInOver: the session has ended meanwhile.
+        SessionExpired: the session has ended meanwhile.
     """
-    begin_attempt(holder.person.email, address=visitor.address, device=visitor.device)
-    with transaction_on(db.engine) as connection:
-        if _USE[proof](connection, holder.person.id, typed):
-            opened = complete_sign_in(connection, token, proof, visitor=visitor)
+    begin_attempt(auth_session.user.email, address=client.address, device=client.device)
+    with transaction() as session:
+        if _USE[proof](session, auth_session.user.id, typed):
+            opened = complete_sign_in(session, token, proof, client=client)
             if opened is None:
-                raise SignInOver("This sign-in has ended.")  # and the code is not used up
+                raise SessionExpired("This sign-in has ended.")  # and the code is not used up
             return opened
-    note_failure(holder.person.email, address=visitor.address, proof=proof)
+    record_failure(auth_session.user.email, address=client.address, proof=proof)
     return None
 
 
-def confirm_again(person: User, password: str, code: str, *, token: str, visitor: Visitor) -> Opened | None:
+def confirm_again(person: User, password: str, code: str, *, token: str, client: ClientInfo) -> Opened | None:
     """Take note that whoever holds a session has just shown the password again, and a code where there is an app.
 
     None when either is wrong. Whoever has a passkey and no app shows that instead: the password alone is not enough.
@@ -182,45 +182,45 @@ def confirm_again(person: User, password: str, code: str, *, token: str, visitor
         TooManyAttempts: this account or this address has to wait.
     """
     need_passwords()
-    attempt = begin_attempt(person.email, address=visitor.address, device=visitor.device)
+    attempt = begin_attempt(person.email, address=client.address, device=client.device)
     if not verify_password(password, person.password):
-        note_failure(person.email, address=visitor.address, proof=Proof.PASSWORD)
+        record_failure(person.email, address=client.address, proof=Proof.PASSWORD)
         return None
-    with transaction_on(db.engine) as connection:
-        has_second = factors.of_person(connection, person.id).has_second
-        if not has_second or authenticators.use_code(connection, person.id, code):
-            forget_failures(connection, attempt, person.email, visitor=visitor)
-            return confirm(connection, token)
-    note_failure(person.email, address=visitor.address, proof=Proof.CODE)
+    with transaction() as session:
+        has_second = factors.get_factors(session, person.id).has_second
+        if not has_second or authenticators.use_code(session, person.id, code):
+            clear_failures(session, attempt, person.email, client=client)
+            return confirm(session, token)
+    record_failure(person.email, address=client.address, proof=Proof.CODE)
     return None
 
 
-def reset_second_factor(person_id: int, *, actor: Actor) -> Person:
+def reset_second_factor(person_id: int, *, actor: Actor) -> User:
     """Take away someone's app, passkeys and recovery codes, end that person's sessions, and return who it is.
 
     Raises:
-        PersonNotFound: there is no such person.
+        UserNotFound: there is no such person.
     """
-    with transaction_on(db.engine) as connection:
-        person = people.by_id(connection, person_id)
-        hold(connection, person_id)
-        authenticators.forget(connection, person_id)
-        _FORGET_PASSKEYS.run(connection, user_id=person_id)
-        recovery.forget(connection, person_id)
-        sessions.end_all(connection, person_id)
-        trail.record(connection, Action.SECOND_FACTOR_RESET, actor=actor, subject=person.name)
-        tell(connection, Notice.SECOND_FACTOR_RESET, user_id=person_id, actor=actor)
-        return people.by_id(connection, person_id)  # who had nothing but passkeys has not come yet, as it were
+    with transaction() as session:
+        person = users.get_user(session, person_id)
+        lock_user(session, person_id)
+        authenticators.forget(session, person_id)
+        _FORGET_PASSKEYS.run(session.connection(), user_id=person_id)
+        recovery.forget(session, person_id)
+        sessions.end_sessions_of_user(session, person_id)
+        trail.record(session, Action.SECOND_FACTOR_RESET, actor=actor, subject=person.name)
+        notify(session, Notice.SECOND_FACTOR_RESET, user_id=person_id, actor=actor)
+        session.refresh(person)  # whoever had nothing but passkeys has to be invited again
+        return person
 
 
 def firm_rule(reader_id: int) -> Rule:
     """Return the firm's rule, and what it means for whom."""
-    with reading(db.engine) as connection:
-        return Rule(
-            second_factor.is_required(connection),
-            _WITHOUT.rows(connection)[0][0],
-            factors.of_person(connection, reader_id).has_second,
-        )
+    return Rule(
+        second_factor.is_required(db.session()),
+        _WITHOUT.rows(db.session.connection())[0][0],
+        factors.get_factors(db.session(), reader_id).has_second,
+    )
 
 
 def require_second_factor(*, required: bool, actor: Actor) -> None:
@@ -228,10 +228,10 @@ def require_second_factor(*, required: bool, actor: Actor) -> None:
 
     Who is signed in by one factor is led to the second one, or to setting one up, at the next click.
     """
-    with transaction_on(db.engine) as connection:
-        if not _SET_REQUIRED.run(connection, required=required):
+    with transaction() as session:
+        if not _SET_REQUIRED.run(session.connection(), required=required):
             return
         if required:
-            _LEAD_TO_SECOND.run(connection, now=to_stamp(utc_now()))
+            _LEAD_TO_SECOND.run(session.connection(), now=to_stamp(utc_now()))
         action = Action.SECOND_FACTOR_REQUIRED if required else Action.SECOND_FACTOR_OPTIONAL
-        trail.record(connection, action, actor=actor)
+        trail.record(session, action, actor=actor)

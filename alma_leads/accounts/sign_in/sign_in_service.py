@@ -1,4 +1,4 @@
-"""Use cases of signing in: a proof is counted and looked at, and leads to a session. Each is one transaction.
+"""Use cases of signing in: a proof is counted and checked, and leads to a session. Each is one transaction.
 
 A sign-in that needs two proofs has a session from the first one on: half-open, so that it opens nothing but the page
 for the second, and ends with everything else that ends sessions.
@@ -10,55 +10,38 @@ import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from alma_leads.accounts.core import sessions
+from alma_leads.accounts.core import factors, sessions
 from alma_leads.accounts.core.links import token_hash
-from alma_leads.accounts.core.models import SessionStage
+from alma_leads.accounts.core.models import Firm, SessionStage, User, UserSession
 from alma_leads.accounts.core.password_rule import need_passwords
 from alma_leads.accounts.core.passwords import hash_password, is_outdated, normalise_password, verify_password
-from alma_leads.accounts.core.people import hold
 from alma_leads.accounts.core.proofs import Proof, are_two_factors, in_words, stage_of
-from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.core.sessions import ClientInfo
+from alma_leads.accounts.core.users import find_user_by_email, lock_user
 from alma_leads.accounts.sign_in import throttle
 from alma_leads.actor import Actor, stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
-from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.base import utc_now
+from alma_leads.database.session import transaction
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db
-
-_ACCOUNT = Sql("SELECT id, name, password, active FROM users WHERE email = :email")
-_PERSON = Sql("""
-    SELECT u.email, u.name, u.active, u.password, f.second_factor_required,
-        EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL)
-        OR EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id)
-    FROM users u CROSS JOIN firm f WHERE u.id = :id
-""")
-_CONFIRM = Sql("""
-    UPDATE user_sessions SET token_hash = :new, authenticated_at = :now WHERE token_hash = :token_hash RETURNING stage
-""")
-_SET_PROOFS = Sql("UPDATE user_sessions SET proofs = :proofs WHERE token_hash = :token_hash")
-_REHASH = Sql("UPDATE users SET password = :password WHERE id = :id")
-_HALF_OPEN = Sql("""
-    SELECT user_id, proofs FROM user_sessions WHERE token_hash = :token_hash AND stage <> 'open' AND created_at > :since
-""")
-_OPEN = Sql("SELECT proofs FROM user_sessions WHERE token_hash = :token_hash AND stage = 'open'")
 
 UNKNOWN_ACCOUNT = "an unknown account"
 
 
 class Opened(NamedTuple):
-    """A session that has begun: the token for its cookie, and how far it leads."""
+    """A session that was created: the token for its cookie, and how far it leads."""
 
     token: str
     stage: SessionStage
 
 
 def begin_attempt(email: str, *, address: str, device: str = "") -> int:
-    """Count an attempt before what was typed is looked at, and return its number.
+    """Count an attempt before what was typed is checked, and return its id.
 
     Args:
         email: as typed.
@@ -68,30 +51,35 @@ def begin_attempt(email: str, *, address: str, device: str = "") -> int:
     Raises:
         TooManyAttempts: this account or this address has to wait.
     """
-    with transaction_on(db.engine) as connection:
+    with transaction() as session:
         now = utc_now()
-        account, apart = throttle.counted(email, device=device, now=now)
-        return throttle.begin(connection, account=account, address=address, now=now, apart=apart)
+        account, is_apart = throttle.counter_of(email, device=device, now=now)
+        return throttle.count_attempt(session, account=account, address=address, now=now, is_apart=is_apart)
 
 
-def note_failure(email: str, *, address: str, proof: Proof) -> None:
-    """Write down that someone could not prove to be the person with this address."""
-    with transaction_on(db.engine) as connection:
-        row = _find(connection, email)
-        # An address that is nobody's is not kept: it may be a password, or a prospect's.
-        subject = row[1] if row else UNKNOWN_ACCOUNT
-        trail.record(connection, Action.SIGN_IN_FAILED, actor=stranger(address), subject=subject, by=proof.value)
+def record_failure(email: str, *, address: str, proof: Proof) -> None:
+    """Record that someone could not prove to be the user with this address."""
+    with transaction() as session:
+        user = _find_user(session, email)
+        # An address that is nobody's is not stored: it may be a password, or a prospect's.
+        trail.record(
+            session,
+            Action.SIGN_IN_FAILED,
+            actor=stranger(address),
+            subject=user.name if user else UNKNOWN_ACCOUNT,
+            by=proof.value,
+        )
 
 
-def sign_in_with_password(email: str, password: str, *, visitor: Visitor, instead_of: str) -> Opened | None:
-    """Begin a session for whoever knows the password; None when it is wrong, or nobody has the address.
+def sign_in_with_password(email: str, password: str, *, client: ClientInfo, instead_of: str) -> Opened | None:
+    """Create a session for whoever knows the password; None when it is wrong, or nobody has the address.
 
-    Known and unknown accounts take the same time and say the same.
+    Known and unknown accounts take the same time and get the same answer.
 
     Args:
         email: as typed.
         password: as typed.
-        visitor: the browser.
+        client: the browser.
         instead_of: the token of the session that this browser had before, which ends.
 
     Raises:
@@ -99,128 +87,126 @@ def sign_in_with_password(email: str, password: str, *, visitor: Visitor, instea
         PasswordsOff: nobody has one.
     """
     need_passwords()
-    attempt = begin_attempt(email, address=visitor.address, device=visitor.device)
-    with reading(db.engine) as connection:
-        row = _find(connection, email)
-    user_id, _name, hashed, active = row or (None, None, None, False)
-    right = verify_password(password, hashed if active else None)
-    if user_id is None or not right:
-        note_failure(email, address=visitor.address, proof=Proof.PASSWORD)
+    attempt_id = begin_attempt(email, address=client.address, device=client.device)
+    user = _find_user(db.session(), email)
+    hashed = user.password if user and user.active else None
+    if not verify_password(password, hashed) or user is None:
+        record_failure(email, address=client.address, proof=Proof.PASSWORD)
         return None
     renewed = hash_password(normalise_password(password)) if hashed and is_outdated(hashed) else None
-    with transaction_on(db.engine) as connection:
-        opened = begin_session(
-            connection, user_id, [Proof.PASSWORD], visitor=visitor, instead_of=instead_of, password_was=hashed
-        )
+    with transaction() as session:
+        current = lock_user(session, user.id)
+        if current.password != hashed:
+            return None  # changed while we checked
+        opened = begin_session(session, user.id, [Proof.PASSWORD], client=client, instead_of=instead_of)
         if opened is None:
-            return None  # changed or turned off while we looked
+            return None  # deactivated while we checked
         if renewed:
-            _REHASH.run(connection, id=user_id, password=renewed)
+            current.password = renewed
         if opened.stage is not SessionStage.SECOND_FACTOR:
-            forget_failures(connection, attempt, email, visitor=visitor)
+            clear_failures(session, attempt_id, email, client=client)
         return opened
 
 
-def forget_failures(connection: Connection, attempt: int, email: str, *, visitor: Visitor) -> None:
-    """Forget an attempt that was right, and the wrong ones before it that were counted with it."""
-    account, _ = throttle.counted(email, device=visitor.device, now=utc_now())
-    throttle.succeed(connection, attempt, account=account)
+def clear_failures(session: Session, attempt_id: int, email: str, *, client: ClientInfo) -> None:
+    """Delete an attempt that was right, and the wrong ones before it that were counted with it."""
+    account, _ = throttle.counter_of(email, device=client.device, now=utc_now())
+    throttle.clear_attempts(session, attempt_id, account=account)
 
 
-def open_session(user_id: int, proofs: Sequence[Proof], *, visitor: Visitor, instead_of: str) -> Opened | None:
-    """Begin a session for someone who has shown `proofs`; None when that person was turned off."""
-    with transaction_on(db.engine) as connection:
-        return begin_session(connection, user_id, proofs, visitor=visitor, instead_of=instead_of)
+def open_session(user_id: int, proofs: Sequence[Proof], *, client: ClientInfo, instead_of: str) -> Opened | None:
+    """Create a session for a user who has shown `proofs`; None when the user was deactivated."""
+    with transaction() as session:
+        return begin_session(session, user_id, proofs, client=client, instead_of=instead_of)
 
 
 def begin_session(
-    connection: Connection,
-    user_id: int,
-    proofs: Sequence[Proof],
-    *,
-    visitor: Visitor,
-    instead_of: str,
-    password_was: str | None = None,
+    session: Session, user_id: int, proofs: Sequence[Proof], *, client: ClientInfo, instead_of: str
 ) -> Opened | None:
-    """Begin a session in the caller's transaction, open or half-open; see `open_session`.
-
-    `password_was` is the hash that the password was compared with: None is returned when it is another one now.
-    """
-    hold(connection, user_id)
-    row = _PERSON.row(connection, id=user_id)
-    if row is None:
+    """Create a session in the caller's transaction, open or half-open; see `open_session`."""
+    user = lock_user(session, user_id)
+    if not user.active:
         return None
-    email, name, active, password, required, has_second_factor = row
-    if not active or (password_was is not None and password != password_was):
-        return None
-    stage = stage_of(proofs, has_second_factor=bool(has_second_factor), required=bool(required))
-    sessions.end(connection, instead_of)
-    token = sessions.begin(connection, user_id, stage=stage, proofs=proofs, visitor=visitor, now=utc_now())
+    has_second_factor = factors.get_factors(session, user_id).has_second
+    required = session.scalars(select(Firm.second_factor_required)).one()
+    stage = stage_of(proofs, has_second_factor=has_second_factor, required=required)
+    sessions.end_session(session, instead_of)
+    token = sessions.create_session(session, user_id, stage=stage, proofs=proofs, client=client, now=utc_now())
     if stage is SessionStage.OPEN:
-        who = Actor("user", user_id, name, visitor.address)
-        trail.record(connection, Action.SIGNED_IN, actor=who, subject=name, by=in_words(" ".join(proofs)))
+        actor = Actor("user", user_id, user.name, client.address)
+        by = in_words(" ".join(proofs))
+        trail.record(session, Action.SIGNED_IN, actor=actor, subject=user.name, by=by)
         if are_two_factors(proofs):
-            throttle.forget_account(connection, throttle.account_key(email))
-            forget_failures(connection, 0, email, visitor=visitor)
+            throttle.clear_account(session, throttle.account_key(user.email))
+            clear_failures(session, 0, user.email, client=client)
     return Opened(token, stage)
 
 
-def complete_sign_in(connection: Connection, token: str, proof: Proof, *, visitor: Visitor) -> Opened | None:
+def complete_sign_in(session: Session, token: str, proof: Proof, *, client: ClientInfo) -> Opened | None:
     """Open the half-open session with this token, by its second proof, in the caller's transaction.
 
-    The session gets a new token. None when there is no such session (any more), or its person was turned off.
+    The session gets a new token. None when there is no such session (any more), or its user was deactivated.
     """
-    since = to_stamp(utc_now() - sessions.HALF_OPEN_FOR)
-    row = _HALF_OPEN.row(connection, token_hash=token_hash(token), since=since)
-    if row is None:
+    half_open = session.scalar(
+        select(UserSession).where(
+            UserSession.token_hash == token_hash(token),
+            UserSession.stage != SessionStage.OPEN,
+            UserSession.created_at > utc_now() - sessions.HALF_OPEN_FOR,
+        )
+    )
+    if half_open is None:
         return None
-    user_id, before = row
-    proofs = [*map(Proof, before.split()), proof]
-    return begin_session(connection, user_id, proofs, visitor=visitor, instead_of=token)
+    proofs = [*map(Proof, half_open.proofs.split()), proof]
+    return begin_session(session, half_open.user_id, proofs, client=client, instead_of=token)
 
 
-def add_proof(connection: Connection, token: str, proof: Proof, *, visitor: Visitor) -> Opened | None:
-    """Note that the holder of a session has just shown `proof`: a half-open session opens, and each gets a new token.
+def add_proof(session: Session, token: str, proof: Proof, *, client: ClientInfo) -> Opened | None:
+    """Record that the user of a session has just shown `proof`: a half-open session opens, and it gets a new token.
 
-    None when there is no such session (any more), or its person was turned off.
+    The caller has locked the user: sessions are locked after users everywhere.
+    None when there is no such session (any more), or its user was deactivated.
     """
-    row = _OPEN.row(connection, token_hash=token_hash(token))
-    if row is None:
-        return complete_sign_in(connection, token, proof, visitor=visitor)
-    proofs = dict.fromkeys([*row[0].split(), proof.value])
-    _SET_PROOFS.run(connection, token_hash=token_hash(token), proofs=" ".join(proofs))
-    return confirm(connection, token)
+    found = _lock_session(session, token)
+    if found is None or found.stage is not SessionStage.OPEN:
+        return complete_sign_in(session, token, proof, client=client)
+    found.proofs = " ".join(dict.fromkeys([*found.proofs.split(), proof.value]))
+    return confirm(session, token)
 
 
-def confirm_with_password(email: str, password: str, *, token: str, visitor: Visitor) -> Opened | None:
-    """Take note that whoever holds an open session has just shown the password again; None when it is wrong.
+def confirm_with_password(email: str, password: str, *, token: str, client: ClientInfo) -> Opened | None:
+    """Record that the user of an open session has just shown the password again; None when it is wrong.
 
     Raises:
         TooManyAttempts: this account or this address has to wait.
         PasswordsOff: nobody has one.
     """
     need_passwords()
-    attempt = begin_attempt(email, address=visitor.address, device=visitor.device)
-    with reading(db.engine) as connection:
-        row = _find(connection, email)
-    if row is None or not verify_password(password, row[2]):
-        note_failure(email, address=visitor.address, proof=Proof.PASSWORD)
+    attempt_id = begin_attempt(email, address=client.address, device=client.device)
+    user = _find_user(db.session(), email)
+    if user is None or not verify_password(password, user.password):
+        record_failure(email, address=client.address, proof=Proof.PASSWORD)
         return None
-    with transaction_on(db.engine) as connection:
-        forget_failures(connection, attempt, email, visitor=visitor)
-        return confirm(connection, token)
+    with transaction() as session:
+        clear_failures(session, attempt_id, email, client=client)
+        return confirm(session, token)
 
 
-def confirm(connection: Connection, token: str) -> Opened | None:
-    """Note in the caller's transaction that the holder of a session has just shown a proof; it gets a new token."""
+def confirm(session: Session, token: str) -> Opened | None:
+    """Record in the caller's transaction that the user of a session has just shown a proof; it gets a new token."""
+    found = _lock_session(session, token)
+    if found is None:
+        return None
     new = secrets.token_urlsafe(32)
-    row = _CONFIRM.row(connection, new=token_hash(new), token_hash=token_hash(token), now=to_stamp(utc_now()))
-    return Opened(new, SessionStage(row[0])) if row else None
+    found.token_hash, found.authenticated_at = token_hash(new), utc_now()
+    return Opened(new, found.stage)
 
 
-def _find(connection: Connection, email: str) -> tuple[int, str, str | None, bool] | None:
+def _lock_session(session: Session, token: str) -> UserSession | None:
+    return session.scalar(select(UserSession).where(UserSession.token_hash == token_hash(token)).with_for_update())
+
+
+def _find_user(session: Session, email: str) -> User | None:
     try:
-        row = _ACCOUNT.row(connection, email=normalise_email(email))
+        return find_user_by_email(session, normalise_email(email))
     except BadEmailAddress:
         return None
-    return row and (row[0], row[1], row[2], bool(row[3]))

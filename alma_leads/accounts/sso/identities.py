@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
-from alma_leads.accounts.core import people
-from alma_leads.accounts.core.emails import Notice, take_back, tell
-from alma_leads.accounts.core.errors import PersonNotFound
-from alma_leads.accounts.core.models import LinkPurpose, Role
-from alma_leads.accounts.core.people import Person, hold
+from alma_leads.accounts.core import users
+from alma_leads.accounts.core.emails import Notice, notify, revoke_link
+from alma_leads.accounts.core.errors import UserNotFound
+from alma_leads.accounts.core.models import LinkPurpose, Role, User
+from alma_leads.accounts.core.users import lock_user
 from alma_leads.accounts.sign_in.refusals import Refusal, WorkAccountRefused
 from alma_leads.accounts.sso.id_token import WorkAccount
 from alma_leads.actor import Actor
@@ -36,13 +36,13 @@ class Rules(NamedTuple):
     role: Role | None
 
 
-def find(connection: Connection, account: WorkAccount) -> int | None:
+def find(session: Session, account: WorkAccount) -> int | None:
     """Return whose work account it is, or None when it has never been here."""
-    row = _OF_ACCOUNT.row(connection, issuer=account.issuer, subject=account.subject)
+    row = _OF_ACCOUNT.row(session.connection(), issuer=account.issuer, subject=account.subject)
     return row[0] if row else None
 
 
-def admit(connection: Connection, account: WorkAccount, *, rules: Rules, address: str) -> int:
+def admit(session: Session, account: WorkAccount, *, rules: Rules, address: str) -> int:
     """Return who comes with a work account: known by it, known by address and joined with it now, or new.
 
     The provider's name for somebody is what counts. An address may be given to somebody else there one day: it is
@@ -50,46 +50,48 @@ def admit(connection: Connection, account: WorkAccount, *, rules: Rules, address
 
     Raises:
         WorkAccountRefused: nobody whom the firm lets in.
-        PersonExists: somebody was added with this address at this moment; it works the second time.
+        UserExists: somebody was added with this address at this moment; it works the second time.
     """
-    user_id = find(connection, account)
+    user_id = find(session, account)
     if user_id is not None:
-        return _active(people.by_id(connection, user_id))
+        return _active(users.get_user(session, user_id))
     email = _usable_email(account, rules)
     try:
-        person = people.by_email(connection, email)
-    except PersonNotFound:
-        person = _add(connection, email, account, rules=rules, address=address)
+        person = users.get_user_by_email(session, email)
+    except UserNotFound:
+        person = _add(session, email, account, rules=rules, address=address)
     user_id = _active(person)
-    hold(connection, user_id)  # two accounts with one address at once: one of them is the first
-    if _HAS_ANOTHER.row(connection, issuer=account.issuer, subject=account.subject, user_id=user_id):
+    lock_user(session, user_id)  # two accounts with one address at once: one of them is the first
+    if _HAS_ANOTHER.row(session.connection(), issuer=account.issuer, subject=account.subject, user_id=user_id):
         raise WorkAccountRefused(Refusal.ANOTHER_WORK_ACCOUNT, subject=person.name)
-    _LINK.run(connection, user_id=user_id, issuer=account.issuer, subject=account.subject, now=to_stamp(utc_now()))
-    take_back(connection, LinkPurpose.INVITATION, user_id=user_id)
+    _LINK.run(
+        session.connection(), user_id=user_id, issuer=account.issuer, subject=account.subject, now=to_stamp(utc_now())
+    )
+    revoke_link(session, LinkPurpose.INVITATION, user_id=user_id)
     who = Actor("user", user_id, person.name, address)
-    trail.record(connection, Action.IDENTITY_LINKED, actor=who, subject=person.name, issuer=account.issuer)
-    if person.came:
-        tell(connection, Notice.WORK_ACCOUNT_LINKED, user_id=user_id, actor=who)
+    trail.record(session, Action.IDENTITY_LINKED, actor=who, subject=person.name, issuer=account.issuer)
+    if person.is_activated:
+        notify(session, Notice.WORK_ACCOUNT_LINKED, user_id=user_id, actor=who)
     return user_id
 
 
-def unlink(connection: Connection, user_id: int) -> int:
+def unlink(session: Session, user_id: int) -> int:
     """Forget which work accounts are a person's, and return how many there were."""
-    return _UNLINK.run(connection, user_id=user_id)
+    return _UNLINK.run(session.connection(), user_id=user_id)
 
 
-def _add(connection: Connection, email: str, account: WorkAccount, *, rules: Rules, address: str) -> Person:
+def _add(session: Session, email: str, account: WorkAccount, *, rules: Rules, address: str) -> User:
     if rules.role is None:
         raise WorkAccountRefused(Refusal.NOT_INVITED)
-    name = account.name[: people.MAX_NAME_LENGTH].strip() if account.name.isprintable() else ""
-    name = name or people.name_of(email)
-    user_id = people.insert(connection, email, name=name, role=rules.role, password=None)
-    who = Actor("user", user_id, name, address)
-    trail.record(connection, Action.PERSON_ADDED, actor=who, subject=name, role=rules.role, by="sso")
-    return people.by_id(connection, user_id)
+    name = account.name[: users.MAX_NAME_LENGTH].strip() if account.name.isprintable() else ""
+    name = name or users.name_from_email(email)
+    user = users.create_user(session, email, name=name, role=rules.role, password=None)
+    who = Actor("user", user.id, name, address)
+    trail.record(session, Action.PERSON_ADDED, actor=who, subject=name, role=rules.role, by="sso")
+    return user
 
 
-def _active(person: Person) -> int:
+def _active(person: User) -> int:
     if not person.active:
         raise WorkAccountRefused(Refusal.TURNED_OFF, subject=person.name)
     return person.id

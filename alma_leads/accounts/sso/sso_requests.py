@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.links import token_hash
 from alma_leads.database.base import from_stamp, to_stamp
@@ -50,10 +50,10 @@ def make_secrets() -> Secrets:
     return Secrets(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(32))
 
 
-def keep(connection: Connection, made: Secrets, *, browser: str, wanted: str, confirming: bool, now: datetime) -> None:
+def keep(session: Session, made: Secrets, *, browser: str, wanted: str, confirming: bool, now: datetime) -> None:
     """Note that a browser goes to the provider; `browser` is what its cookie knows it by."""
     _INSERT.run(
-        connection,
+        session.connection(),
         state_hash=token_hash(made.state),
         browser_hash=token_hash(browser),
         nonce=made.nonce,
@@ -64,10 +64,10 @@ def keep(connection: Connection, made: Secrets, *, browser: str, wanted: str, co
     )
 
 
-def use(connection: Connection, state: str, *, browser: str, now: datetime) -> SsoRequest | None:
+def use(session: Session, state: str, *, browser: str, now: datetime) -> SsoRequest | None:
     """Return the sign-in that a browser comes back from, and forget it; None when it is not that browser's, or over."""
     row = _USE.row(
-        connection,
+        session.connection(),
         state_hash=token_hash(state),
         browser_hash=token_hash(browser),
         since=to_stamp(now - LIFETIME),
@@ -78,6 +78,6 @@ def use(connection: Connection, state: str, *, browser: str, now: datetime) -> S
     return SsoRequest(nonce, verifier, wanted, bool(confirming), from_stamp(created_at))
 
 
-def forget(connection: Connection, *, now: datetime) -> int:
+def forget(session: Session, *, now: datetime) -> int:
     """Delete those that never came back."""
-    return _FORGET.run(connection, before=to_stamp(now - LIFETIME))
+    return _FORGET.run(session.connection(), before=to_stamp(now - LIFETIME))

@@ -11,14 +11,13 @@ from typing import NamedTuple
 
 import structlog
 
-from alma_leads.accounts.core import factors, people, sessions
-from alma_leads.accounts.core.errors import PersonExists
+from alma_leads.accounts.core import factors, sessions, users
+from alma_leads.accounts.core.errors import UserExists
 from alma_leads.accounts.core.links import token_hash
-from alma_leads.accounts.core.models import Role
-from alma_leads.accounts.core.people import Person
+from alma_leads.accounts.core.models import Role, User
 from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.session_service import session_lifetime
-from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.sign_in import throttle
 from alma_leads.accounts.sign_in.refusals import Refusal, WorkAccountRefused
 from alma_leads.accounts.sign_in.sign_in_service import UNKNOWN_ACCOUNT, Opened, begin_session, confirm
@@ -31,8 +30,8 @@ from alma_leads.actor import Actor, stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db, settings
+from alma_leads.database.session import transaction
+from alma_leads.extensions import settings
 
 log = structlog.get_logger(__name__)
 # Clocks differ.
@@ -66,13 +65,13 @@ def go_to_provider(provider: IdentityProvider, *, browser: str, wanted: str, con
     except ProviderFailed as failed:
         log.error("identity provider failed", reason=str(failed))
         raise WorkAccountRefused(Refusal.PROVIDER_FAILED) from failed
-    with transaction_on(db.engine) as connection:
-        sso_requests.keep(connection, made, browser=browser, wanted=wanted, confirming=confirming, now=utc_now())
+    with transaction() as session:
+        sso_requests.keep(session, made, browser=browser, wanted=wanted, confirming=confirming, now=utc_now())
     return address
 
 
 def come_back(
-    provider: IdentityProvider, answer: Mapping[str, str], *, browser: str, visitor: Visitor, token: str
+    provider: IdentityProvider, answer: Mapping[str, str], *, browser: str, client: ClientInfo, token: str
 ) -> CameBack:
     """Let in whoever the provider says has come back, or note that who is signed in has shown so again.
 
@@ -80,7 +79,7 @@ def come_back(
         provider: the firm's.
         answer: the parameters that the browser has brought (`state`, `code` or `error`, `iss`).
         browser: what its cookie knows it by, or "".
-        visitor: the browser.
+        client: the browser.
         token: that of the session that it had before, which ends or is confirmed.
 
     Raises:
@@ -89,48 +88,48 @@ def come_back(
     """
     state = answer.get("state", "")
     account_key = token_hash(state)  # counted by address: who it is is not known yet
-    with transaction_on(db.engine) as connection:
-        attempt = throttle.begin(connection, account=account_key, address=visitor.address, now=utc_now())
-        request = sso_requests.use(connection, state, browser=browser, now=utc_now()) if browser else None
+    with transaction() as session:
+        attempt = throttle.count_attempt(session, account=account_key, address=client.address, now=utc_now())
+        request = sso_requests.use(session, state, browser=browser, now=utc_now()) if browser else None
     try:
         if request is None:
             raise WorkAccountRefused(Refusal.NOT_STARTED_HERE)
         account = _ask(provider, request, answer)
         opened = _confirm(account, request, token=token) if request.confirming else None
-        opened = opened or _sign_in(account, visitor=visitor, instead_of=token)
+        opened = opened or _sign_in(account, client=client, instead_of=token)
     except WorkAccountRefused as refused:
         log.warning("work account refused", reason=refused.refusal.value, detail=refused.detail)
-        with transaction_on(db.engine) as connection:
+        with transaction() as session:
             trail.record(
-                connection,
+                session,
                 Action.SIGN_IN_FAILED,
-                actor=stranger(visitor.address),
+                actor=stranger(client.address),
                 subject=refused.subject or UNKNOWN_ACCOUNT,
                 by=Proof.SSO.value,
                 reason=refused.refusal.value,
             )
             if refused.refusal in _NO_GUESS:
-                throttle.succeed(connection, attempt, account=account_key)
+                throttle.clear_attempts(session, attempt, account=account_key)
         raise
-    with transaction_on(db.engine) as connection:
-        throttle.succeed(connection, attempt, account=account_key)
+    with transaction() as session:
+        throttle.clear_attempts(session, attempt, account=account_key)
     return CameBack(opened, request.wanted)
 
 
-def unlink_work_account(person_id: int, *, actor: Actor) -> tuple[Person, int]:
+def unlink_work_account(person_id: int, *, actor: Actor) -> tuple[User, int]:
     """Forget someone's work account, end that person's sessions, and return who it was and how many there were.
 
     The next one with the person's address is joined then: for someone who has another account at the provider now.
 
     Raises:
-        PersonNotFound: there is no such person.
+        UserNotFound: there is no such person.
     """
-    with transaction_on(db.engine) as connection:
-        person = people.by_id(connection, person_id)
-        count = identities.unlink(connection, person_id)
+    with transaction() as session:
+        person = users.get_user(session, person_id)
+        count = identities.unlink(session, person_id)
         if count:
-            sessions.end_all(connection, person_id)
-            trail.record(connection, Action.IDENTITY_UNLINKED, actor=actor, subject=person.name)
+            sessions.end_sessions_of_user(session, person_id)
+            trail.record(session, Action.IDENTITY_UNLINKED, actor=actor, subject=person.name)
         return person, count
 
 
@@ -152,14 +151,14 @@ def _ask(provider: IdentityProvider, request: SsoRequest, answer: Mapping[str, s
         raise WorkAccountRefused(Refusal.WRONG_ANSWER, detail=str(wrong)) from wrong
 
 
-def _sign_in(account: WorkAccount, *, visitor: Visitor, instead_of: str) -> Opened:
+def _sign_in(account: WorkAccount, *, client: ClientInfo, instead_of: str) -> Opened:
     proof = Proof.SSO_MFA if account.two_factors else Proof.SSO
     for _ in range(2):
         try:
-            with transaction_on(db.engine) as connection:
-                user_id = identities.admit(connection, account, rules=_rules(), address=visitor.address)
-                opened = begin_session(connection, user_id, [proof], visitor=visitor, instead_of=instead_of)
-        except PersonExists:
+            with transaction() as session:
+                user_id = identities.admit(session, account, rules=_rules(), address=client.address)
+                opened = begin_session(session, user_id, [proof], client=client, instead_of=instead_of)
+        except UserExists:
             continue  # the same person in another window, or invited at this moment
         if opened is not None:
             return opened
@@ -168,17 +167,17 @@ def _sign_in(account: WorkAccount, *, visitor: Visitor, instead_of: str) -> Open
 
 def _confirm(account: WorkAccount, request: SsoRequest, *, token: str) -> Opened | None:
     """Confirm the session with this token, if there still is one; it must be this person's, and shown just now."""
-    with transaction_on(db.engine) as connection:
-        holder = sessions.holder(connection, token, lifetime=session_lifetime(), now=utc_now())
-        if holder is None:
+    with transaction() as session:
+        auth_session = sessions.find_session(session, token, lifetime=session_lifetime(), now=utc_now())
+        if auth_session is None:
             return None  # it ended meanwhile: this is a sign-in then
-        if identities.find(connection, account) != holder.person.id:
-            raise WorkAccountRefused(Refusal.ANOTHER_PERSON, subject=holder.person.name)
+        if identities.find(session, account) != auth_session.user.id:
+            raise WorkAccountRefused(Refusal.ANOTHER_PERSON, subject=auth_session.user.name)
         if account.shown_at is None or account.shown_at < request.created_at - _LEEWAY:
-            raise WorkAccountRefused(Refusal.NOT_SHOWN_AGAIN, subject=holder.person.name)
-        if not account.two_factors and factors.of_person(connection, holder.person.id).has_second:
-            raise WorkAccountRefused(Refusal.ONE_FACTOR, subject=holder.person.name)
-        return confirm(connection, token)
+            raise WorkAccountRefused(Refusal.NOT_SHOWN_AGAIN, subject=auth_session.user.name)
+        if not account.two_factors and factors.get_factors(session, auth_session.user.id).has_second:
+            raise WorkAccountRefused(Refusal.ONE_FACTOR, subject=auth_session.user.name)
+        return confirm(session, token)
 
 
 def _rules() -> Rules:

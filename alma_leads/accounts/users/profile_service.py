@@ -1,96 +1,80 @@
-"""Use cases of one's own account: name, email address, and how the desk works for its reader."""
+"""Use cases of a user's own account: name, email address, and how the desk works for them."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
-
-from alma_leads.accounts.core import emails, links, people, sessions
+from alma_leads.accounts.core import emails, links, sessions, users
 from alma_leads.accounts.core.emails import Notice
-from alma_leads.accounts.core.errors import LinkGone, PersonExists, PersonNotFound
+from alma_leads.accounts.core.errors import LinkExpired, UserExists
 from alma_leads.accounts.core.models import LinkPurpose
-from alma_leads.accounts.core.people import check_name, hold
+from alma_leads.accounts.core.users import check_name, lock_user
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import utc_now
-from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.email_address import normalise_email
-from alma_leads.extensions import db
-
-_SET_PREFERENCES = Sql("""
-    UPDATE users SET time_zone = :time_zone, theme = :theme, single_key_shortcuts = :single_key_shortcuts WHERE id = :id
-""")
-_SET_NAME = Sql("UPDATE users SET name = :name WHERE id = :id AND name <> :name")
-_SET_EMAIL = Sql("""
-    UPDATE users SET email = :email WHERE id = :id AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email = :email)
-""")
 
 
 def set_preferences(user_id: int, *, time_zone: str, theme: str, single_key_shortcuts: bool) -> None:
-    """Keep how the desk works for someone."""
-    with transaction_on(db.engine) as connection:
-        _SET_PREFERENCES.run(
-            connection, id=user_id, time_zone=time_zone, theme=theme, single_key_shortcuts=single_key_shortcuts
-        )
+    """Store how the desk works for a user."""
+    with transaction() as session:
+        user = users.get_user(session, user_id)
+        user.time_zone, user.theme, user.single_key_shortcuts = time_zone, theme, single_key_shortcuts
 
 
 def change_name(actor: Actor, name: str) -> None:
-    """Give the person who acts another name. What was done under the old one keeps it.
+    """Change the name of the user who acts. What was done under the old one keeps it.
 
     Raises:
-        BadName: it cannot be one.
+        BadName: it cannot be a name.
     """
+    assert actor.id is not None
     name = check_name(name)
-    with transaction_on(db.engine) as connection:
-        if _SET_NAME.run(connection, id=actor.id, name=name):
-            trail.record(connection, Action.NAME_CHANGED, actor=actor, subject=name, old=actor.name, new=name)
+    with transaction() as session:
+        user = lock_user(session, actor.id)
+        if user.name != name:
+            user.name = name
+            trail.record(session, Action.NAME_CHANGED, actor=actor, subject=name, old=actor.name, new=name)
 
 
-def ask_for_email_change(actor: Actor, email: str) -> str:
-    """Promise the e-mail with the link that confirms a new address, and return that address. Nothing changes yet.
+def request_email_change(actor: Actor, email: str) -> str:
+    """Enqueue the email with the link that confirms a new address, and return that address. Nothing changes yet.
 
     Raises:
-        BadEmailAddress: it cannot be one.
-        PersonExists: someone has it, perhaps the same person.
+        BadEmailAddress: it cannot be an address.
+        UserExists: someone has it, perhaps the same user.
     """
     assert actor.id is not None
     normalised = normalise_email(email)
-    with transaction_on(db.engine) as connection:
-        hold(connection, actor.id)
-        if _is_taken(connection, normalised):
-            raise PersonExists(normalised)
-        emails.send_link(connection, LinkPurpose.CHANGE_EMAIL, user_id=actor.id, recipient=normalised)
-        trail.record(connection, Action.EMAIL_CHANGE_ASKED, actor=actor, subject=actor.name, new=normalised)
+    with transaction() as session:
+        lock_user(session, actor.id)
+        if users.find_user_by_email(session, normalised) is not None:
+            raise UserExists(normalised)
+        emails.send_link(session, LinkPurpose.CHANGE_EMAIL, user_id=actor.id, recipient=normalised)
+        trail.record(session, Action.EMAIL_CHANGE_ASKED, actor=actor, subject=actor.name, new=normalised)
     return normalised
 
 
 def change_email(token: str, *, actor: Actor, keep_session: str) -> None:
-    """Use the new address from now on; the old one is told. Every other session ends, and links sent to the old one.
+    """Change the address and tell the old one. Every other session and every link sent to the old address ends.
 
     Raises:
-        LinkGone: the link does not work any more, or is about another person.
-        PersonExists: someone has got the address meanwhile; the link still works.
+        LinkExpired: the link no longer works, or is about another user.
+        UserExists: someone has got the address in the meantime; the link still works.
     """
     assert actor.id is not None
-    with transaction_on(db.engine) as connection:
-        people.stand_in_line(connection)
-        hold(connection, actor.id)
-        old = people.by_id(connection, actor.id).email
-        used = links.use(connection, token, LinkPurpose.CHANGE_EMAIL, now=utc_now())
-        if used.user_id != actor.id or used.new_email is None:
-            raise LinkGone("This link is about somebody else.")
-        if not _SET_EMAIL.run(connection, id=actor.id, email=used.new_email):
-            raise PersonExists(used.new_email)
-        emails.take_back_all(connection, user_id=actor.id)
-        sessions.end_all(connection, actor.id, keep=keep_session)
-        trail.record(connection, Action.EMAIL_CHANGED, actor=actor, subject=actor.name, old=old, new=used.new_email)
-        emails.tell(connection, Notice.EMAIL_CHANGED, user_id=actor.id, actor=actor, recipient=old)
-
-
-def _is_taken(connection: Connection, email: str) -> bool:
-    try:
-        people.by_email(connection, email)
-    except PersonNotFound:
-        return False
-    return True
+    with transaction() as session:
+        users.lock_users(session)
+        user = lock_user(session, actor.id)
+        link = links.use_link(session, token, LinkPurpose.CHANGE_EMAIL, now=utc_now())
+        if link.user_id != user.id or link.new_email is None:
+            raise LinkExpired("This link is about somebody else.")
+        if users.find_user_by_email(session, link.new_email) is not None:
+            raise UserExists(link.new_email)
+        old, user.email = user.email, link.new_email
+        emails.revoke_links(session, user_id=user.id)
+        sessions.end_sessions_of_user(session, user.id, keep=keep_session)
+        trail.record(
+            session.connection(), Action.EMAIL_CHANGED, actor=actor, subject=actor.name, old=old, new=user.email
+        )
+        emails.notify(session, Notice.EMAIL_CHANGED, user_id=user.id, actor=actor, recipient=old)

@@ -1,4 +1,4 @@
-"""Use cases of the first administrator: made from settings, or through the link that the first start prints."""
+"""Use cases of the first administrator: created from settings, or through the link that the first start prints."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import psycopg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from alma_leads.accounts.core import links, people
-from alma_leads.accounts.core.errors import LinkGone
+from alma_leads.accounts.core import links, users
+from alma_leads.accounts.core.errors import LinkExpired
 from alma_leads.accounts.core.links import SetupLink
 from alma_leads.accounts.core.models import LinkPurpose, Role
 from alma_leads.accounts.core.passwords import check_password, hash_password
@@ -18,7 +18,7 @@ from alma_leads.actor import OPERATOR, stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.email_address import normalise_email
 from alma_leads.extensions import db, settings
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def prepare_first_administrator(*, email: str | None, password: str | None) -> str | None:
-    """Make the first administrator from settings when there are no accounts.
+    """Create the first administrator from settings if there are no users.
 
     Return the token of the set-up link while nobody can sign in: the same one in every process and at every start,
     until it is used or a day has passed without a start.
@@ -42,8 +42,8 @@ def prepare_first_administrator(*, email: str | None, password: str | None) -> s
 def prepare_start() -> bool:
     """Prepare the first administrator as the settings say; return whether the database could be asked.
 
-    For every process that was not started by `serve.py`: a worker, or any server that loads `wsgi`. Of those that start
-    together, one logs the address of the set-up page.
+    Every process that `serve.py` did not start calls this: a worker, or any server that loads `wsgi`. Of processes that
+    start together, one logs the address of the set-up page.
 
     Raises:
         WeakPassword: FIRST_ADMIN_PASSWORD cannot be used.
@@ -64,64 +64,73 @@ def prepare_start() -> bool:
 
 
 def _prepare(*, email: str | None, password: str | None) -> SetupLink | None:
-    with reading(db.engine) as connection:
-        if people.can_anyone_sign_in(connection):
-            return None
-        anyone = people.is_anyone_there(connection)
-    if email and password and not anyone:
-        normalised = normalise_email(email)
-        hashed = hash_password(check_password(password, about=(normalised,)))
-        name = people.name_of(normalised)
-        with transaction_on(db.engine) as connection:
-            people.stand_in_line(connection)
-            if not people.is_anyone_there(connection):
-                people.insert(connection, normalised, name=name, role=Role.ADMINISTRATOR, password=hashed)
-                trail.record(connection, Action.PERSON_ADDED, actor=OPERATOR, subject=name, role="administrator")
+    if users.can_anyone_sign_in(db.session()):
         return None
-    with transaction_on(db.engine) as connection:
-        people.stand_in_line(connection)
-        if people.can_anyone_sign_in(connection):
+    if email and password and not users.has_users(db.session()):
+        _create_first_administrator(email, password)
+        return None
+    with transaction() as session:
+        users.lock_users(session)
+        if users.can_anyone_sign_in(session):
             return None
-        return links.offer_setup(connection, now=utc_now())
+        return links.offer_setup(session, now=utc_now())
 
 
-def look_at_set_up(token: str) -> None:
-    """See to it that the set-up link works. It stays usable.
+def _create_first_administrator(email: str, password: str) -> None:
+    normalised = normalise_email(email)
+    hashed = hash_password(check_password(password, about=(normalised,)))
+    name = users.name_from_email(normalised)
+    with transaction() as session:
+        users.lock_users(session)
+        if users.has_users(session):
+            return  # another process was faster
+        users.create_user(session, normalised, name=name, role=Role.ADMINISTRATOR, password=hashed)
+        trail.record(
+            session.connection(), Action.PERSON_ADDED, actor=OPERATOR, subject=name, role=Role.ADMINISTRATOR.value
+        )
+
+
+def check_setup_link(token: str) -> None:
+    """Check that the set-up link works. It is not used up.
 
     Raises:
-        LinkGone: it does not work any more, or somebody can sign in already.
+        LinkExpired: it no longer works, or somebody can already sign in.
     """
-    with reading(db.engine) as connection:
-        if people.can_anyone_sign_in(connection):
-            raise LinkGone("Somebody can sign in already.")
-        links.look(connection, token, LinkPurpose.SETUP, now=utc_now())
+    if users.can_anyone_sign_in(db.session()):
+        raise LinkExpired("Somebody can sign in already.")
+    links.get_link(db.session(), token, LinkPurpose.SETUP, now=utc_now())
 
 
 def set_up(token: str, *, name: str, email: str, password: str | None, address: str) -> int:
-    """Make the first administrator through the set-up link, and return that person's number.
+    """Create the first administrator through the set-up link, and return the user's id.
 
     Args:
         token: the link's.
         name: as shown.
         email: as typed.
-        password: as typed, or None where nobody has one: the person comes in with the work account.
-        address: network address of whoever does it.
+        password: as typed, or None where passwords are off and the user signs in with a work account.
+        address: network address of the browser.
 
     Raises:
-        BadEmailAddress: the address cannot be one.
+        BadEmailAddress: it cannot be an address.
         WeakPassword: the password cannot be used.
-        LinkGone: the link does not work any more, or somebody can sign in already.
-        PersonExists: someone without a password has this address.
+        LinkExpired: the link no longer works, or somebody can already sign in.
+        UserExists: a user without a password has this address.
     """
-    look_at_set_up(token)  # before the costly hash: anyone may try
+    check_setup_link(token)  # before the costly hash: anyone may try
     normalised = normalise_email(email)
     hashed = None if password is None else hash_password(check_password(password, about=(normalised, name)))
-    with transaction_on(db.engine) as connection:
-        people.stand_in_line(connection)
-        links.use(connection, token, LinkPurpose.SETUP, now=utc_now())
-        if people.can_anyone_sign_in(connection):
-            raise LinkGone("Somebody can sign in already.")
-        user_id = people.insert(connection, normalised, name=name, role=Role.ADMINISTRATOR, password=hashed)
-        who = stranger(address)
-        trail.record(connection, Action.PERSON_ADDED, actor=who, subject=name, role="administrator")
-        return user_id
+    with transaction() as session:
+        users.lock_users(session)
+        links.use_link(session, token, LinkPurpose.SETUP, now=utc_now())
+        if users.can_anyone_sign_in(session):
+            raise LinkExpired("Somebody can sign in already.")
+        user = users.create_user(session, normalised, name=name, role=Role.ADMINISTRATOR, password=hashed)
+        trail.record(
+            session,
+            Action.PERSON_ADDED,
+            actor=stranger(address),
+            subject=name,
+            role=Role.ADMINISTRATOR.value,
+        )
+        return user.id

@@ -12,7 +12,13 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
 
-from alma_leads.accounts.core.errors import KeyElsewhere, KeyNotFound, NoPasskeysHere, PasswordsOff, TooManyAttempts
+from alma_leads.accounts.core.errors import (
+    KeyNotAllowedFromAddress,
+    KeyNotFound,
+    NoPasskeysHere,
+    PasswordsOff,
+    TooManyAttempts,
+)
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
 from alma_leads.leads.core.errors import (
@@ -118,7 +124,7 @@ def _page(status: int, detail: str, headers: Mapping[str, str], words: ErrorWord
 # What a failure of the business means over HTTP. A domain error that is not here is a fault of ours: 500.
 STATUS_OF: dict[type[Exception], int] = {
     PasswordsOff: 403,
-    KeyElsewhere: 403,
+    KeyNotAllowedFromAddress: 403,
     KeyNotFound: 404,
     LeadNotFound: 404,
     EmailNotFound: 404,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from flask import Response
+from sqlalchemy import Row
 
-from alma_leads.accounts.core.errors import LinkGone, PersonExists
-from alma_leads.accounts.core.links import Link
+from alma_leads.accounts.core.errors import LinkExpired, UserExists
 from alma_leads.accounts.core.models import LinkPurpose, SessionStage
-from alma_leads.accounts.sign_in.password_service import look_at_link
+from alma_leads.accounts.sign_in.password_service import get_link
 from alma_leads.accounts.users.profile_service import change_email
 from alma_leads.actor import Actor
 from alma_leads.jobs.tasks import wake
 from alma_leads.web.auth import PUBLIC, access
-from alma_leads.web.sessions import holder, session_token, visitor
+from alma_leads.web.sessions import auth_session, client_info, session_token
 from alma_leads.web.sign_in.blueprint import sign_in
 from alma_leads.web.sign_in.steps import page, see_other
 
@@ -24,8 +24,8 @@ PATH = "/change-email/<token>"
 def new_email(token: str) -> Response:
     """Ask whether the address is to be changed."""
     try:
-        return _page(look_at_link(token, LinkPurpose.CHANGE_EMAIL))
-    except LinkGone:
+        return _page(get_link(token, LinkPurpose.CHANGE_EMAIL))
+    except LinkExpired:
         return _gone()
 
 
@@ -34,30 +34,30 @@ def new_email(token: str) -> Response:
 def confirm_new_email(token: str) -> Response:
     """Change the address."""
     try:
-        link = look_at_link(token, LinkPurpose.CHANGE_EMAIL)
-        found = holder()
+        link = get_link(token, LinkPurpose.CHANGE_EMAIL)
+        found = auth_session()
         if not _is_theirs(link) or found is None:
             return _page(link)
-        who = Actor("user", found.person.id, found.person.name, visitor().address)
+        who = Actor("user", found.user.id, found.user.name, client_info().address)
         change_email(token, actor=who, keep_session=session_token())
-    except LinkGone:
+    except LinkExpired:
         return _gone()
-    except PersonExists as exists:
+    except UserExists as exists:
         return _page(link, error=str(exists))
     wake()
     return see_other("/internal/account?saved=email-changed")
 
 
-def _is_theirs(link: Link) -> bool:
+def _is_theirs(link: Row[int | None, str | None, str, str]) -> bool:
     """Say whether the person it is about is signed in here.
 
     The link alone is not enough: whoever mistypes an address would hand the account to its owner.
     """
-    found = holder()
-    return found is not None and found.stage is SessionStage.OPEN and found.person.id == link.user_id
+    found = auth_session()
+    return found is not None and found.stage is SessionStage.OPEN and found.user.id == link.user_id
 
 
-def _page(link: Link, *, error: str = "") -> Response:
+def _page(link: Row[int | None, str | None, str, str], *, error: str = "") -> Response:
     theirs = _is_theirs(link)
     status = 409 if error else 200 if theirs else 403
     return page("change_email.html", link=link, theirs=theirs, error=error, status=status)

@@ -6,7 +6,7 @@ from flask import Response, request
 from werkzeug.exceptions import NotFound
 
 from alma_leads.accounts.core.password_rule import passwords_are_on
-from alma_leads.accounts.sign_in.reset_service import ask_for_reset
+from alma_leads.accounts.sign_in.reset_service import request_reset
 from alma_leads.email_address import MAX_LENGTH, BadEmailAddress
 from alma_leads.extensions import settings
 from alma_leads.jobs.tasks import wake
@@ -32,7 +32,7 @@ def ask() -> Response:
         return _page()
     email = request.form.get("email", "").strip()[: MAX_LENGTH + 1]
     try:
-        ask_for_reset(email, address=request.remote_addr or "")
+        request_reset(email, address=request.remote_addr or "")
     except BadEmailAddress:
         return _page(email=email, errors={"email": "Enter an email address like name@example.com"}, status=422)
     wake()

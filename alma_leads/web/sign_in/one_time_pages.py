@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from alma_leads.accounts.core.errors import LinkGone, PersonExists, WeakPassword
+from alma_leads.accounts.core.errors import LinkExpired, UserExists, WeakPassword
 from alma_leads.accounts.core.models import LinkPurpose
 from alma_leads.accounts.core.password_rule import passwords_are_on
-from alma_leads.accounts.core.people import MAX_NAME_LENGTH
 from alma_leads.accounts.core.proofs import Proof
-from alma_leads.accounts.sign_in.password_service import choose_password, look_at_link
+from alma_leads.accounts.core.users import MAX_NAME_LENGTH
+from alma_leads.accounts.sign_in.password_service import choose_password, get_link
 from alma_leads.accounts.sign_in.sign_in_service import open_session
-from alma_leads.accounts.users.setup_service import look_at_set_up, set_up
+from alma_leads.accounts.users.setup_service import check_setup_link, set_up
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.jobs.tasks import wake
 from alma_leads.web.auth import PUBLIC, access
-from alma_leads.web.sessions import session_token, visitor
+from alma_leads.web.sessions import client_info, session_token
 from alma_leads.web.sign_in.blueprint import sign_in
 from alma_leads.web.sign_in.steps import go_on, page, see_other
 
@@ -25,8 +25,8 @@ from alma_leads.web.sign_in.steps import go_on, page, see_other
 def setup(token: str) -> Response:
     """Ask for the first administrator's name, address and password."""
     try:
-        look_at_set_up(token)
-    except LinkGone:
+        check_setup_link(token)
+    except LinkExpired:
         return _gone(LinkPurpose.SETUP)
     return page("setup.html", values={}, errors={}, passwords=passwords_are_on())
 
@@ -49,11 +49,11 @@ def make_first_administrator(token: str) -> Response:
             return _signed_in(user_id, Proof.PASSWORD)
     except BadEmailAddress:
         errors["email"] = "Enter an email address like name@example.com"
-    except PersonExists as exists:
+    except UserExists as exists:
         errors["email"] = str(exists)
     except WeakPassword as weak:
         errors["password"] = str(weak)
-    except LinkGone:
+    except LinkExpired:
         return _gone(LinkPurpose.SETUP)
     return page("setup.html", values=values, errors=errors, passwords=passwords_are_on(), status=422)
 
@@ -64,8 +64,8 @@ def make_first_administrator(token: str) -> Response:
 def set_password(purpose: LinkPurpose, token: str) -> Response:
     """Ask for a password."""
     try:
-        link = look_at_link(token, purpose)
-    except LinkGone:
+        link = get_link(token, purpose)
+    except LinkExpired:
         return _gone(purpose)
     if not passwords_are_on():
         return page("password_off.html", email=link.email)
@@ -78,19 +78,19 @@ def set_password(purpose: LinkPurpose, token: str) -> Response:
 def save_password(purpose: LinkPurpose, token: str) -> Response:
     """Keep the password, and sign in: where there is a second factor, the next step asks for it."""
     try:
-        link = look_at_link(token, purpose)
+        link = get_link(token, purpose)
         password, address = request.form.get("password", ""), request.remote_addr or ""
         user_id = choose_password(token, purpose, password=password, address=address)
         wake()
         return _signed_in(user_id, Proof.LINK)
-    except LinkGone:
+    except LinkExpired:
         return _gone(purpose)
     except WeakPassword as weak:
         return page("set_password.html", email=link.email, errors={"password": str(weak)}, status=422)
 
 
 def _signed_in(user_id: int, proof: Proof) -> Response:
-    opened = open_session(user_id, [proof], visitor=visitor(), instead_of=session_token())
+    opened = open_session(user_id, [proof], client=client_info(), instead_of=session_token())
     return see_other("/login") if opened is None else go_on(opened)
 
 

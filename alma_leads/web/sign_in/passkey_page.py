@@ -9,7 +9,7 @@ from alma_leads.accounts.second_factor.passkey_service import ask_to_sign_in, si
 from alma_leads.accounts.second_factor.second_factor_service import own_factors
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.passkeys import NO_ANSWER, answer, browser_secret, options_response
-from alma_leads.web.sessions import holder, session_token, visitor
+from alma_leads.web.sessions import auth_session, client_info, session_token
 from alma_leads.web.sign_in.blueprint import sign_in
 from alma_leads.web.sign_in.steps import address_after, go_on, page, see_other, wanted, with_wanted
 
@@ -21,7 +21,7 @@ NOT_TAKEN = "That passkey was not taken. Try again, or use another way"
 @access(PUBLIC)
 def passkey() -> Response:
     """Ask for a passkey; whoever is signed in goes on to the desk."""
-    found = holder()
+    found = auth_session()
     if found is not None and found.stage is SessionStage.OPEN:
         return see_other(address_after(found.stage))
     return _page("", second=_half_way() is not None)
@@ -46,7 +46,7 @@ def log_in_with_passkey() -> Response:
     opened = sign_in_with_passkey(
         answer(),
         browser=browser_secret(),
-        visitor=visitor(),
+        client=client_info(),
         instead_of=session_token(),
         second_step_of=_second_step_of(),
     )
@@ -55,8 +55,8 @@ def log_in_with_passkey() -> Response:
 
 def _half_way() -> int | None:
     """Return who has shown a first proof in this browser, and has the second to show."""
-    found = holder()
-    return found.person.id if found is not None and found.stage is SessionStage.SECOND_FACTOR else None
+    found = auth_session()
+    return found.user.id if found is not None and found.stage is SessionStage.SECOND_FACTOR else None
 
 
 def _second_step_of() -> int | None:

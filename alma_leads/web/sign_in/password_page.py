@@ -11,7 +11,7 @@ from alma_leads.accounts.core.session_service import sign_out
 from alma_leads.accounts.sign_in.sign_in_service import sign_in_with_password
 from alma_leads.email_address import MAX_LENGTH
 from alma_leads.web.auth import PUBLIC, access, actor, needs
-from alma_leads.web.sessions import forget_browser, holder, session_token, visitor
+from alma_leads.web.sessions import auth_session, client_info, forget_browser, session_token
 from alma_leads.web.sign_in.blueprint import sign_in
 from alma_leads.web.sign_in.steps import address_after, go_on, page, see_other, wanted
 from alma_leads.web.work_account import is_offered
@@ -21,7 +21,7 @@ from alma_leads.web.work_account import is_offered
 @access(PUBLIC)
 def login() -> Response:
     """Ask who it is; whoever is signed in goes on to the desk."""
-    found = holder()
+    found = auth_session()
     if found is not None and found.stage is SessionStage.OPEN:
         return see_other(address_after(found.stage))
     return _page(email="", wrong=False)
@@ -33,7 +33,7 @@ def log_in() -> Response:
     """Let someone in who knows the password, or lead to the next step."""
     email = request.form.get("email", "").strip()[:MAX_LENGTH]
     opened = sign_in_with_password(
-        email, request.form.get("password", ""), visitor=visitor(), instead_of=session_token()
+        email, request.form.get("password", ""), client=client_info(), instead_of=session_token()
     )
     if opened is None:
         return _page(email=email, wrong=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from alma_leads.accounts.core.errors import SignInOver
+from alma_leads.accounts.core.errors import SessionExpired
 from alma_leads.accounts.core.models import SessionStage
 from alma_leads.accounts.core.proofs import Proof
-from alma_leads.accounts.core.sessions import Holder
+from alma_leads.accounts.core.sessions import AuthSession
 from alma_leads.accounts.second_factor.passkey_service import has_passkey
 from alma_leads.accounts.second_factor.second_factor_service import own_factors, show_second_proof
 from alma_leads.extensions import settings
 from alma_leads.web.auth import PUBLIC, access
-from alma_leads.web.sessions import begin_browser_session, holder, session_token, visitor
+from alma_leads.web.sessions import auth_session, begin_browser_session, client_info, session_token
 from alma_leads.web.sign_in.blueprint import sign_in
 from alma_leads.web.sign_in.steps import address_after, go_on, page, see_other, wanted, with_wanted
 
@@ -27,8 +27,8 @@ def second_step() -> Response:
     found = _half_open()
     if found is None:
         return _elsewhere()
-    factors, _ = own_factors(found.person.id)
-    if not factors.app and has_passkey(found.person.id):
+    factors, _ = own_factors(found.user.id)
+    if not factors.app and has_passkey(found.user.id):
         return see_other(with_wanted("/login/passkey"))
     return _code_page(found, wrong=False)
 
@@ -60,8 +60,8 @@ def _take(proof: Proof) -> Response:
         return _elsewhere()
     typed = request.form.get("code", "")[:100]
     try:
-        opened = show_second_proof(found, typed, proof=proof, token=session_token(), visitor=visitor())
-    except SignInOver:
+        opened = show_second_proof(found, typed, proof=proof, token=session_token(), client=client_info())
+    except SessionExpired:
         return _elsewhere()
     if proof is Proof.CODE:
         return _code_page(found, wrong=True) if opened is None else go_on(opened)
@@ -71,21 +71,21 @@ def _take(proof: Proof) -> Response:
     return see_other(AFTER_RECOVERY)
 
 
-def _half_open() -> Holder | None:
-    found = holder()
+def _half_open() -> AuthSession | None:
+    found = auth_session()
     return found if found is not None and found.stage is SessionStage.SECOND_FACTOR else None
 
 
 def _elsewhere() -> Response:
     """Lead whoever has no second proof to show to the first step, or to where the session leads."""
-    found = holder()
+    found = auth_session()
     if found is None or found.stage is SessionStage.SECOND_FACTOR:
         return see_other(with_wanted("/login"))
     return see_other(address_after(found.stage))
 
 
-def _code_page(found: Holder, *, wrong: bool) -> Response:
-    factors, _ = own_factors(found.person.id)
+def _code_page(found: AuthSession, *, wrong: bool) -> Response:
+    factors, _ = own_factors(found.user.id)
     return page(
         "code.html",
         wrong=wrong,

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from alma_leads.accounts.core.models import Role
 from alma_leads.accounts.core.permissions import ROLE_PERMISSIONS, Permission, Scope
 from alma_leads.accounts.core.proofs import Proof
-from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.sign_in.sign_in_service import open_session
 from alma_leads.web.auth import access_of
 from config import Settings
@@ -82,7 +82,7 @@ class Everyone:
         run(self.app, "UPDATE users SET active = TRUE, role = :role WHERE id = :id", id=number, role=role)
         run(self.app, "UPDATE firm SET second_factor_required = :on", on=who == ENROLLING)
         with self.app.app_context():
-            opened = open_session(number, [Proof.PASSWORD], visitor=Visitor("127.0.0.1", ""), instead_of="")
+            opened = open_session(number, [Proof.PASSWORD], client=ClientInfo("127.0.0.1", ""), instead_of="")
         assert opened
         with client.session_transaction() as cookie, self.app.test_request_context():
             cookie["sid"] = opened.token

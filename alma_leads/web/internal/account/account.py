@@ -26,7 +26,7 @@ from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.internal.account.absence_form import absence_view, save_absence
 from alma_leads.web.internal.frame.blueprint import internal
 from alma_leads.web.internal.frame.dates import zone_names
-from alma_leads.web.sessions import begin_browser_session, forget_browser, reader, session_token, visitor
+from alma_leads.web.sessions import begin_browser_session, client_info, forget_browser, reader, session_token
 from alma_leads.web.theme import THEMES, keep_theme
 
 # What the page says after something was done on it, by the word in its address.
@@ -78,7 +78,7 @@ def save_new_password() -> Response:
     """Change the password; every other browser is signed out."""
     person = reader()
     password = request.form.get("current_password", "")
-    opened = confirm_with_password(person.email, password, token=session_token(), visitor=visitor())
+    opened = confirm_with_password(person.email, password, token=session_token(), client=client_info())
     if opened is None:
         return _password_page({"current_password": "This is not your present password"})
     begin_browser_session(opened)
@@ -161,9 +161,9 @@ def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
             "mine": row.token_hash == mine,
             "agent": row.user_agent,
             "address": row.address,
-            "since": row.created_at,
+            "since": to_stamp(row.created_at),
             "proofs": in_words(row.proofs),
-            "last_seen": row.last_seen_at,
+            "last_seen": to_stamp(row.last_seen_at),
         }
         for row in list_sessions(person.id)
     ]

@@ -11,7 +11,7 @@ from alma_leads.accounts.second_factor.second_factor_service import confirm_agai
 from alma_leads.web.auth import access, needs
 from alma_leads.web.back import is_inside
 from alma_leads.web.internal.frame.blueprint import internal
-from alma_leads.web.sessions import begin_browser_session, reader, session_token, visitor
+from alma_leads.web.sessions import begin_browser_session, client_info, reader, session_token
 from alma_leads.web.work_account import is_offered, leave
 
 
@@ -27,7 +27,7 @@ def confirm() -> Response:
 def confirm_password() -> Response:
     """Take the password, and a code where there is an app, and lead back to what was being done."""
     password, code = request.form.get("password", ""), request.form.get("code", "")[:100]
-    opened = confirm_again(reader(), password, code, token=session_token(), visitor=visitor())
+    opened = confirm_again(reader(), password, code, token=session_token(), client=client_info())
     if opened is None:
         has_app = own_factors(reader().id)[0].app
         words = "The password or the code is wrong, or the code was used already"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, make_response, redirect, render_template, request
 
-from alma_leads.accounts.core.errors import LastWayIn, PasskeyRefused, SecondFactorRequired, SignInOver
+from alma_leads.accounts.core.errors import LastCredential, PasskeyRefused, SecondFactorRequired, SessionExpired
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.accounts.second_factor.passkey_service import (
     MAX_NAME_LENGTH,
@@ -21,7 +21,7 @@ from alma_leads.web.internal.account.account_confirm import confirm_page, confir
 from alma_leads.web.internal.account.second_factor_page import codes_page, is_enrolling
 from alma_leads.web.internal.frame.blueprint import internal
 from alma_leads.web.passkeys import NO_ANSWER, answer, browser_secret, options_response
-from alma_leads.web.sessions import begin_browser_session, reader, session_token, visitor
+from alma_leads.web.sessions import begin_browser_session, client_info, reader, session_token
 
 NEEDS_FRESH = needs(Permission.SET_UP_SECOND_FACTOR, fresh=True)
 
@@ -52,11 +52,11 @@ def save_passkey() -> Response:
     enrolling = is_enrolling()
     try:
         added = add_passkey(
-            actor(), answer(), name=name, browser=browser_secret(), token=session_token(), visitor=visitor()
+            actor(), answer(), name=name, browser=browser_secret(), token=session_token(), client=client_info()
         )
     except PasskeyRefused as refused:
         return _new_page({"": str(refused)}, name=name, status=422)
-    except SignInOver:
+    except SessionExpired:
         return make_response(redirect("/login", 303))
     begin_browser_session(added.opened)
     if added.codes:
@@ -70,7 +70,7 @@ def drop_passkey(passkey_id: int) -> Response:
     """Remove a passkey."""
     try:
         remove_passkey(actor(), passkey_id, keep_session=session_token())
-    except LastWayIn as last:
+    except LastCredential as last:
         return account_page({"": str(last)}, status=409)
     except SecondFactorRequired:
         return account_page({"": SECOND_FACTOR_STAYS}, status=409)
@@ -91,7 +91,7 @@ def confirm_passkey() -> Response:
     if not answer():
         return confirm_page({"": NO_ANSWER})
     opened = confirm_with_passkey(
-        reader().id, answer(), browser=browser_secret(), token=session_token(), visitor=visitor()
+        reader().id, answer(), browser=browser_secret(), token=session_token(), client=client_info()
     )
     if opened is None:
         return confirm_page({"": "That passkey was not taken. Try again"})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Response, make_response, render_template, request
 
-from alma_leads.accounts.core.errors import BadName, PersonExists
+from alma_leads.accounts.core.errors import BadName, UserExists
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.accounts.users.profile_service import ask_for_email_change, change_name
+from alma_leads.accounts.users.profile_service import change_name, request_email_change
 from alma_leads.email_address import BadEmailAddress
 from alma_leads.jobs.tasks import wake
 from alma_leads.web.auth import access, actor, needs
@@ -39,10 +39,10 @@ def ask_to_change_email() -> Response:
     """Send a link to the new address."""
     email = request.form.get("email", "").strip()
     try:
-        ask_for_email_change(actor(), email)
+        request_email_change(actor(), email)
     except BadEmailAddress:
         return _email_page(email, {"email": "Enter an email address like name@example.com"})
-    except PersonExists as exists:
+    except UserExists as exists:
         return _email_page(email, {"email": str(exists)})
     wake()
     return back_to_account("email")

@@ -7,7 +7,7 @@ import io
 import segno
 from flask import Response, make_response, redirect, render_template, request, session
 
-from alma_leads.accounts.core.errors import NoSecondFactor, SecondFactorRequired, SignInOver
+from alma_leads.accounts.core.errors import NoSecondFactor, SecondFactorRequired, SessionExpired
 from alma_leads.accounts.core.models import SessionStage
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.accounts.second_factor.authenticators import Unconfirmed
@@ -25,7 +25,7 @@ from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.errors.problems import problem
 from alma_leads.web.internal.account.account import account_page, back_to_account
 from alma_leads.web.internal.frame.blueprint import internal
-from alma_leads.web.sessions import begin_browser_session, holder, reader, session_token, visitor
+from alma_leads.web.sessions import auth_session, begin_browser_session, client_info, reader, session_token
 
 # Which app this browser sets up. The secret is shown to no other browser of the same person: a thief of the password
 # must not read along.
@@ -74,8 +74,8 @@ def confirm_second_factor() -> Response:
         return make_response(redirect(PAGE, 303))
     code = request.form.get("code", "")[:100]
     try:
-        added = confirm_app(session[APP], code, actor=actor(), token=session_token(), visitor=visitor())
-    except SignInOver:
+        added = confirm_app(session[APP], code, actor=actor(), token=session_token(), client=client_info())
+    except SessionExpired:
         return make_response(redirect("/login", 303))
     if added is None:
         return _page({"code": "The code is wrong, or it is too old. Enter the one that the app shows now"})
@@ -127,7 +127,7 @@ def _under_way() -> Unconfirmed | None:
 
 def is_enrolling() -> bool:
     """Say whether whoever makes this request has to set up a second factor to come in."""
-    found = holder()
+    found = auth_session()
     return found is not None and found.stage is SessionStage.ENROLMENT
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.database.base import to_stamp
 from alma_leads.database.transactions import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads.core.attorneys import Attorney
@@ -22,7 +24,7 @@ from alma_leads.web.internal.frame.blueprint import internal
 from alma_leads.web.internal.frame.dates import LATE_DAYS, Clock, zone_named
 from alma_leads.web.internal.frame.names import initials
 from alma_leads.web.internal.frame.toasts import Toast, kept_toasts
-from alma_leads.web.sessions import holder, reader
+from alma_leads.web.sessions import auth_session, reader
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -45,11 +47,11 @@ def reader_clock() -> Clock:
 
 
 def _zone() -> str:
-    found = holder()
+    found = auth_session()
     if found is None:  # a key asks
         return "UTC"
-    if found.person.time_zone:
-        return str(found.person.time_zone)
+    if found.user.time_zone:
+        return str(found.user.time_zone)
     with reading(db.engine) as connection:
         return firm_zone(connection)
 
@@ -139,6 +141,12 @@ class Desk:
     def may(self, permission: str) -> bool:
         """Say whether the reader has the permission with this value, like "outbox:manage"."""
         return may(Permission(permission))
+
+
+@internal.app_template_filter("stamp")
+def stamp(moment: datetime | None) -> str:
+    """Return a time as the `moment` macro takes it, "" for None."""
+    return to_stamp(moment) if moment else ""
 
 
 @internal.app_template_filter("breakable")

@@ -14,7 +14,7 @@ from alma_leads.outbox.queries import states_of
 from alma_leads.web.internal.frame.desk_frame import reader_clock
 from alma_leads.web.internal.lead_list import list_filter
 from alma_leads.web.internal.lead_list.list_filter import ListFilter
-from alma_leads.web.sessions import holder
+from alma_leads.web.sessions import auth_session
 
 ORDER_WORDS = {
     "-created_at": "newest first",
@@ -47,11 +47,11 @@ def parse_list_filter(connection: Connection, pairs: Iterable[tuple[str, str]]) 
         except BadEmailAddress:
             return None
 
-    found = holder()  # none when a key asks
+    found = auth_session()  # none when a key asks
     return list_filter.parse(
         pairs,
         clock=reader_clock(),
-        me=(found.person.id, found.person.email) if found else (0, ""),
+        me=(found.user.id, found.user.email) if found else (0, ""),
         find_attorney=find_attorney,
     )
 

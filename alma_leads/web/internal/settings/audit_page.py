@@ -7,9 +7,8 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from flask import Response, make_response, render_template, request
-from sqlalchemy import Connection
 
-from alma_leads.accounts.core.doers import all_doers
+from alma_leads.accounts.core.actors import list_actors
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.audit import audit_log
 from alma_leads.audit.audit_log import LogFilter, LogPosition
@@ -49,7 +48,7 @@ def audit_page() -> Response:
     clock = reader_clock()
     asked = _asked(clock)
     events, following = audit_log.list_events(db.session(), asked.wanted, limit=PAGE_ROWS, after=asked.after)
-    people, keys = _doers(db.session.connection())
+    people, keys = _actors()
     query = urlencode(asked.chosen)
     body = render_template(
         "internal/settings/audit.html",
@@ -84,13 +83,19 @@ def _download(kind: TextFormat) -> Response:
     return download(lambda: export_log(wanted, kind=kind, actor=actor()), kind=kind, name="audit")
 
 
-def _doers(connection: Connection) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def _actors() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return people and keys as options: what goes into the address, and the name."""
-    found = all_doers(connection)
-    off = {"user": "turned off", "key": "revoked"}
+    found = list_actors(db.session())
+    off = {"user": "deactivated", "key": "revoked"}
     options = [
-        (doer.kind, (f"{doer.kind}-{doer.id}", doer.name if doer.works else f"{doer.name} ({off[doer.kind]})"))
-        for doer in found
+        (
+            each_actor.kind,
+            (
+                f"{each_actor.kind}-{each_actor.id}",
+                each_actor.name if each_actor.is_active else f"{each_actor.name} ({off[each_actor.kind]})",
+            ),
+        )
+        for each_actor in found
     ]
     return [each for kind, each in options if kind == "user"], [each for kind, each in options if kind == "key"]
 

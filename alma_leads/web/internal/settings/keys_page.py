@@ -10,10 +10,10 @@ from typing import NamedTuple
 from flask import Response, make_response, redirect, render_template, request, session
 
 from alma_leads.accounts.api_keys import key_service
-from alma_leads.accounts.api_keys.keys import KeyRow
 from alma_leads.accounts.core.errors import KeyRefused
+from alma_leads.accounts.core.models import ApiKey, KeyState
 from alma_leads.accounts.core.permissions import Permission, Scope
-from alma_leads.database.base import from_stamp
+from alma_leads.database.base import from_stamp, to_stamp
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.frame.blueprint import internal
 from alma_leads.web.internal.frame.dates import Clock, in_sentence
@@ -35,7 +35,7 @@ NOTHING_TYPED: Mapping[str, str] = {"name": "", "expires": "", "networks": ""}
 
 
 class KeyView(NamedTuple):
-    """A row of the table. `state` is "working", "ended" or "revoked"; `soon` says that the end is near.
+    """A row of the table. `state` is "active", "expired" or "revoked"; `soon` says that it expires soon.
 
     `used_at` and `ends_at` are the exact moments, or None.
     """
@@ -70,7 +70,7 @@ def new_key_form() -> Response:
 
 @internal.post("/settings/keys")
 @access(needs(Permission.MANAGE_KEYS, fresh=True))
-def make_key() -> Response:
+def create_key() -> Response:
     """Make a key, and show it in this answer alone.
 
     A 303 would need the secret to be kept until the next request. Without one, reloading sends the form again: a form
@@ -83,7 +83,7 @@ def make_key() -> Response:
     typed = {name: request.form.get(name, "").strip() for name in NOTHING_TYPED}
     scopes = request.form.getlist("scopes")
     try:
-        made = key_service.make_key(
+        key, secret = key_service.create_key(
             typed["name"],
             scopes=scopes,
             networks=typed["networks"].replace(",", " ").split(),
@@ -92,14 +92,14 @@ def make_key() -> Response:
         )
     except KeyRefused as refused:
         return _form(typed, scopes, refused.errors, status=422)
-    return _list(made)
+    return _list(key, secret)
 
 
 @internal.get(f"/settings/keys/{KEY_ID}/revoke")
 @access(needs(Permission.MANAGE_KEYS, fresh=True))
 def confirm_revoking(key_id: int) -> Response:
     """Ask whether the key is to be revoked."""
-    key = _view(key_service.find_key(key_id), reader_clock())
+    key = _view(key_service.get_key(key_id), reader_clock())
     if key.state == "revoked":
         keep_toast(Toast(f"{key.name} was revoked already."))
         return make_response(redirect(HOME, 303))
@@ -110,17 +110,17 @@ def confirm_revoking(key_id: int) -> Response:
 @access(needs(Permission.MANAGE_KEYS, fresh=True))
 def revoke_key(key_id: int) -> Response:
     """Revoke a key: its next request is refused."""
-    name = key_service.find_key(key_id).name
+    name = key_service.get_key(key_id).name
     done = key_service.revoke_key(key_id, actor=actor())
     keep_toast(Toast(f"{name} is revoked." if done else f"{name} was revoked already."))
     return make_response(redirect(HOME, 303))
 
 
-def _list(made: key_service.NewKey | None = None) -> Response:
+def _list(created: ApiKey | None = None, secret: str = "") -> Response:
     clock = reader_clock()
     rows = [_view(key, clock) for key in key_service.list_keys()]
-    new = next((row for row in rows if made and row.id == made.id), None)
-    return _page("internal/settings/keys.html", keys=rows, new=new, secret=made.secret if made else "")
+    new = next((row for row in rows if created and row.id == created.id), None)
+    return _page("internal/settings/keys.html", keys=rows, new=new, secret=secret)
 
 
 def _form(typed: Mapping[str, str], scopes: Iterable[str], errors: Mapping[str, str], *, status: int = 200) -> Response:
@@ -154,15 +154,18 @@ def _end_of(day: str, clock: Clock) -> datetime | None:
         raise KeyRefused({"expires": "Write the day like 2027-02-24"}) from None
 
 
-def _view(key: KeyRow, clock: Clock) -> KeyView:
+def _view(key: ApiKey, clock: Clock) -> KeyView:
     ends, soon = "Never", False
-    if key.state == "revoked":
-        ends = f"Revoked {in_sentence(clock.day(key.revoked_at or ''))}"
-    elif key.state == "ended":
-        ends = f"Ended {in_sentence(clock.day(key.expires_at or ''))}"
-    elif key.expires_at:
-        soon = -clock.seconds_since(key.expires_at) < SOON_S
-        ends = clock.day(key.expires_at) + (f", {clock.until(key.expires_at)}" if soon else "")
+    ends_at = key.expires_at if key.state is KeyState.EXPIRED else key.revoked_at or key.expires_at
+    stamp = to_stamp(ends_at) if ends_at else ""
+    if key.state is KeyState.REVOKED:
+        ends = f"Revoked {in_sentence(clock.day(stamp))}"
+    elif key.state is KeyState.EXPIRED:
+        ends = f"Expired {in_sentence(clock.day(stamp))}"
+    elif stamp:
+        soon = -clock.seconds_since(stamp) < SOON_S
+        ends = clock.day(stamp) + (f", {clock.until(stamp)}" if soon else "")
+    used_at = to_stamp(key.last_used_at) if key.last_used_at else None
     return KeyView(
         key.id,
         key.name,
@@ -170,10 +173,10 @@ def _view(key: KeyRow, clock: Clock) -> KeyView:
         key.scopes.replace("leads:", "").replace(" ", ", "),
         key.networks.replace(" ", ", "),
         key.created_by,
-        _last_used(key.last_used_at, clock),
-        key.last_used_at,
+        _last_used(used_at, clock),
+        used_at,
         ends,
-        key.revoked_at or key.expires_at,
+        stamp or None,
         soon,
         key.state,
     )

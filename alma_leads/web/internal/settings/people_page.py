@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import Response, make_response, redirect, render_template, request
+from sqlalchemy import Row
 
-from alma_leads.accounts.core.errors import BadName, PersonExists
+from alma_leads.accounts.core.errors import BadName, UserExists
 from alma_leads.accounts.core.models import Role
 from alma_leads.accounts.core.password_rule import passwords_are_on
-from alma_leads.accounts.core.people import check_name
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.accounts.core.users import check_name
 from alma_leads.accounts.second_factor.second_factor_service import firm_rule
-from alma_leads.accounts.users import people_service
-from alma_leads.accounts.users.people_service import PersonRow
+from alma_leads.accounts.users import user_service
+from alma_leads.database.base import to_stamp
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments.absence_service import find_away_until
@@ -41,7 +42,7 @@ class PersonView(NamedTuple):
     `away` says until when someone is away who is, today.
     """
 
-    row: PersonRow
+    row: Row[*tuple[Any, ...]]
     initials: str
     means: str
     seen: str
@@ -54,7 +55,7 @@ class PersonView(NamedTuple):
 def people() -> Response:
     """Show everyone of the firm."""
     clock, away = reader_clock(), find_away_until()
-    shown = [person_view(row, clock, away_until=away.get(row.id)) for row in people_service.list_people()]
+    shown = [person_view(row, clock, away_until=away.get(row.id)) for row in user_service.list_users()]
     rule = firm_rule(reader().id)
     page = render_template("internal/settings/people.html", section="settings", tab="people", people=shown, rule=rule)
     return private(make_response(page))
@@ -86,28 +87,28 @@ def invite_person() -> Response:
     try:
         if not errors:
             role = Role(values["role"])
-            invited = people_service.invite(values["email"], name=values["name"], role=role, actor=actor())
+            invitation = user_service.invite(values["email"], name=values["name"], role=role, actor=actor())
             wake()
-            keep_toast(Toast(f"An invitation goes to {invited.person.email}."))
+            keep_toast(Toast(f"An invitation goes to {invitation.user.email}."))
             return make_response(redirect(HOME, 303))
-    except PersonExists as exists:
+    except UserExists as exists:
         errors["email"] = str(exists)
     return _form(values, errors, status=422)
 
 
-def person_view(row: PersonRow, clock: Clock, *, away_until: date | None = None) -> PersonView:
+def person_view(row: Row[*tuple[Any, ...]], clock: Clock, *, away_until: date | None = None) -> PersonView:
     """Return a person as the pages show it."""
     return PersonView(
         row,
         initials(row.name),
         _means(row),
-        clock.moment(row.signed_in_at) if row.signed_in_at else "",
-        clock.moment(row.invited_until) if row.invited_until else "",
+        clock.moment(to_stamp(row.signed_in_at)) if row.signed_in_at else "",
+        clock.moment(to_stamp(row.invited_until)) if row.invited_until else "",
         clock.until_day(away_until) if away_until and row.active else "",
     )
 
 
-def _means(row: PersonRow) -> str:
+def _means(row: Row[*tuple[Any, ...]]) -> str:
     """Return by what someone comes in, in words."""
     found = [word for word, there in (("passkey", row.has_passkey), ("work account", row.has_work_account)) if there]
     if row.has_password:

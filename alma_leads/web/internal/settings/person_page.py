@@ -6,13 +6,19 @@ from collections.abc import Callable
 
 from flask import Response, make_response, redirect, render_template, request
 
-from alma_leads.accounts.core.errors import CameAlready, LastAdministrator, NotComeYet, PersonNotFound, PersonOff
+from alma_leads.accounts.core.errors import (
+    AccountDeactivated,
+    AlreadyActivated,
+    InvitationPending,
+    LastAdministrator,
+    UserNotFound,
+)
 from alma_leads.accounts.core.models import Role
 from alma_leads.accounts.core.password_rule import passwords_are_on
 from alma_leads.accounts.core.permissions import ROLE_PERMISSIONS, Permission
 from alma_leads.accounts.second_factor.second_factor_service import reset_second_factor
-from alma_leads.accounts.users import people_service
-from alma_leads.accounts.users.people_service import look_up
+from alma_leads.accounts.users import user_service
+from alma_leads.accounts.users.user_service import get_user
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments.absence_service import remove_absence
 from alma_leads.web.auth import access, actor, needs
@@ -44,7 +50,8 @@ def change_role(person_id: int) -> Response:
         return _page(person_id, {"role": "Choose a role"})
 
     def change() -> str:
-        return f"{people_service.change_role(person_id, role=Role(role), actor=actor()).name} is {role} now."
+        user, _ = user_service.change_role(person_id, role=Role(role), actor=actor())
+        return f"{user.name} is {role} now."
 
     return _done(person_id, change, stays=role == Role.ADMINISTRATOR.value)
 
@@ -56,8 +63,8 @@ def change_invitation(person_id: int) -> Response:
 
     def change() -> str:
         if request.form.get("do") == "revoke":
-            return f"The invitation to {people_service.revoke_invitation(person_id, actor=actor()).email} is revoked."
-        invited = people_service.invite_again(person_id, actor=actor())
+            return f"The invitation to {user_service.revoke_invitation(person_id, actor=actor()).email} is revoked."
+        invited = user_service.invite_again(person_id, actor=actor())
         return f"A new invitation goes to {invited.email}. The earlier link no longer works."
 
     return _done(person_id, change)
@@ -71,7 +78,7 @@ def send_reset_link(person_id: int) -> Response:
         return problem(404, "Nobody signs in with a password here.")
 
     def change() -> str:
-        sent = people_service.send_reset_link(person_id, actor=actor())
+        sent = user_service.send_reset_link(person_id, actor=actor())
         return f"A link to choose a new password goes to {sent.email}."
 
     return _done(person_id, change)
@@ -95,8 +102,8 @@ def change_active(person_id: int) -> Response:
 
     def change() -> str:
         if request.form.get("do") == "activate":
-            return f"{people_service.activate(person_id, actor=actor()).name} can sign in again."
-        off = people_service.deactivate(person_id, actor=actor())
+            return f"{user_service.activate(person_id, actor=actor()).name} can sign in again."
+        off = user_service.deactivate(person_id, actor=actor())
         return f"{off.name} is turned off and signed out everywhere."
 
     return _done(person_id, change)
@@ -107,8 +114,8 @@ def change_active(person_id: int) -> Response:
 def save_absence_of(person_id: int) -> Response:
     """Keep from when to when the person is away."""
     try:
-        row = look_up(person_id)
-    except PersonNotFound:
+        row = get_user(person_id)
+    except UserNotFound:
         return _nobody()
     errors = save_absence(person_id)
     return _page(person_id, errors) if errors else _done(person_id, lambda: f"Saved when {row.name} is away.")
@@ -120,7 +127,7 @@ def remove_absence_of(person_id: int, absence_id: int) -> Response:
     """Take an absence of the person back."""
 
     def change() -> str:
-        remove_absence(absence_id, user_id=look_up(person_id).id, actor=actor())
+        remove_absence(absence_id, user_id=get_user(person_id).id, actor=actor())
         return "Removed."
 
     return _done(person_id, change)
@@ -133,9 +140,9 @@ def _done(person_id: int, change: Callable[[], str], *, stays: bool = True) -> R
     """
     try:
         said = change()
-    except (CameAlready, LastAdministrator, NotComeYet, PersonOff) as refused:
+    except (AlreadyActivated, LastAdministrator, InvitationPending, AccountDeactivated) as refused:
         return _page(person_id, {"": str(refused)})
-    except PersonNotFound:
+    except UserNotFound:
         return _nobody()
     wake()
     keep_toast(Toast(said))
@@ -149,8 +156,8 @@ def _nobody() -> Response:
 
 def _page(person_id: int, errors: dict[str, str] | None = None) -> Response:
     try:
-        row = look_up(person_id)
-    except PersonNotFound:
+        row = get_user(person_id)
+    except UserNotFound:
         return _nobody()
     page = render_template(
         "internal/settings/person.html",

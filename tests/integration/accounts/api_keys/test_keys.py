@@ -13,6 +13,7 @@ from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from alma_leads.accounts.api_keys import key_service, keys
 from alma_leads.accounts.core.errors import KeyRefused
@@ -69,7 +70,7 @@ def test_a_revoked_key_is_refused_at_once(app: Flask, client: FlaskClient) -> No
     key = new_key(app)
     assert ask(client, key).status_code == 200
     with app.app_context():
-        number = key_service.find_key_id("website-import")
+        number = key_service.get_key_by_name("website-import").id
         assert key_service.revoke_key(number, actor=OPERATOR)
         assert not key_service.revoke_key(number, actor=OPERATOR)
     assert ask(client, key).status_code == 401
@@ -134,11 +135,11 @@ def test_last_use_is_written_once_a_minute(app: Flask, client: FlaskClient, monk
 def test_of_those_who_find_last_use_old_one_writes(app: Flask, engine: Engine) -> None:
     new_key(app)
     now = utc_now()
-    before = to_stamp(now - key_service.TOUCH_EVERY)
-    with engine.begin() as connection:
-        keys.touch(connection, 1, before=before, now=now)
-    with engine.begin() as connection:  # this one had read the row before the first one wrote it
-        keys.touch(connection, 1, before=before, now=now + timedelta(seconds=1))
+    before = now - key_service.TOUCH_EVERY
+    with Session(engine) as session, session.begin():
+        keys.touch(session, 1, before=before, now=now)
+    with Session(engine) as session, session.begin():  # this one had read the row before the first one wrote it
+        keys.touch(session, 1, before=before, now=now + timedelta(seconds=1))
     assert value(app, "SELECT last_used_at FROM api_keys") == to_stamp(now)
 
 
@@ -154,7 +155,7 @@ def test_two_keys_that_work_have_two_names(app: Flask) -> None:
     with pytest.raises(KeyRefused, match="Another key has this name"):
         new_key(app, " sync ")
     with app.app_context():
-        key_service.revoke_key(key_service.find_key_id("sync"), actor=OPERATOR)
+        key_service.revoke_key(key_service.get_key_by_name("sync").id, actor=OPERATOR)
     new_key(app, "sync")
     assert value(app, "SELECT count(*) FROM api_keys WHERE name = 'sync'") == 2
 
@@ -179,7 +180,7 @@ def test_a_key_that_has_ended_leaves_its_name(app: Flask, client: FlaskClient) -
     assert ask(client, old).status_code == 401
     assert ask(client, new).status_code == 200
     with app.app_context():
-        assert [(key.name, key.state) for key in key_service.list_keys()] == [("sync", "working"), ("sync", "ended")]
+        assert [(key.name, key.state) for key in key_service.list_keys()] == [("sync", "active"), ("sync", "expired")]
 
 
 def test_who_made_it_is_written_down(app: Flask) -> None:
@@ -205,7 +206,7 @@ def test_the_commands_of_the_operator(app: Flask, client: FlaskClient) -> None:
     assert ask(client, key).status_code == 200
     cells = flask(app, "list").stdout.removesuffix("\n").split("\t")
     assert cells[:4] == ["sync", f"{key[:9]}…", "leads:read leads:export", "127.0.0.0/8"]
-    assert cells[5:] == ["2999-02-24T23:59:59.999999Z", "working"]
+    assert cells[5:] == ["2999-02-24T23:59:59.999999Z", "active"]
     assert flask(app, "revoke", "sync").output == "sync is revoked.\n"
     assert ask(client, key).status_code == 401
     again = flask(app, "revoke", "sync")

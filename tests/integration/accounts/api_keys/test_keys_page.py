@@ -143,7 +143,7 @@ def test_the_list_says_how_each_key_is(app: Flask, desk: StrictClient) -> None:
     assert "in 7 days" in rows[0]
     assert "Never" in rows[1]
     assert rows[2].endswith("Revoked todayRevoked")
-    assert "Ended " in rows[3]
+    assert "Expired " in rows[3]
     assert [link.get("href") for link in page.all("a", class_="bad")] == [f"{HOME}/2/revoke", f"{HOME}/1/revoke"]
 
 

@@ -14,9 +14,9 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.core.errors import LastWayIn, TooManyAttempts
+from alma_leads.accounts.core.errors import LastCredential, TooManyAttempts
 from alma_leads.accounts.core.models import SessionStage
-from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.second_factor.passkey_service import remove_passkey, sign_in_with_passkey
 from alma_leads.accounts.sign_in.throttle import PER_ADDRESS
 from alma_leads.actor import Actor
@@ -550,7 +550,7 @@ def test_of_two_passkeys_removed_at_once_one_stays_when_it_is_the_only_way_in(ap
         with app.app_context():
             try:
                 remove_passkey(Actor("user", person, "Rosa Delgado"), number, keep_session="")
-            except LastWayIn:
+            except LastCredential:
                 return False
             return True
 
@@ -567,11 +567,11 @@ def test_of_two_who_show_one_answer_at_once_one_comes_in(app: Flask, device: Dev
         secret = cookie["passkeys"]
 
     def come_in(number: int) -> bool:
-        visitor = Visitor(f"192.0.2.{number}", "")
+        client_info = ClientInfo(f"192.0.2.{number}", "")
         with app.app_context():
             try:
                 opened = sign_in_with_passkey(
-                    shown, browser=secret, visitor=visitor, instead_of="", second_step_of=None
+                    shown, browser=secret, client=client_info, instead_of="", second_step_of=None
                 )
             except TooManyAttempts:
                 return False

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from alma_leads.accounts.core.models import Role
 from alma_leads.accounts.core.proofs import Proof
-from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.second_factor.second_factor_service import require_second_factor, reset_second_factor
 from alma_leads.accounts.sign_in.sign_in_service import open_session
 from alma_leads.actor import OPERATOR
@@ -141,11 +141,11 @@ def test_only_administrators_make_the_rule(app: Flask, client: StrictClient) -> 
 
 def test_nobody_slips_in_while_the_rule_is_made(app: Flask) -> None:
     person = add_person(app)
-    visitor = Visitor("192.0.2.1", "test")
+    client_info = ClientInfo("192.0.2.1", "test")
 
     def come_in(_: int) -> None:
         with app.app_context():
-            assert open_session(person, [Proof.PASSWORD], visitor=visitor, instead_of="")
+            assert open_session(person, [Proof.PASSWORD], client=client_info, instead_of="")
 
     def rule(_: int) -> None:
         with app.app_context():

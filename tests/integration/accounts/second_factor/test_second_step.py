@@ -11,17 +11,16 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from alma_leads.accounts.core import links
-from alma_leads.accounts.core.errors import SignInOver
+from alma_leads.accounts.core.errors import SessionExpired
 from alma_leads.accounts.core.models import LinkPurpose
 from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.session_service import use_session
-from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.second_factor import authenticators, recovery
 from alma_leads.accounts.second_factor.second_factor_service import show_second_proof
 from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db
+from alma_leads.database.session import transaction
 from tests.support.desk import HTML, PASSWORD, Page, add_person, run, token, value
 from tests.support.pages import StrictClient
 from tests.support.second_factors import Enrolled, enrol
@@ -186,8 +185,8 @@ def test_of_many_who_show_one_code_at_once_one_comes_in(app: Flask, rosa: Enroll
     code = rosa.phone.code() if kind == "app" else rosa.codes[0]
 
     def show(_: int) -> bool:
-        with app.app_context(), transaction_on(db.engine) as connection:
-            return use(connection, person, code)
+        with app.app_context(), transaction() as session:
+            return use(session, person, code)
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(show, range(16))) == 1
@@ -233,8 +232,8 @@ def test_the_operator_resets(app: Flask, client: StrictClient, rosa: Enrolled) -
 
 def test_a_new_password_by_a_link_leads_to_the_second_step(app: Flask, client: StrictClient, rosa: Enrolled) -> None:
     person = value(app, "SELECT id FROM users")
-    with app.app_context(), transaction_on(db.engine) as connection:
-        link = links.make(connection, LinkPurpose.RESET, user_id=person, now=utc_now())
+    with app.app_context(), transaction() as session:
+        link = links.create_link(session, LinkPurpose.RESET, user_id=person, now=utc_now())
     data = {"csrf_token": token(client.get(f"/reset/{link}", headers=HTML)), "password": "entirely different words 2"}
     assert client.post(f"/reset/{link}", data=data, headers=HTML).headers["Location"] == "/login/code"
     assert not is_in(client)
@@ -249,13 +248,13 @@ def test_a_code_is_not_used_up_where_the_sign_in_has_ended(
     app: Flask, client: StrictClient, rosa: Enrolled, kind: str
 ) -> None:
     first_step(client)
-    half_open, visitor = sid(client), Visitor("192.0.2.1", "test")
+    half_open, client_info = sid(client), ClientInfo("192.0.2.1", "test")
     with app.app_context():
         holder = use_session(half_open)
         run(app, "DELETE FROM user_sessions")
         proof, code = (Proof.CODE, rosa.phone.code()) if kind == "app" else (Proof.RECOVERY_CODE, rosa.codes[0])
-        with pytest.raises(SignInOver):
-            show_second_proof(holder, code, proof=proof, token=half_open, visitor=visitor)
+        with pytest.raises(SessionExpired):
+            show_second_proof(holder, code, proof=proof, token=half_open, client=client_info)
     first_step(client)
     page = "/login/code" if kind == "app" else "/login/recovery-code"
     assert second_step(client, code, page=page).status_code == 303

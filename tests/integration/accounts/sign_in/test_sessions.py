@@ -12,9 +12,9 @@ from sqlalchemy import event
 
 from alma_leads.accounts.core.models import Role
 from alma_leads.accounts.core.proofs import Proof
-from alma_leads.accounts.core.sessions import Visitor
+from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.sign_in.sign_in_service import open_session
-from alma_leads.accounts.users.people_service import activate, deactivate, invite
+from alma_leads.accounts.users.user_service import activate, deactivate, invite
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.extensions import db
@@ -106,7 +106,7 @@ def test_only_the_token_says_whose_session_it_is(app: Flask, signed_in: StrictCl
     run(app, "UPDATE users SET handle = 'rosa'")
     ian = add_person(app, "Ian Park")
     with app.app_context():
-        his = open_session(ian, [Proof.PASSWORD], visitor=Visitor("", ""), instead_of="")
+        his = open_session(ian, [Proof.PASSWORD], client=ClientInfo("", ""), instead_of="")
     assert his
     with signed_in.session_transaction() as cookie:
         cookie["_user_id"], cookie["sid"] = "rosa", his.token

@@ -23,8 +23,7 @@ from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT, PER_ADDRESS, WINDO
 from alma_leads.client_address import WIDE_TIMES
 from alma_leads.database.base import utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db
+from alma_leads.database.session import transaction
 from config import ROOT, Settings
 from tests.support.desk import HTML, PASSWORD, add_person, run, token, value
 
@@ -99,9 +98,9 @@ def test_a_wait_ends_by_the_clock_and_not_before(app: Flask) -> None:
 
     def wait(after: timedelta, *, address: str = "192.0.2.1") -> int | None:
         """Guess some time after now; return the seconds to wait, if it is refused."""
-        with app.app_context(), transaction_on(db.engine) as connection:
+        with app.app_context(), transaction() as session:
             try:
-                throttle.begin(connection, account="someone", address=address, now=now + after)
+                throttle.count_attempt(session, account="someone", address=address, now=now + after)
             except TooManyAttempts as refused:
                 return refused.wait_seconds
             return None

@@ -13,8 +13,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.accounts.core.models import Role
-from alma_leads.accounts.users.people_service import invite
 from alma_leads.accounts.users.setup_service import prepare_first_administrator
+from alma_leads.accounts.users.user_service import invite
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
 from config import Settings

@@ -14,13 +14,13 @@ from flask import Flask
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.core.errors import LastAdministrator, LinkGone, WeakPassword
+from alma_leads.accounts.core.errors import LastAdministrator, LinkExpired, WeakPassword
 from alma_leads.accounts.core.models import Role
 from alma_leads.accounts.sign_in import password_service
 from alma_leads.accounts.users import setup_service
-from alma_leads.accounts.users.people_service import change_role, deactivate
 from alma_leads.accounts.users.setup_service import prepare_first_administrator
 from alma_leads.accounts.users.setup_service import set_up as set_up_first
+from alma_leads.accounts.users.user_service import change_role, deactivate
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.jobs.upkeep_service import forget_expired
@@ -139,7 +139,7 @@ def test_two_who_set_up_at_once_make_one_account(app: Flask) -> None:
         with app.app_context():
             try:
                 set_up_first(link or "", name="X", email=f"x{number}@alma.example", password=NEW, address="")
-            except LinkGone:
+            except LinkExpired:
                 return False
             return True
 
@@ -290,7 +290,7 @@ def test_the_list_says_who_can_sign_in(app: Flask) -> None:
     lines = [line.split("  ") for line in flask(app, "list").output.splitlines()]
     cells = [tuple(cell.strip() for cell in line if cell) for line in lines]
     assert cells[0] == ("EMAIL", "NAME", "ROLE", "STATE", "SECOND FACTOR", "LAST SIGN-IN")
-    assert ("hannah.weiss@alma.example", "Hannah Weiss", "viewer", "off", "no", "never") in cells
+    assert ("hannah.weiss@alma.example", "Hannah Weiss", "viewer", "deactivated", "no", "never") in cells
     assert (IAN, "Ian Park", "attorney", "invited", "no", "never") in cells
     assert ("rosa.delgado@alma.example", "Rosa Delgado", "administrator", "active", "no", "never") in cells
 

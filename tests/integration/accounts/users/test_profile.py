@@ -11,13 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.accounts.core import links
-from alma_leads.accounts.core.errors import PersonExists
+from alma_leads.accounts.core.errors import UserExists
 from alma_leads.accounts.core.models import LinkPurpose
 from alma_leads.accounts.users.profile_service import change_email
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db
+from alma_leads.database.session import transaction
 from tests.integration.accounts.users.test_people_page import mailed
 from tests.support.desk import HTML, add_person, get, post, run, sign_in, token, value
 
@@ -131,17 +130,19 @@ def test_of_two_who_take_one_address_at_once_one_gets_it(app: Flask) -> None:
     people = [add_person(app), add_person(app, "Ian Park")]
     barrier = Barrier(len(people))
     tokens = []
-    with app.app_context(), transaction_on(db.engine) as connection:
+    with app.app_context(), transaction() as session:
         for number in people:
             purpose = LinkPurpose.CHANGE_EMAIL
-            tokens.append(links.make(connection, purpose, user_id=number, now=utc_now(), new_email="new@alma.example"))
+            tokens.append(
+                links.create_link(session, purpose, user_id=number, now=utc_now(), new_email="new@alma.example")
+            )
 
     def take(number: int, token: str) -> bool:
         with app.app_context():
             barrier.wait(10)
             try:
                 change_email(token, actor=Actor("user", number, "X"), keep_session="")
-            except PersonExists:
+            except UserExists:
                 return False
             return True
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from alma_leads.accounts.api_keys.key_refusal_service import MOST_IN_AN_HOUR
-from alma_leads.accounts.api_keys.key_service import make_key, revoke_key
+from alma_leads.accounts.api_keys.key_service import create_key, revoke_key
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.extensions import db
@@ -189,14 +189,18 @@ def ask(client: FlaskClient, key: str, address: str = "192.0.2.7") -> int:
 
 def test_a_key_that_is_refused_is_named_where_it_is_one(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
-        revoked = make_key("website-import", scopes=["leads:read"], networks=[], expires_at=None, actor=OPERATOR)
+        revoked, revoked_secret = create_key(
+            "website-import", scopes=["leads:read"], networks=[], expires_at=None, actor=OPERATOR
+        )
         revoke_key(revoked.id, actor=OPERATOR)
-        bound = make_key("crm", scopes=["leads:read"], networks=["198.51.100.0/24"], expires_at=None, actor=OPERATOR)
+        bound, bound_secret = create_key(
+            "crm", scopes=["leads:read"], networks=["198.51.100.0/24"], expires_at=None, actor=OPERATOR
+        )
     before = len(log(app))
     assert ask(client, "forty green umbrellas") == 401
-    assert ask(client, revoked.secret) == 401
-    assert ask(client, bound.secret) == 403
-    assert ask(client, bound.secret, "198.51.100.4") == 200
+    assert ask(client, revoked_secret) == 401
+    assert ask(client, bound_secret) == 403
+    assert ask(client, bound_secret, "198.51.100.4") == 200
     unknown, first, second = log(app)[before:]
     assert unknown == ("key_refused", "Someone", "192.0.2.7", "an unknown key", {})
     assert (first.address, first.subject) == ("192.0.2.7", "script: website-import")
@@ -214,9 +218,11 @@ def test_a_flood_of_wrong_keys_does_not_fill_the_log(app: Flask, client: FlaskCl
     assert value(app, noted) == MOST_IN_AN_HOUR
     # One that was given to someone is still told of.
     with app.app_context():
-        revoked = make_key("website-import", scopes=["leads:read"], networks=[], expires_at=None, actor=OPERATOR)
+        revoked, revoked_secret = create_key(
+            "website-import", scopes=["leads:read"], networks=[], expires_at=None, actor=OPERATOR
+        )
         revoke_key(revoked.id, actor=OPERATOR)
-    ask(client, revoked.secret)
+    ask(client, revoked_secret)
     assert log(app)[-1].subject == "script: website-import"
 
 

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from alma_leads.accounts.api_keys.key_service import make_key
+from alma_leads.accounts.api_keys.key_service import create_key
 from alma_leads.accounts.core.models import Role
 from alma_leads.database.base import from_stamp
 from alma_leads.jobs.tasks import Background
@@ -145,14 +145,14 @@ def test_settings_say_the_exact_moment_too(app: Flask, client: FlaskClient) -> N
     add_lead(app, email="s@example.kr")
     with app.app_context():
         assign("s@example.kr", attorney_email="rosa.delgado@alma.example", actor=ROSA)
-        made = make_key(
+        _, secret = create_key(
             "Website",
             scopes=["leads:read"],
             networks=[],
             expires_at=from_stamp("2026-12-31T22:00:00.000000Z"),
             actor=ROSA,
         )
-    app.test_client().get("/internal/leads", headers={"X-API-Key": made.secret})
+    app.test_client().get("/internal/leads", headers={"X-API-Key": secret})
     now = "Tuesday 24 November 2026, 10:00"
     for address, words in {
         "/internal/account": ["Today, 10:00", "Today, 10:00"],

@@ -14,36 +14,36 @@ from alma_leads.accounts.core.permissions import Scope
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
-def wish(name: str = "website-import", **changes: Any) -> keys.KeyWish:
+def validated(name: str = "website-import", **changes: Any) -> keys.NewApiKey:
     """Ask for a key."""
     asked: dict[str, Any] = {"scopes": ["leads:create"], "networks": [], "expires_at": None, **changes}
-    return keys.wish(name, now=NOW, **asked)
+    return keys.validate(name, now=NOW, **asked)
 
 
 def test_no_two_keys_are_alike() -> None:
     made = {keys.new_secret() for _ in range(1000)}
     assert len(made) == 1000
     assert all(key.startswith("alma_") and key.isascii() and key[5:].isalnum() for key in made)
-    assert all(keys.looks_like_one(key) for key in made)
+    assert all(keys.is_well_formed(key) for key in made)
 
 
 def test_a_slip_in_copying_is_seen() -> None:
     key = keys.new_secret()
     swapped = key[:8] + ("b" if key[8] != "b" else "c") + key[9:]
     for wrong in (swapped, key[:-1], key + "0", key.upper(), f" {key}", "", "alma_", "ä" * len(key)):
-        assert not keys.looks_like_one(wrong)
+        assert not keys.is_well_formed(wrong)
 
 
 def test_what_is_asked_for_is_made_whole() -> None:
-    wanted = wish(
+    new = validated(
         "  Cafe\u0301 sync ",
         scopes=["leads:update", "leads:read", "leads:read"],
         networks=["192.0.2.7", "192.0.2.7/32"],
         expires_at=NOW + timedelta(seconds=1),
     )
-    assert wanted.name == "Café sync"
-    assert wanted.scopes == (Scope.READ, Scope.UPDATE)
-    assert wanted.networks == ("192.0.2.7/32",)
+    assert new.name == "Café sync"
+    assert new.scopes == (Scope.READ, Scope.UPDATE)
+    assert new.networks == ("192.0.2.7/32",)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_what_is_asked_for_is_made_whole() -> None:
 )
 def test_what_cannot_be_is_named(name: str, changes: dict[str, Any], field: str) -> None:
     with pytest.raises(KeyRefused) as refused:
-        wish(name, **changes)
+        validated(name, **changes)
     assert list(refused.value.errors) == [field]
 
 
 def test_everything_wrong_is_said_at_once() -> None:
     with pytest.raises(KeyRefused) as refused:
-        wish("", scopes=[], networks=["x"], expires_at=NOW - timedelta(days=1))
+        validated("", scopes=[], networks=["x"], expires_at=NOW - timedelta(days=1))
     assert list(refused.value.errors) == ["name", "scopes", "networks", "expires"]
