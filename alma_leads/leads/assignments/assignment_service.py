@@ -20,6 +20,8 @@ from alma_leads.extensions import db
 from alma_leads.leads.assignments.absences import AWAY_UNTIL, get_today
 from alma_leads.leads.assignments.assignment_file import BadLine, Line, read_lines
 from alma_leads.leads.assignments.assignments import (
+    LOCK,
+    LockedProspect,
     assign_prospects,
     count_of_assignments,
     lock_prospects,
@@ -138,9 +140,8 @@ def unassign(email: str, *, actor: Actor, expected_attorney: str | None = None) 
     """
     normalised = normalise_email(email)
     with transaction() as session:
-        assigned = select(Prospect).where(Prospect.email == normalised, Prospect.attorney_id.is_not(None))
-        prospect = session.scalar(assigned.with_for_update())
-        if prospect is None:
+        prospect = session.execute(LOCK.where(Prospect.email == normalised)).one_or_none()
+        if prospect is None or prospect.attorney_id is None:
             raise AssignmentNotFound(normalised)
         _move(session, prospect, None, actor, expected_attorney)
 
@@ -193,7 +194,7 @@ def _lines_by_attorney(session: Session, lines: Sequence[Line | BadLine]) -> dic
 
 
 def _move(
-    session: Session, prospect: Prospect, attorney: User | None, actor: Actor, expected_attorney: str | None
+    session: Session, prospect: LockedProspect, attorney: User | None, actor: Actor, expected_attorney: str | None
 ) -> None:
     """Assign a locked prospect to an attorney, None for the helpdesk, and record that in the audit log.
 

@@ -26,13 +26,17 @@ from alma_leads.leads.first_contact import first_contact
 from alma_leads.outbox.composition import promise
 
 _T = TypeVar("_T")
+# A prospect whose row is locked until the transaction ends, and its attorney until then: `id, email, attorney_id`.
+LockedProspect: TypeAlias = Row[int, str, int | None]
 _LeadRow: TypeAlias = Row[int, str, str, str, datetime]
 BATCH = 1000  # SQLite takes 32,766 parameters, PostgreSQL twice as many
 
 _IDS: BindParameter[int] = bindparam("ids", expanding=True)
-_CREATE_PROSPECTS = insert(Prospect).on_conflict_do_nothing()
+# With RETURNING, SQLAlchemy inserts many rows with one statement.
+_CREATE_PROSPECTS = insert(Prospect).on_conflict_do_nothing().returning(Prospect.id)
 _FIND_PROSPECTS = select(Prospect.id).where(Prospect.email.in_(bindparam("emails", expanding=True)))
-_LOCK_PROSPECTS = select(Prospect).where(Prospect.id.in_(_IDS)).order_by(Prospect.id).with_for_update()
+LOCK = select(Prospect.id, Prospect.email, Prospect.attorney_id).with_for_update()
+_LOCK_PROSPECTS = LOCK.where(Prospect.id.in_(_IDS)).order_by(Prospect.id)
 _ASSIGN_PROSPECTS = (
     update(Prospect)
     .where(Prospect.id.in_(_IDS))
@@ -52,19 +56,21 @@ _PENDING_LEADS = (
 _COUNT_WITH_LEADS = select(func.count()).where(Prospect.id.in_(_IDS), Prospect.lead_count > 0)
 
 
-def lock_prospects(session: Session, addresses: Iterable[str]) -> dict[str, Prospect]:
+def lock_prospects(session: Session, addresses: Iterable[str]) -> dict[str, LockedProspect]:
     """Return the prospects with these normalised addresses, locked. Those that are missing are created."""
     ids: list[int] = []
     for batch in _batches(sorted(set(addresses))):
-        session.execute(_CREATE_PROSPECTS, [{"email": email, "lead_count": 0} for email in batch])
+        session.connection().execute(_CREATE_PROSPECTS, [{"email": email, "lead_count": 0} for email in batch])
         ids += session.scalars(_FIND_PROSPECTS, {"emails": batch})
-    locked: dict[str, Prospect] = {}
+    locked: dict[str, LockedProspect] = {}
     for ids_of_batch in _batches(sorted(ids)):  # in order, so that two who lock several never wait for each other
-        locked |= {each.email: each for each in session.scalars(_LOCK_PROSPECTS, {"ids": ids_of_batch})}
+        locked |= {each.email: each for each in session.execute(_LOCK_PROSPECTS, {"ids": ids_of_batch})}
     return locked
 
 
-def assign_prospects(session: Session, prospects: Iterable[Prospect], *, attorney: User | None, actor: Actor) -> int:
+def assign_prospects(
+    session: Session, prospects: Iterable[LockedProspect], *, attorney: User | None, actor: Actor
+) -> int:
     """Assign locked prospects of somebody else to an attorney, None for the helpdesk; return how many leads moved.
 
     Each lead gets an event. The attorney is notified by `notify_attorney`, not here.
@@ -98,7 +104,9 @@ def _assign_batch(
     return leads
 
 
-def notify_attorney(session: Session, prospects: Sequence[Prospect], *, attorney: User | None, actor: Actor) -> bool:
+def notify_attorney(
+    session: Session, prospects: Sequence[LockedProspect], *, attorney: User | None, actor: Actor
+) -> bool:
     """Enqueue one email to the attorney about prospects that are new to them; return whether there was one to send.
 
     There is none for the helpdesk, for users who assign prospects to themselves, or before a prospect's first lead.

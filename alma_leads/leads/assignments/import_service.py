@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 import orjson
-from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session, aliased, undefer
 
 from alma_leads.accounts.core.models import User
@@ -28,6 +28,7 @@ from alma_leads.extensions import db
 from alma_leads.leads.assignments.assignment_file import BadLine, Line, read_lines
 from alma_leads.leads.assignments.assignment_service import active_attorneys
 from alma_leads.leads.assignments.assignments import (
+    LockedProspect,
     assign_prospects,
     count_of_assignments,
     lock_prospects,
@@ -61,6 +62,30 @@ _LINES = (
     .outerjoin(_OLD, _OLD.id == AssignmentImportLine.old_id)
     .outerjoin(_NEW, _NEW.id == AssignmentImportLine.new_id)
     .order_by(AssignmentImportLine.number)
+)
+_NEXT_LINES = (
+    select(
+        AssignmentImportLine.number,
+        AssignmentImportLine.value,
+        AssignmentImportLine.old_id,
+        AssignmentImportLine.new_id,
+    )
+    .where(
+        AssignmentImportLine.import_id == bindparam("import_id"),
+        AssignmentImportLine.number > bindparam("after"),
+        AssignmentImportLine.kind != "bad",
+        AssignmentImportLine.outcome == "",
+    )
+    .order_by(AssignmentImportLine.number)
+    .limit(BATCH)
+)
+_SET_OUTCOME = (
+    update(AssignmentImportLine)
+    .where(
+        AssignmentImportLine.import_id == bindparam("of_import"),
+        AssignmentImportLine.number.in_(bindparam("numbers", expanding=True)),
+    )
+    .values(outcome=bindparam("new_outcome"))
 )
 
 
@@ -187,46 +212,44 @@ def _finish(session: Session, found: AssignmentImport, actor: Actor) -> None:
 def _apply_batch(session: Session, import_id: int, after: int, actor: Actor) -> int | None:
     """Apply the next lines after line `after`; return the number of the last, or None when there were none."""
     found = _lock_import(session, import_id)
-    lines = session.scalars(
-        select(AssignmentImportLine)
-        .where(
-            AssignmentImportLine.import_id == import_id,
-            AssignmentImportLine.number > after,
-            AssignmentImportLine.kind != "bad",
-            AssignmentImportLine.outcome == "",
-        )
-        .order_by(AssignmentImportLine.number)
-        .limit(BATCH)
-    ).all()
+    lines = session.execute(_NEXT_LINES, {"import_id": import_id, "after": after}).all()
     if not lines:
         return None
     notified = set(orjson.loads(found.told))
-    for attorney, prospects in _moves(session, lines).items():
+    moves, skipped = _plan(session, lines)
+    for attorney, prospects in moves.items():
         assign_prospects(session, prospects, attorney=attorney, actor=actor)
         if attorney is None or attorney.id in notified:
             continue
         if notify_attorney(session, prospects, attorney=attorney, actor=actor):
             notified.add(attorney.id)
     found.told = orjson.dumps(sorted(notified)).decode()
-    return lines[-1].number
+    applied = {line.number for line in lines} - skipped
+    for outcome, numbers in (("applied", applied), ("left", skipped)):
+        params = {"of_import": import_id, "numbers": sorted(numbers), "new_outcome": outcome}
+        session.connection().execute(_SET_OUTCOME, params)
+    last: int = lines[-1].number
+    return last
 
 
-def _moves(session: Session, lines: Sequence[AssignmentImportLine]) -> dict[User | None, list[Prospect]]:
-    """Lock the prospects of these lines, set the outcome of each line, and return who gets which prospects."""
+def _plan(
+    session: Session, lines: Sequence[Row[int, str, int | None, int | None]]
+) -> tuple[dict[User | None, list[LockedProspect]], set[int]]:
+    """Lock the prospects of these lines; return who gets which of them, and the numbers of lines to skip."""
     locked = lock_prospects(session, [line.value for line in lines])
     wanted = {line.new_id for line in lines if line.new_id is not None}
     attorneys = {attorney.id: attorney for attorney in list_active_attorneys(session, wanted)}
-    moves: dict[User | None, list[Prospect]] = defaultdict(list)
+    moves: dict[User | None, list[LockedProspect]] = defaultdict(list)
+    skipped = set()
     for line in lines:
         prospect = locked[line.value]
-        line.outcome = "applied"
         if prospect.attorney_id == line.new_id:
             continue
         if prospect.attorney_id != line.old_id or (line.new_id is not None and line.new_id not in attorneys):
-            line.outcome = "left"
+            skipped.add(line.number)
         else:
             moves[attorneys[line.new_id] if line.new_id else None].append(prospect)
-    return moves
+    return moves, skipped
 
 
 def discard_import(import_id: int, *, actor: Actor) -> bool:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import islice
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from alma_leads.actor import Actor
@@ -24,7 +24,7 @@ from alma_leads.database.raw import Sql, id_list, sql_in
 from alma_leads.database.session import transaction
 from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
-from alma_leads.leads.assignments.assignments import assign_prospects, notify_attorney
+from alma_leads.leads.assignments.assignments import LOCK, assign_prospects, notify_attorney
 from alma_leads.leads.bulk import bulk
 from alma_leads.leads.bulk.bulk import BulkAction, Choice, Kind
 from alma_leads.leads.core.attorneys import list_active_attorneys
@@ -208,7 +208,7 @@ def _assign(session: Session, action: BulkAction, taken: dict[int, int | None]) 
     """Return how many leads were changed, how many people were passed over, and whether the attorney was told."""
     serving = list_active_attorneys(session, [action.attorney_id]) if action.attorney_id else []
     attorney = serving[0] if serving else None
-    present = session.scalars(select(Prospect).where(Prospect.id.in_(taken)).order_by(Prospect.id))
+    present = session.execute(LOCK.where(Prospect.id.in_(taken)).order_by(Prospect.id))
     others = [each for each in present if each.attorney_id != action.attorney_id]
     as_seen = [each for each in others if each.attorney_id == taken[each.id]]
     if action.attorney_id and attorney is None:  # deactivated since it was asked for
