@@ -13,7 +13,6 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any, TypeAlias
 
-import orjson
 from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session, aliased, undefer
 
@@ -215,7 +214,7 @@ def _apply_batch(session: Session, import_id: int, after: int, actor: Actor) -> 
     lines = session.execute(_NEXT_LINES, {"import_id": import_id, "after": after}).all()
     if not lines:
         return None
-    notified = set(orjson.loads(found.told))
+    notified = set(found.notified)
     moves, skipped = _plan(session, lines)
     for attorney, prospects in moves.items():
         assign_prospects(session, prospects, attorney=attorney, actor=actor)
@@ -223,7 +222,7 @@ def _apply_batch(session: Session, import_id: int, after: int, actor: Actor) -> 
             continue
         if notify_attorney(session, prospects, attorney=attorney, actor=actor):
             notified.add(attorney.id)
-    found.told = orjson.dumps(sorted(notified)).decode()
+    found.notified = sorted(notified)
     applied = {line.number for line in lines} - skipped
     for outcome, numbers in (("applied", applied), ("left", skipped)):
         params = {"of_import": import_id, "numbers": sorted(numbers), "new_outcome": outcome}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, func, select
 from sqlalchemy.orm import Mapped, MappedSQLExpression, column_property, mapped_column, relationship
 
 from alma_leads.accounts.core.models import User
-from alma_leads.database.base import Base, Id, IsoDate, UtcDateTime
+from alma_leads.database.base import Base, Id, IsoDate, JsonText, UtcDateTime
 
 
 class AssignmentRules(Base):
@@ -82,8 +82,8 @@ def _count_of_lines(import_id: Mapped[int], outcome: str) -> MappedSQLExpression
 class AssignmentImport(Base):
     """An uploaded file of assignments, which is previewed and then applied.
 
-    The counts are of lines. It is `ready` when all lines are stored. `told` are the ids of the attorneys who were
-    notified, as JSON.
+    The counts are of lines. It is `ready` when all lines are stored. `notified` are the ids of the attorneys who
+    have had their email.
     """
 
     __tablename__ = "assignment_imports"
@@ -98,7 +98,7 @@ class AssignmentImport(Base):
     removed: Mapped[int] = mapped_column(default=0)
     unchanged: Mapped[int] = mapped_column(default=0)
     bad: Mapped[int] = mapped_column(default=0)
-    told: Mapped[str] = mapped_column(Text, default="[]")
+    notified: Mapped[list[int]] = mapped_column("told", JsonText, default=list)
     applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     applied: Mapped[int] = _count_of_lines(id, "applied")

@@ -6,15 +6,19 @@ from datetime import date
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from alma_leads.accounts.core.models import Role
+from alma_leads.audit.models import AuditEvent
 from alma_leads.leads.assignments.absence_service import add_absence, find_away_until, get_absences, remove_absence
 from alma_leads.leads.assignments.assignment_service import active_attorneys, assign
+from alma_leads.leads.assignments.models import Absence
 from alma_leads.leads.core.errors import BadAbsence
+from alma_leads.leads.core.models import Lead, LeadEvent
 from alma_leads.leads.reminders.digest_service import send_digests, set_digest
 from alma_leads.leads.reminders.reminder_service import send_reminders
 from tests.conftest import TestClock
-from tests.support.desk import add_lead, add_person, value
+from tests.support.desk import add_lead, add_person, count, value
 from tests.support.first_contact import ROSA, set_clock
 
 IAN = "ian.park@alma.example"
@@ -66,7 +70,7 @@ def test_what_overlaps_or_touches_becomes_one(app: Flask, ian: int) -> None:
     assert days(app, ian) == [("2026-12-01", "2026-12-05"), ("2026-12-10", "2026-12-14")]
     away(app, ian, "2026-12-04", "2026-12-11")
     assert days(app, ian) == [("2026-12-01", "2026-12-14")]
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'absence_added'") == 4
+    assert count(app, AuditEvent, AuditEvent.action == "absence_added") == 4
 
 
 @pytest.mark.parametrize(
@@ -86,14 +90,14 @@ def test_days_that_cannot_be_meant_are_refused(app: Flask, ian: int, first: str,
 
 def test_only_the_own_absence_is_removed(app: Flask, ian: int) -> None:
     away(app, ian, "2026-12-01", "2026-12-05")
-    number = value(app, "SELECT id FROM absences")
+    number = value(app, select(Absence.id))
     with app.app_context():
         remove_absence(number, user_id=1, actor=ROSA)
         assert len(get_absences(ian).absences) == 1
         for _ in range(2):
             remove_absence(number, user_id=ian, actor=ROSA)
     assert days(app, ian) == []
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'absence_removed'") == 1
+    assert count(app, AuditEvent, AuditEvent.action == "absence_removed") == 1
 
 
 def test_while_the_attorney_is_away_the_helpdesk_is_reminded(app: Flask, clock: TestClock, ian: int) -> None:
@@ -109,8 +113,8 @@ def test_while_the_attorney_is_away_the_helpdesk_is_reminded(app: Flask, clock: 
     assert value(app, query) is None
     body = value(app, "SELECT text_body FROM outbox_messages WHERE kind = 'lead_reminder'")
     assert "You get this once, because Ian Park is away." in body
-    assert '"away":"Ian Park"' in value(app, "SELECT data FROM lead_events WHERE kind = 'reminded'")
-    assert value(app, "SELECT attorney_id FROM leads WHERE id = :id", id=lead_id) == ian
+    assert '"away":"Ian Park"' in value(app, select(LeadEvent.data).where(LeadEvent.kind == "reminded"))
+    assert value(app, select(Lead.attorney_id).where(Lead.id == lead_id)) == ian
     clock.set("2026-11-26T10:00+01:00")
     with app.app_context():
         assert send_reminders() == 1

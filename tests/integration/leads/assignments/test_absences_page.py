@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from alma_leads.accounts.core.models import Role
 from alma_leads.leads.assignments.assignment_service import assign
+from alma_leads.leads.assignments.models import Absence
 from config import Settings
 from tests.conftest import MakeSettings, TestClock
-from tests.support.desk import add_lead, add_person, get, post, sign_in, value
+from tests.support.desk import add_lead, add_person, count, get, post, sign_in, value
 from tests.support.first_contact import ROSA, set_clock
 
 ACCOUNT = "/internal/account"
@@ -46,7 +48,7 @@ def test_an_attorney_says_it_on_the_account_page(app: Flask, client: FlaskClient
     assert "Away today to 3 Dec" in page.text
     lead_id = add_lead(app)
     assert "Ian Park (away until 3 Dec)" in get(client, f"/internal/leads/{lead_id}").text
-    number = value(app, "SELECT id FROM absences")
+    number = value(app, select(Absence.id))
     post(client, f"{ACCOUNT}/absences/{number}/remove", on=ACCOUNT)
     assert "Away until" not in get(client, ACCOUNT).text
 
@@ -74,9 +76,9 @@ def test_an_administrator_says_it_for_others(app: Flask, client: FlaskClient, ia
         assign("a@example.com", attorney_email=IAN, actor=ROSA)
     assert "away until today" in get(client, "/internal/settings/assignments").text
     assert "Rosa Delgado said when Ian Park is away." in get(client, "/internal/settings/audit").text
-    number = value(app, "SELECT id FROM absences")
+    number = value(app, select(Absence.id))
     post(client, f"{person}/absences/{number}/remove", on=person)
-    assert value(app, "SELECT count(*) FROM absences") == 0
+    assert count(app, Absence) == 0
     assert post(client, "/internal/settings/people/99/absences", on=person).status_code == 404
 
 

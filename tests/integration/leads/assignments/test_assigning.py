@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from alma_leads.accounts.core.models import Role
 from alma_leads.actor import OPERATOR, Actor
@@ -15,8 +15,9 @@ from alma_leads.extensions import db
 from alma_leads.leads.assignments import assignments
 from alma_leads.leads.assignments.assignment_service import assign, import_assignments, unassign
 from alma_leads.leads.core.errors import BadAssignments
+from alma_leads.leads.core.models import Lead, LeadEvent, Prospect
 from alma_leads.leads.first_contact.status_service import mark_reached_out
-from tests.support.desk import add_lead, add_person, value
+from tests.support.desk import add_lead, add_person, count, value
 from tests.support.first_contact import ROSA
 
 IAN = "ian.park@alma.example"
@@ -42,9 +43,9 @@ def notices(app: Flask) -> list[tuple[str, str, str, str]]:
 
 def changes(app: Flask) -> list[tuple[int, str | None, str | None]]:
     """Return (lead, old attorney, new attorney) of each event of an assignment."""
-    query = "SELECT lead_id, data FROM lead_events WHERE kind IN ('assigned', 'unassigned') ORDER BY id"
-    with app.app_context(), db.engine.connect() as connection:
-        rows = [(row[0], json.loads(row[1])["attorney"]) for row in connection.execute(text(query))]
+    query = select(LeadEvent).where(LeadEvent.kind.in_(["assigned", "unassigned"])).order_by(LeadEvent.id)
+    with app.app_context():
+        rows = [(event.lead_id, json.loads(event.data)["attorney"]) for event in db.session.scalars(query)]
     return [(lead_id, change["old"], change["new"]) for lead_id, change in rows]
 
 
@@ -134,13 +135,13 @@ def test_imports_of_the_same_prospects_at_once_do_not_wait_for_each_other(app: F
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(press, range(8)))
-    assert value(app, "SELECT count(DISTINCT attorney_id) FROM prospects") == 1
-    apart = "SELECT count(*) FROM leads l JOIN prospects p ON p.id = l.prospect_id WHERE l.attorney_id <> p.attorney_id"
-    assert value(app, apart) == 0
+    assert value(app, select(func.count(Prospect.attorney_id.distinct()))) == 1
+    apart = Lead.prospect_id == Prospect.id, Lead.attorney_id != Prospect.attorney_id
+    assert value(app, select(func.count(Lead.id)).where(*apart)) == 0
 
 
 def test_an_import_by_the_operator_is_all_or_none(app: Flask, ian: int) -> None:
     with app.app_context(), pytest.raises(BadAssignments) as raised:
         import_assignments(table(f"a@example.com,{IAN}", "b@example.com,", "c,x@y.example", f"d,{IAN}"), actor=OPERATOR)
     assert [number for number, _ in raised.value.problems] == [3, 4, 5]
-    assert value(app, "SELECT count(*) FROM prospects") == 0
+    assert count(app, Prospect) == 0

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, update
 
-from alma_leads.accounts.core.models import Role
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.accounts.core.models import Role, User
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
 from alma_leads.extensions import db
 from alma_leads.leads.assignments import import_service
@@ -25,9 +26,11 @@ from alma_leads.leads.assignments.import_service import (
     preview_import,
     purge_expired_imports,
 )
-from alma_leads.leads.assignments.models import AssignmentImport
+from alma_leads.leads.assignments.models import AssignmentImport, AssignmentImportLine
 from alma_leads.leads.core.errors import ImportNotFound
-from tests.support.desk import add_lead, add_person, run, value
+from alma_leads.leads.core.models import Lead, LeadEvent, Prospect
+from alma_leads.outbox.models import OutboxMessage
+from tests.support.desk import add_lead, add_person, count, run, value
 from tests.support.first_contact import ROSA
 
 IAN = "ian.park@alma.example"
@@ -68,15 +71,15 @@ def apply(app: Flask, import_id: int) -> AssignmentImport:
 
 
 def owners(app: Flask) -> dict[str, str | None]:
-    query = "SELECT p.email, u.name FROM prospects p LEFT JOIN users u ON u.id = p.attorney_id"
-    with app.app_context(), db.engine.connect() as connection:
-        return {row[0].partition("@")[0]: row[1] for row in connection.execute(text(query))}
+    query = select(Prospect.email, User.name).outerjoin(User, User.id == Prospect.attorney_id)
+    with app.app_context():
+        return {row.email.partition("@")[0]: row.name for row in db.session.execute(query)}
 
 
 def notices(app: Flask) -> list[str]:
-    query = "SELECT recipient FROM outbox_messages WHERE kind = 'lead_assigned' ORDER BY id"
-    with app.app_context(), db.engine.connect() as connection:
-        return list(connection.execute(text(query)).scalars())
+    query = select(OutboxMessage.recipient).where(OutboxMessage.kind == "lead_assigned").order_by(OutboxMessage.id)
+    with app.app_context():
+        return [str(recipient) for recipient in db.session.scalars(query)]
 
 
 def test_looking_changes_nothing_and_says_everything(app: Flask, people: None) -> None:
@@ -108,14 +111,12 @@ def test_applying_does_what_was_shown_once(app: Flask, people: None) -> None:
     assert {(each.applied, each.left) for each in done} == {(3, 0)}
     assert owners(app) == {"stays": "Ian Park", "moves": "Daniel Kim", "leaves": None, "new": "Daniel Kim"}
     assert notices(app) == [KIM]
-    assert value(app, "SELECT count(*) FROM lead_events WHERE kind = 'assigned'") == 2
-    assert value(
-        app, "SELECT u.name FROM leads l JOIN users u ON u.id = l.attorney_id WHERE l.id = :id", id=lead_id
-    ) == ("Daniel Kim")
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'assignments_imported'") == 1
-    assert value(app, "SELECT data FROM audit_events WHERE action = 'assignments_imported'") == (
-        '{"count":3,"removed":1,"left_out":0,"bad_lines":2}'
-    )
+    assert count(app, LeadEvent, LeadEvent.kind == "assigned") == 2
+    attorney_of_lead = select(User.name).join(Lead, Lead.attorney_id == User.id).where(Lead.id == lead_id)
+    assert value(app, attorney_of_lead) == "Daniel Kim"
+    assert count(app, AuditEvent, AuditEvent.action == "assignments_imported") == 1
+    told = value(app, select(AuditEvent.data).where(AuditEvent.action == "assignments_imported"))
+    assert told == {"count": 3, "removed": 1, "left_out": 0, "bad_lines": 2}
 
 
 def test_what_a_colleague_did_since_is_left_as_it_is(app: Flask, people: None) -> None:
@@ -132,7 +133,7 @@ def test_what_a_colleague_did_since_is_left_as_it_is(app: Flask, people: None) -
 
 def test_an_attorney_who_was_turned_off_since_gets_nobody(app: Flask, people: None) -> None:
     import_id = look(app)
-    run(app, "UPDATE users SET active = FALSE WHERE email = :kim", kim=KIM)
+    run(app, update(User).where(User.email == KIM).values(active=False))
     found = apply(app, import_id)
     assert (found.applied, found.left) == (1, 2)
     assert owners(app)["moves"] == "Ian Park"
@@ -162,7 +163,7 @@ def test_what_was_applied_is_in_the_log_when_the_rest_is_discarded(app: Flask, p
         assert discard_import(import_id, actor=ROSA)
         with pytest.raises(ImportNotFound):
             get_import(import_id)
-    subjects = "SELECT subject FROM audit_events WHERE action = 'assignments_imported'"
+    subjects = select(AuditEvent.subject).where(AuditEvent.action == "assignments_imported")
     assert value(app, subjects) == "500 assignments"
 
 
@@ -170,10 +171,9 @@ def test_a_file_is_forgotten_after_a_day(app: Flask, people: None) -> None:
     import_id = look(app)
     with app.app_context():
         assert purge_expired_imports() == 0
-    before = to_stamp(utc_now() - timedelta(days=1, minutes=1))
-    run(app, "UPDATE assignment_imports SET made_at = :before", before=before)
+    run(app, update(AssignmentImport).values(made_at=utc_now() - timedelta(days=1, minutes=1)))
     with app.app_context():
         assert purge_expired_imports() == 1
         with pytest.raises(ImportNotFound):
             apply_import(import_id, actor=ROSA)
-    assert value(app, "SELECT count(*) FROM assignment_import_lines") == 0
+    assert count(app, AssignmentImportLine) == 0

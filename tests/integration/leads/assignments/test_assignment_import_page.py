@@ -11,10 +11,11 @@ from werkzeug.test import TestResponse
 
 from alma_leads.accounts.core.models import Role
 from alma_leads.leads.assignments.assignment_service import assign
+from alma_leads.leads.core.models import Prospect
 from alma_leads.web.internal.settings import imports_page
 from config import Settings
 from tests.conftest import MakeSettings
-from tests.support.desk import HTML, Page, add_person, csrf, get, post, sign_in, value
+from tests.support.desk import HTML, Page, add_person, count, csrf, get, post, sign_in
 from tests.support.first_contact import ROSA
 
 PAGE = "/internal/settings/assignments"
@@ -60,7 +61,7 @@ def test_a_file_is_looked_at_and_then_applied(app: Flask, desk: FlaskClient) -> 
     assert "Nothing is changed yet." in page.text
     assert "1 line that cannot be used" in page.text
     assert "Enter an email address like name@example.com" in page.text
-    assert value(app, "SELECT count(*) FROM prospects") == 0
+    assert count(app, Prospect) == 0
     for _ in range(2):
         assert post(desk, f"{where}/apply", on=where if _ == 0 else PAGE).headers["Location"] == where
     page = get(desk, where)
@@ -75,7 +76,7 @@ def test_a_file_is_discarded(app: Flask, desk: FlaskClient) -> None:
     assert "Nothing was changed, and the file is forgotten." in get(desk, PAGE).text
     assert desk.get(where, headers=HTML).status_code == 404
     assert post(desk, f"{where}/apply", on=PAGE).status_code == 404
-    assert value(app, "SELECT count(*) FROM prospects") == 0
+    assert count(app, Prospect) == 0
     assert post(desk, f"{where}/discard", on=PAGE).status_code == 303
     assert "The file was forgotten already." in get(desk, PAGE).text
     other, _ = look(desk, f"email,attorney\nother@example.com,{KIM}\n")

@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, update
 
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.models import Role, User
+from alma_leads.audit.models import AuditEvent
 from alma_leads.extensions import db
 from alma_leads.leads.assignments.absence_service import add_absence
 from alma_leads.leads.assignments.assignment_service import assign, unassign
 from alma_leads.leads.assignments.rule_service import get_rules, remove_domain, set_domain, set_rotation
 from alma_leads.leads.core.errors import BadDomain, NotAnActiveAttorney
+from alma_leads.leads.core.models import Lead, LeadEvent, Prospect
+from alma_leads.outbox.models import OutboxMessage
 from tests.conftest import TestClock
-from tests.support.desk import add_lead, add_person, run, value
+from tests.support.desk import add_lead, add_person, count, run, value
 from tests.support.first_contact import ROSA
 
 ANN, BEN, CID = "ann@alma.example", "ben@alma.example", "cid@alma.example"
@@ -48,17 +51,23 @@ def away(app: Flask, user_id: int, first: str, last: str) -> None:
 
 def owner(app: Flask, lead_id: int) -> str | None:
     """Return who has a lead; its prospect has to be with the same, and the notice to go there."""
-    query = """
-        SELECT u.email, p.attorney_id, l.attorney_id,
-            (SELECT m.recipient FROM outbox_messages m
-              WHERE m.correlation = 'lead:' || l.id AND m.kind = 'lead_notification')
-        FROM leads l JOIN prospects p ON p.id = l.prospect_id LEFT JOIN users u ON u.id = l.attorney_id
-        WHERE l.id = :id"""
-    with app.app_context(), db.engine.connect() as connection:
-        row = connection.execute(text(query), {"id": lead_id}).one()
-    assert row[1] == row[2]
-    assert row[0] == row[3]
-    return None if row[0] is None else str(row[0])
+    notice = OutboxMessage.correlation == f"lead:{lead_id}", OutboxMessage.kind == "lead_notification"
+    with app.app_context():
+        lead = db.session.get_one(Lead, lead_id)
+        attorney = db.session.get_one(User, lead.attorney_id).email if lead.attorney_id else None
+        assert db.session.get_one(Prospect, lead.prospect_id).attorney_id == lead.attorney_id
+        assert db.session.scalars(select(OutboxMessage.recipient).where(*notice)).one() == attorney
+    return attorney
+
+
+def first_assigned_event(app: Flask) -> str:
+    """Return the data of the event of the first lead's assignment."""
+    return str(value(app, select(LeadEvent.data).where(LeadEvent.lead_id == 1, LeadEvent.kind == "assigned")))
+
+
+def deactivate(app: Flask, user_id: int) -> None:
+    """Deactivate a user."""
+    run(app, update(User).where(User.id == user_id).values(active=False))
 
 
 def came(app: Flask, email: str, **changes: Any) -> str | None:
@@ -68,7 +77,7 @@ def came(app: Flask, email: str, **changes: Any) -> str | None:
 
 def test_at_first_everyone_new_goes_to_the_helpdesk(app: Flask, people: list[int]) -> None:
     assert came(app, "a@example.com") is None
-    assert value(app, "SELECT count(*) FROM lead_events WHERE kind = 'assigned'") == 0
+    assert count(app, LeadEvent, LeadEvent.kind == "assigned") == 0
 
 
 def test_in_turn_to_attorneys_and_an_administrator_who_takes_part(app: Flask, people: list[int]) -> None:
@@ -76,11 +85,10 @@ def test_in_turn_to_attorneys_and_an_administrator_who_takes_part(app: Flask, pe
     owners = [came(app, f"p{number}@example.com") for number in range(6)]
     assert owners[:3] == owners[3:]
     assert sorted(map(str, owners[:3])) == [ANN, BEN, CID]
-    data = value(app, "SELECT data FROM lead_events WHERE lead_id = 1 AND kind = 'assigned'")
-    assert data == f'{{"attorney":{{"old":null,"new":"{owners[0]}"}},"rule":"in turn"}}'
+    assert first_assigned_event(app) == f'{{"attorney":{{"old":null,"new":"{owners[0]}"}},"rule":"in turn"}}'
     rotate(app, taking_part=[1, people[0]])
     assert {came(app, f"q{number}@example.com") for number in range(4)} == {ANN, "rosa.delgado@alma.example"}
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'rotation_set'") == 2
+    assert count(app, AuditEvent, AuditEvent.action == "rotation_set") == 2
     rotate(app, on=False)
     assert came(app, "last@example.com") is None
 
@@ -90,7 +98,7 @@ def test_whoever_is_away_or_off_or_left_out_is_passed_over(app: Flask, clock: Te
     rotate(app, taking_part=people[:2])
     away(app, people[0], "2026-11-24", "2026-11-25")
     assert {came(app, f"a{number}@example.com") for number in range(3)} == {BEN}
-    run(app, "UPDATE users SET active = FALSE WHERE id = :id", id=people[1])
+    deactivate(app, people[1])
     assert came(app, "b@example.com") is None, "nobody is left: the helpdesk"
     clock.set("2026-11-26T10:00Z")
     assert came(app, "c@example.com") == ANN
@@ -101,7 +109,7 @@ def test_who_comes_back_stays_where_they_are(app: Flask, clock: TestClock, peopl
     early = came(app, "early@example.com")
     rotate(app)
     first = came(app, "a@example.com")
-    away(app, value(app, "SELECT id FROM users WHERE email = :email", email=first), "2026-11-24", "2026-11-30")
+    away(app, value(app, select(User.id).where(User.email == first)), "2026-11-24", "2026-11-30")
     assert came(app, "a@example.com", resume_url="https://x.example/2") == first, "also while away"
     assert came(app, "early@example.com", resume_url="https://x.example/2") is early is None
     with app.app_context():
@@ -123,10 +131,10 @@ def test_a_domain_and_those_below_it(app: Flask, clock: TestClock, people: list[
     assert came(app, "a@Mail.EU.corp.example") == BEN
     assert came(app, "a@müller.example") == CID
     assert came(app, "a@mycorp.example") is None
-    assert '"rule":"corp.example"' in value(app, "SELECT data FROM lead_events WHERE lead_id = 1 AND kind = 'assigned'")
+    assert '"rule":"corp.example"' in first_assigned_event(app)
     away(app, people[1], "2026-11-24", "2026-11-24")
     assert came(app, "b@eu.corp.example") == ANN, "the next longer domain has someone who is there"
-    run(app, "UPDATE users SET active = FALSE WHERE id = :id", id=people[0])
+    deactivate(app, people[0])
     assert came(app, "c@eu.corp.example") is None
     rotate(app)
     assert came(app, "d@eu.corp.example") == CID, "nobody of the domain is there: in turn"
@@ -158,7 +166,7 @@ def test_twenty_identical_ones_at_once_are_one_lead_of_one_attorney(app: Flask, 
         leads = set(pool.map(lambda _: add_lead(app, email="same@example.com"), range(20)))
     assert len(leads) == 1
     assert owner(app, leads.pop()) in (ANN, BEN, CID)
-    assert value(app, "SELECT count(*) FROM lead_events WHERE kind = 'assigned'") == 1
+    assert count(app, LeadEvent, LeadEvent.kind == "assigned") == 1
 
 
 def test_an_assignment_made_at_the_same_instant_wins(app: Flask, people: list[int]) -> None:
@@ -173,4 +181,4 @@ def test_an_assignment_made_at_the_same_instant_wins(app: Flask, people: list[in
         waits += [pool.submit(press, number) for number in range(10)]
         for each in waits:
             each.result()
-    assert value(app, "SELECT count(*) FROM leads WHERE attorney_id = :cid", cid=people[2]) == 10
+    assert count(app, Lead, Lead.attorney_id == people[2]) == 10

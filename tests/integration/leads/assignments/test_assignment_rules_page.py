@@ -7,9 +7,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.accounts.core.models import Role
+from alma_leads.leads.assignments.models import DomainRule
 from config import Settings
 from tests.conftest import MakeSettings
-from tests.support.desk import add_lead, add_person, get, post, sign_in, value
+from tests.support.desk import add_lead, add_person, count, get, post, sign_in
 
 PAGE = "/internal/settings/assignment-rules"
 KIM = "daniel.kim@alma.example"
@@ -56,7 +57,7 @@ def test_a_domain_is_added_changed_and_removed(app: Flask, desk: FlaskClient) ->
     lead = get(desk, f"/internal/leads/{add_lead(app, email='a@corp.example')}")
     assert "Alma assigned this prospect to Daniel Kim, by the rule for corp.example." in lead.text
     post(desk, f"{PAGE}/domains", on=PAGE, domain="corp.example", do="remove")
-    assert value(app, "SELECT count(*) FROM domain_rules") == 0
+    assert count(app, DomainRule) == 0
     log = get(desk, "/internal/settings/audit").text
     assert "Rosa Delgado had new prospects from corp.example go to Daniel Kim." in log
     assert "Rosa Delgado removed the rule for corp.example." in log

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
 
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.models import Role, User
 from alma_leads.actor import SYSTEM
 from alma_leads.leads.assignments.assignment_service import assign
+from alma_leads.leads.core.models import Prospect
 from tests.support.desk import HTML, add_lead, add_person, get, post, sign_in, value
 
 PAGE = "/internal/settings/assignments"
@@ -30,10 +32,7 @@ def test_changes_and_removes(app: Flask, desk: FlaskClient) -> None:
     assert changing.all("input", id="pe")[0].get("value") == "a@example.com"
     assert [option.get("value") for option in changing.all("option") if option.get("selected") is not None] == [KIM]
     post(desk, PAGE, on=PAGE, email="a@example.com", attorney="rosa.delgado@alma.example")
-    assert (
-        value(app, "SELECT count(*) FROM prospects p JOIN users u ON u.id = p.attorney_id WHERE u.name LIKE 'Rosa%'")
-        == 1
-    )
+    assert value(app, select(func.count(Prospect.id)).join(User).where(User.name.startswith("Rosa"))) == 1
     post(desk, PAGE, on=PAGE, email="a@example.com", do="remove", seen=KIM)  # from a page opened before
     page = get(desk, PAGE)
     assert "Nothing was changed: a colleague was faster, and a@example.com is with Rosa" in page.text

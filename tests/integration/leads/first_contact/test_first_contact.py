@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Select, literal_column, select, update
 
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import from_stamp, to_stamp
 from alma_leads.extensions import db
+from alma_leads.leads.core.models import Lead
 from alma_leads.leads.first_contact import recalculation_service
+from alma_leads.leads.first_contact.models import FirstContactClock
 from alma_leads.leads.first_contact.recalculation_service import count_stale_leads, recalculate
 from alma_leads.leads.first_contact.settings_service import change_settings, get_settings
 from alma_leads.leads.first_contact.status_service import mark_reached_out
 from alma_leads.leads.notes.note_service import add_note
 from tests.conftest import TestClock
-from tests.support.desk import add_lead, run, value
+from tests.support.desk import add_lead, count, run, value
 from tests.support.first_contact import ROSA, firm, set_clock
-
-COLUMNS = "amber_at, due_at, remind_at, reminders"
+from tests.support.plans import query_plan
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +33,10 @@ def tuesday(clock: TestClock) -> None:
 
 def moments(app: Flask, lead_id: int) -> tuple[Any, ...]:
     """Return the columns of the clock: stamps without seconds, and the number of reminders."""
-    with app.app_context(), db.engine.connect() as connection:
-        row = connection.execute(text(f"SELECT {COLUMNS} FROM leads WHERE id = :id"), {"id": lead_id}).one()
-    return tuple(each[:16] if isinstance(each, str) else each for each in row)
+    with app.app_context():
+        lead = db.session.get_one(Lead, lead_id)
+    times = (lead.amber_at, lead.due_at, lead.remind_at)
+    return *(time and to_stamp(time)[:16] for time in times), lead.reminders
 
 
 def test_without_a_target_nothing_is_ever_due(app: Flask) -> None:
@@ -72,8 +76,8 @@ def test_saving_what_is_set_already_changes_nothing(app: Flask) -> None:
     set_clock(app)
     with app.app_context():
         assert not change_settings(firm(), actor=ROSA)
-    assert value(app, "SELECT version FROM first_contact_clock") == 1
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'first_contact_set'") == 1
+    assert value(app, select(FirstContactClock.version)) == 1
+    assert count(app, AuditEvent, AuditEvent.action == "first_contact_set") == 1
 
 
 def test_what_is_past_when_the_target_is_set_is_not_written_about(app: Flask, clock: TestClock) -> None:
@@ -152,31 +156,27 @@ def test_a_lead_that_changes_meanwhile_is_left_as_it_is(app: Flask, monkeypatch:
     assert moments(app, lead_id) == (None, None, None, 2)
 
 
+IS_PENDING = Lead.status == literal_column("'PENDING'")
+NINE = from_stamp("2026-11-25T09:00:00.000000Z")
+
+
 @pytest.mark.parametrize(
-    "query",
+    ("query", "index"),
     [
-        "SELECT id FROM leads l WHERE l.status = 'PENDING' AND l.due_at <= '2026-11-25T09:00:00.000000Z'"
-        " ORDER BY l.due_at, l.id LIMIT 50",
-        "SELECT id FROM leads WHERE status = 'PENDING' AND remind_at <= '2026-11-25T09:00:00.000000Z'"
-        " ORDER BY remind_at, id LIMIT 100",
-        "SELECT id FROM leads WHERE status = 'PENDING' AND clock_version < 7 ORDER BY clock_version, id LIMIT 500",
+        (select(Lead.id).where(IS_PENDING, Lead.due_at <= NINE).order_by(Lead.due_at, Lead.id), "due"),
+        (select(Lead.id).where(IS_PENDING, Lead.remind_at <= NINE).order_by(Lead.remind_at, Lead.id), "remind"),
+        (recalculation_service._STALE.params(version=7, limit=500), "clock_version"),
     ],
 )
-def test_looking_for_what_is_due_walks_an_index(app: Flask, query: str) -> None:
-    with app.app_context(), db.engine.connect() as connection:
-        if db.engine.dialect.name == "sqlite":
-            plan = str(connection.execute(text(f"EXPLAIN QUERY PLAN {query}")).all())
-            assert "USING" in plan
-            assert "TEMP B-TREE" not in plan
-        else:
-            connection.execute(text("SET enable_seqscan = off"))
-            plan = str(connection.execute(text(f"EXPLAIN {query}")).all())
-            assert "Sort" not in plan
-    assert any(name in plan for name in ("ix_leads_due", "ix_leads_remind", "ix_leads_clock_version"))
+def test_looking_for_what_is_due_walks_an_index(app: Flask, query: Select[int], index: str) -> None:
+    plan = query_plan(app, query.limit(50), with_indexes=True)
+    assert f"ix_leads_{index}" in plan
+    assert "TEMP B-TREE" not in plan
+    assert "Sort" not in plan
 
 
 def test_submitting_asks_the_database_no_more_than_before(app: Flask) -> None:
     set_clock(app)
     add_lead(app)
-    run(app, "UPDATE first_contact_clock SET target_minutes = 60, amber_minutes = 30")  # behind the version's back
+    run(app, update(FirstContactClock).values(target_minutes=60, amber_minutes=30))  # behind the version's back
     assert moments(app, add_lead(app))[1] == "2026-11-25T09:00", "the settings were not read again"

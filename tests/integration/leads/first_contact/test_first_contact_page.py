@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from alma_leads.accounts.api_keys.key_service import create_key
 from alma_leads.accounts.core.models import Role
 from alma_leads.database.base import from_stamp
 from alma_leads.jobs.tasks import Background
 from alma_leads.leads.assignments.assignment_service import assign
+from alma_leads.leads.core.models import Lead
+from alma_leads.leads.first_contact.models import FirstContactClock
 from alma_leads.leads.first_contact.status_service import mark_reached_out
 from tests.conftest import TestClock
 from tests.support.desk import Page, add_lead, add_person, get, post, sign_in, value
@@ -51,7 +54,7 @@ def test_what_is_saved_is_shown_and_worked_out_by_the_worker(app: Flask, desk: F
     assert page.all("input", name="amber")[0].get("value") == "4.5"
     assert page.all("input", name="subdivision")[0].get("value") == "BY"
     Background(app).sweep()
-    assert value(app, "SELECT due_at FROM leads WHERE id = :id", id=lead_id) == "2026-11-25T09:00:00.000000Z"
+    assert value(app, select(Lead.due_at).where(Lead.id == lead_id)) == from_stamp("2026-11-25T09:00:00.000000Z")
     assert "1 lead" not in get(desk, f"{HOME}?saved=yes").text
     log = get(desk, "/internal/settings/audit")
     assert "Rosa Delgado changed the target for a first contact or its hours." in log.text
@@ -72,7 +75,7 @@ def test_without_a_target_the_hours_are_kept(app: Flask, desk: FlaskClient) -> N
     page = get(desk, HOME)
     assert "There is no target." in page.text
     assert page.all("input", name="closes")[0].get("value") == "00:00"
-    assert value(app, "SELECT closes_minute FROM first_contact_clock") == 1440
+    assert value(app, select(FirstContactClock.closes_minute)) == 1440
 
 
 @pytest.mark.parametrize("role", [Role.ATTORNEY, Role.VIEWER])

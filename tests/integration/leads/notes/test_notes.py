@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
+from sqlalchemy import func, select
 
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.models import Role, User
 from alma_leads.actor import Actor
 from alma_leads.leads.core.errors import NoteChanged
+from alma_leads.leads.core.models import Lead, LeadEvent
 from alma_leads.leads.notes.note_service import edit_note
-from tests.support.desk import HTML, Page, add_lead, add_person, get, post, sign_in, value
+from tests.support.desk import HTML, Page, add_lead, add_person, count, get, post, sign_in, value
 from tests.support.pages import StrictClient
 
 
@@ -28,7 +30,7 @@ def lead(app: Flask, client: StrictClient) -> str:
 @pytest.fixture
 def note(app: Flask, lead: str) -> str:
     """Return the address of that note."""
-    number = value(app, "SELECT max(id) FROM lead_events WHERE kind = 'note'")
+    number = value(app, select(func.max(LeadEvent.id)).where(LeadEvent.kind == "note"))
     return f"{lead}/notes/{number}"
 
 
@@ -61,7 +63,7 @@ def test_the_author_changes_a_note_and_its_history_stays(client: StrictClient, l
 
 def test_saving_the_same_words_is_no_change(app: Flask, client: StrictClient, lead: str, note: str) -> None:
     assert post(client, note, on=note, text="Called, no answer ", seen="0").status_code == 303
-    assert value(app, "SELECT count(*) FROM lead_events WHERE kind = 'note_edited'") == 0
+    assert count(app, LeadEvent, LeadEvent.kind == "note_edited") == 0
 
 
 def test_a_page_that_is_out_of_date_never_replaces_newer_words(
@@ -82,7 +84,7 @@ def test_a_page_that_is_out_of_date_never_replaces_newer_words(
 
 
 def test_of_two_windows_that_save_at_once_one_does(app: Flask, client: StrictClient, lead: str, note: str) -> None:
-    seen, author = int(seen_on(client, note)), value(app, "SELECT id FROM users")
+    seen, author = int(seen_on(client, note)), value(app, select(User.id))
 
     def save(number: int) -> bool:
         with app.app_context():
@@ -123,14 +125,14 @@ def test_nobody_changes_the_note_of_another(app: Flask, lead: str, note: str, ro
     assert other.get(note, headers=HTML).status_code == 403
     for address in (note, f"{note}/delete"):
         assert post(other, address, on=lead, text="x", seen=note.split("/")[-1]).status_code == 403
-    assert value(app, "SELECT count(*) FROM lead_events WHERE kind LIKE 'note%'") == 1
+    assert count(app, LeadEvent, LeadEvent.kind.startswith("note")) == 1
 
 
 def test_a_note_belongs_to_its_lead(app: Flask, client: StrictClient, lead: str, note: str) -> None:
     another = add_lead(app)
     number = note.split("/")[-1]
     assert client.get(f"/internal/leads/{another}/notes/{number}", headers=HTML).status_code == 404
-    submitted = value(app, "SELECT min(id) FROM lead_events")
+    submitted = value(app, select(func.min(LeadEvent.id)))
     assert client.get(f"{lead}/notes/{submitted}", headers=HTML).status_code == 404
 
 
@@ -161,7 +163,7 @@ def test_a_stale_page_gives_no_prospect_away(app: Flask, client: StrictClient, l
     late = post(client, f"{lead}/assign", on=lead, attorney=ian, seen="", next=lead)
     assert late.status_code == 303
     assert "Nothing was changed: a colleague was faster" in get(client, lead).text
-    assert value(app, "SELECT u.email FROM leads l JOIN users u ON u.id = l.attorney_id") == hannah
+    assert value(app, select(User.email).join(Lead, Lead.attorney_id == User.id)) == hannah
     # Whoever chose the same as the colleague gets what was asked for.
     post(client, f"{lead}/assign", on=lead, attorney=hannah, seen="")
     assert "is with Hannah Weiss" in get(client, lead).text
