@@ -17,5 +17,5 @@ def forget_expired() -> int:
     with transaction() as session:
         gone = sessions.purge_expired_sessions(session, lifetime=session_lifetime(), now=now)
         gone += links.purge_expired_links(session, now=now) + throttle.purge_expired_attempts(session, now=now)
-        gone += sso_requests.forget(session, now=now)
-        return gone + challenges.forget(session, now=now)
+        gone += sso_requests.purge_expired_requests(session, now=now)
+        return gone + challenges.purge_expired_challenges(session, now=now)

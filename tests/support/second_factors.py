@@ -37,10 +37,10 @@ class Enrolled(NamedTuple):
 def enrol(app: Flask, person_id: int) -> Enrolled:
     """Give someone an app and recovery codes; no code of it was used yet."""
     with app.app_context(), transaction() as session:
-        mark = authenticators.begin(session, person_id, now=utc_now())
-        unconfirmed = authenticators.unconfirmed(session, mark, user_id=person_id, email="x@alma.example")
-        assert unconfirmed
-        phone = Phone(unconfirmed.secret)
+        setup_id = authenticators.begin_setup(session, person_id, now=utc_now())
+        setup = authenticators.find_setup(session, setup_id, user_id=person_id, email="x@alma.example")
+        assert setup
+        phone = Phone(setup.secret)
         taken = phone.code(later=-1)
-        assert authenticators.confirm(session, mark, user_id=person_id, typed=taken, now=utc_now())
-        return Enrolled(phone, recovery.make(session, person_id, actor=OPERATOR))
+        assert authenticators.confirm_setup(session, setup_id, user_id=person_id, typed=taken, now=utc_now())
+        return Enrolled(phone, recovery.create_codes(session, person_id, actor=OPERATOR))

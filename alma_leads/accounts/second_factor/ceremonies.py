@@ -1,4 +1,4 @@
-"""What browsers are asked and answer when a passkey is made or used (WebAuthn), over the library. Knows no database."""
+"""Ask browsers to make or use a passkey, and verify their answers (WebAuthn). Reads and writes no database."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from alma_leads.accounts.core.models import Passkey, User
 from alma_leads.accounts.second_factor.relying_party import Site
 
 TIMEOUT_MS = 120_000
 MAX_LENGTH = 20_000
 MAX_ID_LENGTH = 1400  # base64url of the 1023 bytes that a credential's name may have
-# The library lets through what it stumbles over in a forged answer.
+# The library does not catch what a forged answer makes it raise.
 _UNREADABLE = (
     WebAuthnException,
     UnsupportedAlgorithm,
@@ -52,7 +53,7 @@ class BadAnswer(Exception):
 
 
 class NewPasskey(NamedTuple):
-    """A passkey that was made: as kept."""
+    """A passkey that was made, with the values of its row."""
 
     credential_id: str
     public_key: str
@@ -61,7 +62,7 @@ class NewPasskey(NamedTuple):
 
 
 class Assertion(NamedTuple):
-    """An answer that claims to come from a passkey; nothing of it is verified."""
+    """An answer that claims to come from a passkey. Nothing in it is verified."""
 
     credential_id: str
     handle: str | None
@@ -69,26 +70,17 @@ class Assertion(NamedTuple):
     credential: Any
 
 
-class Known(NamedTuple):
-    """A passkey that a person has, as browsers are told of it."""
+def registration_options(user: User, *, site: Site, challenge: bytes, known: Sequence[Passkey]) -> dict[str, Any]:
+    """Return the options for making a passkey: one that a device finds by itself, and that verifies its owner.
 
-    credential_id: str
-    transports: str
-
-
-def ask_for_new(
-    *, site: Site, challenge: bytes, handle: str, email: str, name: str, known: Sequence[Known]
-) -> dict[str, Any]:
-    """Return the options for making a passkey: one that a device finds by itself, and that asks for its owner.
-
-    Who made the device is not asked (attestation "none"): we would do nothing with the answer.
+    The make of the device is not asked for (attestation "none"), since nothing depends on it.
     """
     options = generate_registration_options(
         rp_id=site.id,
         rp_name="Alma",
-        user_id=handle.encode(),
-        user_name=email,
-        user_display_name=name,
+        user_id=user.handle.encode(),
+        user_name=user.email,
+        user_display_name=user.name,
         challenge=challenge,
         timeout=TIMEOUT_MS,
         authenticator_selection=AuthenticatorSelectionCriteria(
@@ -100,8 +92,8 @@ def ask_for_new(
     return options_to_json_dict(options)
 
 
-def ask_for_assertion(*, site: Site, challenge: bytes, known: Sequence[Known]) -> dict[str, Any]:
-    """Return the options for using one of the `known` passkeys, or any that the device has when there are none."""
+def authentication_options(*, site: Site, challenge: bytes, known: Sequence[Passkey]) -> dict[str, Any]:
+    """Return the options for using one of the `known` passkeys, or any on the device if none are given."""
     options = generate_authentication_options(
         rp_id=site.id,
         challenge=challenge,
@@ -112,8 +104,8 @@ def ask_for_assertion(*, site: Site, challenge: bytes, known: Sequence[Known]) -
     return options_to_json_dict(options)
 
 
-def challenge_of_new(answer: str) -> bytes:
-    """Return the challenge that an answer to making a passkey says it signs.
+def challenge_of_registration(answer: str) -> bytes:
+    """Return the challenge that the answer with a new passkey says it signs.
 
     Raises:
         BadAnswer: it cannot be read.
@@ -125,11 +117,11 @@ def challenge_of_new(answer: str) -> bytes:
         raise BadAnswer("unreadable") from error
 
 
-def verify_new(answer: str, *, challenge: bytes, site: Site) -> NewPasskey:
-    """Return the passkey that was made, if this site asked for it and the device has verified its owner.
+def verify_registration(answer: str, *, challenge: bytes, site: Site) -> NewPasskey:
+    """Return a new passkey, if this site asked for it and the device has verified its owner.
 
     Raises:
-        BadAnswer: one of these is not so.
+        BadAnswer: the site did not, or the device did not.
     """
     try:
         credential = parse_registration_credential_json(_short(answer))
@@ -145,12 +137,12 @@ def verify_new(answer: str, *, challenge: bytes, site: Site) -> NewPasskey:
         raise BadAnswer("not verified") from error
     credential_id = bytes_to_base64url(made.credential_id)
     if len(credential_id) > MAX_ID_LENGTH:
-        raise BadAnswer("a name that is too long")
+        raise BadAnswer("credential id too long")
     return NewPasskey(credential_id, bytes_to_base64url(made.credential_public_key), made.sign_count, transports[:100])
 
 
 def read_assertion(answer: str) -> Assertion:
-    """Return what an answer claims.
+    """Return what an answer says, without verifying it.
 
     Raises:
         BadAnswer: it cannot be read.
@@ -169,10 +161,10 @@ def read_assertion(answer: str) -> Assertion:
 def verify_assertion(assertion: Assertion, *, public_key: str, site: Site) -> int:
     """Return the sign count, if the passkey with this key signed the challenge here, and its owner was verified.
 
-    Whether the count has grown is for the caller to see, in the statement that keeps it.
+    The caller checks whether the count has grown, in the statement that stores it.
 
     Raises:
-        BadAnswer: one of these is not so.
+        BadAnswer: the answer does not prove it.
     """
     try:
         verified = verify_authentication_response(
@@ -195,7 +187,7 @@ def _short(answer: str) -> str:
     return answer
 
 
-def _descriptor(known: Known) -> PublicKeyCredentialDescriptor:
+def _descriptor(known: Passkey) -> PublicKeyCredentialDescriptor:
     return PublicKeyCredentialDescriptor(
         id=base64url_to_bytes(known.credential_id),
         transports=[AuthenticatorTransport(name) for name in known.transports.split()] or None,

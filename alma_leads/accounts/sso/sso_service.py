@@ -1,6 +1,6 @@
-"""Use cases of single sign-on: a browser goes to the identity provider, and comes back as somebody.
+"""Sign in with a work account: send a browser to the identity provider, and handle its callback.
 
-No transaction is open while the provider is asked.
+No transaction is open while we wait for the provider.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import structlog
 from alma_leads.accounts.core import factors, sessions, users
 from alma_leads.accounts.core.errors import UserExists
 from alma_leads.accounts.core.links import token_hash
-from alma_leads.accounts.core.models import Role, User
+from alma_leads.accounts.core.models import Role, SsoRequest, User
 from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.session_service import session_lifetime
 from alma_leads.accounts.core.sessions import ClientInfo
@@ -25,7 +25,6 @@ from alma_leads.accounts.sso import identities, sso_requests
 from alma_leads.accounts.sso.id_token import BadIdToken, WorkAccount
 from alma_leads.accounts.sso.identities import Rules
 from alma_leads.accounts.sso.provider import CodeRefused, IdentityProvider, ProviderFailed
-from alma_leads.accounts.sso.sso_requests import SsoRequest
 from alma_leads.actor import Actor, stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
@@ -36,25 +35,25 @@ from alma_leads.extensions import settings
 log = structlog.get_logger(__name__)
 # Clocks differ.
 _LEEWAY = timedelta(minutes=1)
-# Not guesses: an office whose provider is down must not be locked out of the other ways in.
+# Not guesses: an office whose provider is down must not be locked out of the other ways to sign in.
 _NO_GUESS = (Refusal.PROVIDER_FAILED, Refusal.DENIED)
 
 
-class CameBack(NamedTuple):
-    """Someone who has come back from the provider: the session, and the page of the desk that was wanted."""
+class SignedIn(NamedTuple):
+    """A sign-in that returned from the provider: the session, and the page of the desk that was wanted."""
 
     opened: Opened
     wanted: str
 
 
 def go_to_provider(provider: IdentityProvider, *, browser: str, wanted: str, confirming: bool = False) -> str:
-    """Return the address at the provider where somebody shows who it is.
+    """Return the address at the provider where somebody signs in.
 
     Args:
         provider: the firm's.
-        browser: what its cookie knows it by; only this browser may come back.
-        wanted: the page of the desk to lead to then, or "".
-        confirming: someone who is signed in shows again who it is.
+        browser: the secret in the browser's cookie; only this browser may return.
+        wanted: the page of the desk to open afterwards, or "".
+        confirming: a signed-in user confirms who they are.
 
     Raises:
         WorkAccountRefused: the provider cannot be reached.
@@ -66,31 +65,31 @@ def go_to_provider(provider: IdentityProvider, *, browser: str, wanted: str, con
         log.error("identity provider failed", reason=str(failed))
         raise WorkAccountRefused(Refusal.PROVIDER_FAILED) from failed
     with transaction() as session:
-        sso_requests.keep(session, made, browser=browser, wanted=wanted, confirming=confirming, now=utc_now())
+        sso_requests.create_request(session, made, browser=browser, wanted=wanted, confirming=confirming, now=utc_now())
     return address
 
 
-def come_back(
+def callback(
     provider: IdentityProvider, answer: Mapping[str, str], *, browser: str, client: ClientInfo, token: str
-) -> CameBack:
-    """Let in whoever the provider says has come back, or note that who is signed in has shown so again.
+) -> SignedIn:
+    """Sign in the user whom the provider names, or record that a signed-in user has confirmed who they are.
 
     Args:
         provider: the firm's.
-        answer: the parameters that the browser has brought (`state`, `code` or `error`, `iss`).
-        browser: what its cookie knows it by, or "".
+        answer: the parameters of the callback (`state`, `code` or `error`, `iss`).
+        browser: the secret in the browser's cookie, or "".
         client: the browser.
-        token: that of the session that it had before, which ends or is confirmed.
+        token: of the session that the browser had before, which ends or is confirmed.
 
     Raises:
         TooManyAttempts: this address has to wait.
         WorkAccountRefused: nobody is let in, and nothing is confirmed.
     """
     state = answer.get("state", "")
-    account_key = token_hash(state)  # counted by address: who it is is not known yet
+    account_key = token_hash(state)  # counted by address: the user is not known yet
     with transaction() as session:
         attempt = throttle.count_attempt(session, account=account_key, address=client.address, now=utc_now())
-        request = sso_requests.use(session, state, browser=browser, now=utc_now()) if browser else None
+        request = sso_requests.use_request(session, state, browser=browser, now=utc_now()) if browser else None
     try:
         if request is None:
             raise WorkAccountRefused(Refusal.NOT_STARTED_HERE)
@@ -113,28 +112,28 @@ def come_back(
         raise
     with transaction() as session:
         throttle.clear_attempts(session, attempt, account=account_key)
-    return CameBack(opened, request.wanted)
+    return SignedIn(opened, request.wanted)
 
 
-def unlink_work_account(person_id: int, *, actor: Actor) -> tuple[User, int]:
-    """Forget someone's work account, end that person's sessions, and return who it was and how many there were.
+def unlink_work_account(user_id: int, *, actor: Actor) -> tuple[User, int]:
+    """Unlink a user's work accounts, end the user's sessions, and return the user and how many accounts there were.
 
-    The next one with the person's address is joined then: for someone who has another account at the provider now.
+    The next work account with the user's address is linked then: for someone who has a new account at the provider.
 
     Raises:
-        UserNotFound: there is no such person.
+        UserNotFound: there is no such user.
     """
     with transaction() as session:
-        person = users.get_user(session, person_id)
-        count = identities.unlink(session, person_id)
+        user = users.get_user(session, user_id)
+        count = identities.unlink(session, user_id)
         if count:
-            sessions.end_sessions_of_user(session, person_id)
-            trail.record(session, Action.IDENTITY_UNLINKED, actor=actor, subject=person.name)
-        return person, count
+            sessions.end_sessions_of_user(session, user_id)
+            trail.record(session, Action.IDENTITY_UNLINKED, actor=actor, subject=user.name)
+        return user, count
 
 
 def _ask(provider: IdentityProvider, request: SsoRequest, answer: Mapping[str, str]) -> WorkAccount:
-    """Return who has come back, as far as the provider can be believed."""
+    """Return the work account that the provider names, after checking that the answer is genuine."""
     try:
         # An answer of another provider than the one asked would send our secrets there (RFC 9207, 2.4).
         named = answer.get("iss")
@@ -159,19 +158,19 @@ def _sign_in(account: WorkAccount, *, client: ClientInfo, instead_of: str) -> Op
                 user_id = identities.admit(session, account, rules=_rules(), address=client.address)
                 opened = begin_session(session, user_id, [proof], client=client, instead_of=instead_of)
         except UserExists:
-            continue  # the same person in another window, or invited at this moment
+            continue  # the same user in another window, or invited at the same time
         if opened is not None:
             return opened
     raise WorkAccountRefused(Refusal.TURNED_OFF)
 
 
 def _confirm(account: WorkAccount, request: SsoRequest, *, token: str) -> Opened | None:
-    """Confirm the session with this token, if there still is one; it must be this person's, and shown just now."""
+    """Confirm the session with this token, if it has not ended. The account must be this user's, and shown just now."""
     with transaction() as session:
         auth_session = sessions.find_session(session, token, lifetime=session_lifetime(), now=utc_now())
         if auth_session is None:
-            return None  # it ended meanwhile: this is a sign-in then
-        if identities.find(session, account) != auth_session.user.id:
+            return None  # it ended meanwhile, so this is a sign-in
+        if identities.find_user_id(session, account) != auth_session.user.id:
             raise WorkAccountRefused(Refusal.ANOTHER_PERSON, subject=auth_session.user.name)
         if account.shown_at is None or account.shown_at < request.created_at - _LEEWAY:
             raise WorkAccountRefused(Refusal.NOT_SHOWN_AGAIN, subject=auth_session.user.name)

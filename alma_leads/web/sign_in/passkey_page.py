@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, request
 
 from alma_leads.accounts.core.models import SessionStage
-from alma_leads.accounts.second_factor.passkey_service import ask_to_sign_in, sign_in_with_passkey
+from alma_leads.accounts.second_factor.passkey_sign_in_service import sign_in_options, sign_in_with_passkey
 from alma_leads.accounts.second_factor.second_factor_service import own_factors
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.passkeys import NO_ANSWER, answer, browser_secret, options_response
@@ -31,7 +31,7 @@ def passkey() -> Response:
 @access(PUBLIC)
 def passkey_options() -> Response:
     """Hand out what a script passes to the browser."""
-    return options_response(lambda: ask_to_sign_in(browser=browser_secret(), second_step_of=_second_step_of()))
+    return options_response(lambda: sign_in_options(browser=browser_secret(), second_step_of=_second_step_of()))
 
 
 @sign_in.post("/login/passkey")

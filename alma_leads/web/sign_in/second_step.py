@@ -9,7 +9,7 @@ from alma_leads.accounts.core.models import SessionStage
 from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.sessions import AuthSession
 from alma_leads.accounts.second_factor.passkey_service import has_passkey
-from alma_leads.accounts.second_factor.second_factor_service import own_factors, show_second_proof
+from alma_leads.accounts.second_factor.second_factor_service import own_factors, sign_in_with_code
 from alma_leads.extensions import settings
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sessions import auth_session, begin_browser_session, client_info, session_token
@@ -60,7 +60,7 @@ def _take(proof: Proof) -> Response:
         return _elsewhere()
     typed = request.form.get("code", "")[:100]
     try:
-        opened = show_second_proof(found, typed, proof=proof, token=session_token(), client=client_info())
+        opened = sign_in_with_code(found, typed, proof=proof, token=session_token(), client=client_info())
     except SessionExpired:
         return _elsewhere()
     if proof is Proof.CODE:

@@ -7,7 +7,7 @@ from werkzeug.exceptions import NotFound
 
 from alma_leads.accounts.sign_in.refusals import WorkAccountRefused
 from alma_leads.accounts.sso.provider import CALLBACK, identity_provider
-from alma_leads.accounts.sso.sso_service import come_back
+from alma_leads.accounts.sso.sso_service import callback
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sessions import client_info, session_token
 from alma_leads.web.sign_in.blueprint import sign_in
@@ -31,7 +31,7 @@ def come_back_from_work_account() -> Response:
         raise NotFound("Nobody signs in with a work account here.")
     browser = str(session.get(BROWSER, ""))
     try:
-        back = come_back(provider, request.args, browser=browser, client=client_info(), token=session_token())
+        back = callback(provider, request.args, browser=browser, client=client_info(), token=session_token())
     except WorkAccountRefused as refused:
         return refusal(refused)
     return go_on(back.opened, asked=back.wanted)

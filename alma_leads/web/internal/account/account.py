@@ -5,6 +5,8 @@ Its second factors are changed in `second_factor_page`.
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts.core.errors import WeakPassword
@@ -178,7 +180,7 @@ def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
         sessions=sessions,
         factors=factors,
         required=required,
-        passkeys=list_passkeys(person.id),
+        passkeys=_passkeys(person.id),
         changed=to_stamp(changed) if changed else "",
         zones=zone_names(),
         person=person,
@@ -187,3 +189,17 @@ def account_page(errors: dict[str, str], *, status: int = 200) -> Response:
         passwords=passwords_are_on(),
     )
     return make_response(page, status)
+
+
+def _passkeys(user_id: int) -> dict[str, Any]:
+    own = list_passkeys(user_id)
+    rows = [
+        {
+            "id": passkey.id,
+            "name": passkey.name,
+            "created_at": to_stamp(passkey.created_at),
+            "last_used_at": to_stamp(passkey.last_used_at) if passkey.last_used_at else "",
+        }
+        for passkey in own.passkeys
+    ]
+    return {"rows": rows, "kept_because": own.kept_because}

@@ -10,11 +10,10 @@ from alma_leads.accounts.second_factor.passkey_service import (
     MAX_NAME_LENGTH,
     SECOND_FACTOR_STAYS,
     add_passkey,
-    ask_for_new,
-    ask_to_confirm,
-    confirm_with_passkey,
+    registration_options,
     remove_passkey,
 )
+from alma_leads.accounts.second_factor.passkey_sign_in_service import confirm_with_passkey, confirmation_options
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.account.account import account_page, back_to_account
 from alma_leads.web.internal.account.account_confirm import confirm_page, confirm_wanted
@@ -37,7 +36,7 @@ def new_passkey() -> Response:
 @access(NEEDS_FRESH)
 def new_passkey_options() -> Response:
     """Hand out what a script passes to the browser."""
-    return options_response(lambda: ask_for_new(reader().id, browser=browser_secret()))
+    return options_response(lambda: registration_options(reader().id, browser=browser_secret()))
 
 
 @internal.post("/account/passkeys")
@@ -81,7 +80,7 @@ def drop_passkey(passkey_id: int) -> Response:
 @access(needs(Permission.SET_UP_SECOND_FACTOR))
 def confirm_passkey_options() -> Response:
     """Hand out what a script passes to the browser."""
-    return options_response(lambda: ask_to_confirm(reader().id, browser=browser_secret()))
+    return options_response(lambda: confirmation_options(reader().id, browser=browser_secret()))
 
 
 @internal.post("/account/confirm/passkey")

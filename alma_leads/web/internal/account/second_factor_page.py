@@ -10,14 +10,14 @@ from flask import Response, make_response, redirect, render_template, request, s
 from alma_leads.accounts.core.errors import NoSecondFactor, SecondFactorRequired, SessionExpired
 from alma_leads.accounts.core.models import SessionStage
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.accounts.second_factor.authenticators import Unconfirmed
+from alma_leads.accounts.second_factor.authenticators import AppSetup
 from alma_leads.accounts.second_factor.second_factor_service import (
     begin_app,
     confirm_app,
-    look_at_app,
-    make_codes_anew,
+    find_app_setup,
     own_factors,
     remove_app,
+    replace_recovery_codes,
 )
 from alma_leads.extensions import settings
 from alma_leads.jobs.tasks import wake
@@ -103,7 +103,7 @@ def remove_second_factor() -> Response:
 def new_recovery_codes() -> Response:
     """Make the recovery codes anew, and show them this once."""
     try:
-        return codes_page(make_codes_anew(actor()), enrolling=False)
+        return codes_page(replace_recovery_codes(actor()), enrolling=False)
     except NoSecondFactor:
         return back_to_account("")
 
@@ -120,9 +120,9 @@ def codes_page(codes: list[str], *, enrolling: bool) -> Response:
     return response
 
 
-def _under_way() -> Unconfirmed | None:
-    mark, person = session.get(APP), reader()
-    return look_at_app(mark, user_id=person.id, email=person.email) if isinstance(mark, str) else None
+def _under_way() -> AppSetup | None:
+    setup_id, user = session.get(APP), reader()
+    return find_app_setup(setup_id, user_id=user.id, email=user.email) if isinstance(setup_id, str) else None
 
 
 def is_enrolling() -> bool:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from alma_leads.accounts.second_factor.passkey_service import UNKNOWN_PASSKEY
+from alma_leads.accounts.second_factor.passkey_sign_in_service import UNKNOWN_PASSKEY
 from alma_leads.accounts.sign_in.sign_in_service import UNKNOWN_ACCOUNT
 from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action

@@ -17,7 +17,8 @@ from werkzeug.test import TestResponse
 from alma_leads.accounts.core.errors import LastCredential, TooManyAttempts
 from alma_leads.accounts.core.models import SessionStage
 from alma_leads.accounts.core.sessions import ClientInfo
-from alma_leads.accounts.second_factor.passkey_service import remove_passkey, sign_in_with_passkey
+from alma_leads.accounts.second_factor.passkey_service import remove_passkey
+from alma_leads.accounts.second_factor.passkey_sign_in_service import sign_in_with_passkey
 from alma_leads.accounts.sign_in.throttle import PER_ADDRESS
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now

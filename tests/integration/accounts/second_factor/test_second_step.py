@@ -17,7 +17,7 @@ from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.session_service import use_session
 from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.second_factor import authenticators, recovery
-from alma_leads.accounts.second_factor.second_factor_service import show_second_proof
+from alma_leads.accounts.second_factor.second_factor_service import sign_in_with_code
 from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
@@ -181,7 +181,7 @@ def test_the_right_code_forgets_wrong_ones(app: Flask, client: StrictClient, ros
 @pytest.mark.parametrize("kind", ["app", "recovery"])
 def test_of_many_who_show_one_code_at_once_one_comes_in(app: Flask, rosa: Enrolled, kind: str) -> None:
     person = value(app, "SELECT id FROM users")
-    use: Callable[..., bool] = authenticators.use_code if kind == "app" else recovery.use
+    use: Callable[..., bool] = authenticators.use_code if kind == "app" else recovery.use_code
     code = rosa.phone.code() if kind == "app" else rosa.codes[0]
 
     def show(_: int) -> bool:
@@ -254,7 +254,7 @@ def test_a_code_is_not_used_up_where_the_sign_in_has_ended(
         run(app, "DELETE FROM user_sessions")
         proof, code = (Proof.CODE, rosa.phone.code()) if kind == "app" else (Proof.RECOVERY_CODE, rosa.codes[0])
         with pytest.raises(SessionExpired):
-            show_second_proof(holder, code, proof=proof, token=half_open, client=client_info)
+            sign_in_with_code(holder, code, proof=proof, token=half_open, client=client_info)
     first_step(client)
     page = "/login/code" if kind == "app" else "/login/recovery-code"
     assert second_step(client, code, page=page).status_code == 303
