@@ -32,8 +32,8 @@ from alma_leads.resumes.previews import (
     save_preview,
 )
 from alma_leads.resumes.sandbox.errors import Reason, RefusedFile
-from alma_leads.resumes.sandbox.quarantine import InspectionFailed, Stopped, read_apart
 from alma_leads.resumes.sandbox.reading import Reading
+from alma_leads.resumes.sandbox.sandbox_process import InspectionFailed, Stopped, read_in_sandbox
 from alma_leads.resumes.sandbox.sniff import PDF
 from alma_leads.resumes.service import installation
 from alma_leads.resumes.turns import worker_turn
@@ -98,7 +98,7 @@ def _read(claimed: Resume, stop: threading.Event) -> Reading:
     with TemporaryFile(buffering=0) as copy:
         for piece in storage.read(settings().RESUME_STORAGE_URL, claimed.storage_name):
             copy.write(piece)
-        return read_apart(copy, kind="pdf" if claimed.media_type == PDF else "docx", stop=stop)
+        return read_in_sandbox(copy, kind="pdf" if claimed.media_type == PDF else "docx", stop=stop)
 
 
 def _save(claimed: Resume, found: Reading) -> None:

@@ -1,4 +1,4 @@
-"""Whether a DOCX can be read, and does nothing by itself. Runs in quarantine."""
+"""Whether a DOCX can be read, and does nothing by itself. Runs in the sandbox."""
 
 from __future__ import annotations
 

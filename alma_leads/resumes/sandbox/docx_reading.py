@@ -1,4 +1,4 @@
-"""Reading the text of a DOCX for the desk. Runs in quarantine, of a file that `docx.check` found fine."""
+"""Reading the text of a DOCX for the desk. Runs in the sandbox, of a file that `docx.check` found fine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a PDF can be read, and does nothing by itself. Runs in quarantine: it loads qpdf, and takes its time."""
+"""Whether a PDF can be read, and does nothing by itself. Runs in the sandbox: it loads qpdf, and takes its time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a PDF for the desk: its text, and a picture of its first page. Runs in quarantine: it loads PDFium."""
+"""Reading a PDF for the desk: its text, and a picture of its first page. Runs in the sandbox: it loads PDFium."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from alma_leads.resumes.sandbox.errors import FileTooLarge, Reason, RefusedFile
-from alma_leads.resumes.sandbox.quarantine import Kind, check_apart
+from alma_leads.resumes.sandbox.sandbox_process import Kind, check_in_sandbox
 from alma_leads.text import EXPANSION, UnfitText, normalise
 
 CHUNK_BYTES = 65_536
@@ -90,7 +90,7 @@ def inspect(
         kind = _kind(copy, name)
         name = _named_as(name, kind)
         with turn or nullcontext():
-            check_apart(copy, kind=kind)
+            check_in_sandbox(copy, kind=kind)
     stream.seek(0)
     return Inspected(_MEDIA_TYPES[kind], name, size, digest)
 

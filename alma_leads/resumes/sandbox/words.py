@@ -1,4 +1,4 @@
-"""The words of a resume, by which it is found. Runs in quarantine, and for what someone searches for.
+"""The words of a resume, by which it is found. Runs in the sandbox, and for what someone searches for.
 
 A word is what stands between anything that is neither a letter, a mark nor a digit, folded like all text that is
 searched.

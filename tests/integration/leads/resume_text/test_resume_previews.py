@@ -108,7 +108,7 @@ def test_what_cannot_be_read_is_tried_three_times(app: Flask, monkeypatch: pytes
 
     lead_id = add_resume()
     with monkeypatch.context() as broken:
-        broken.setattr(resume_service, "read_apart", refuse)
+        broken.setattr(resume_service, "read_in_sandbox", refuse)
         for _ in range(2):
             assert _work() == 1
             assert _work() == 0  # not before some minutes are over
@@ -183,7 +183,7 @@ with create_app(Settings(_env_file=None)).app_context():
 """
 
 
-@pytest.mark.parametrize("where", ["read_apart", "put", "save_preview"])
+@pytest.mark.parametrize("where", ["read_in_sandbox", "put", "save_preview"])
 def test_what_a_killed_worker_had_in_hand_is_found_again(app: Flask, settings: Settings, where: str) -> None:
     lead_id = add_resume()
     died = subprocess.run(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from alma_leads.resumes.sandbox import quarantine
+from alma_leads.resumes.sandbox import sandbox_process
 from config import ROOT
 
 PROBE = """
@@ -69,16 +69,16 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     shutil.copytree(ROOT / "alma_leads", tmp_path / "alma_leads", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "alma_leads/resumes/sandbox/probe.py").write_text(PROBE)
     (tmp_path / ".env").write_text("SECRET_KEY=known to nobody")
-    monkeypatch.setattr(quarantine, "_INSPECTOR", tmp_path / "alma_leads/resumes/sandbox/inspector.py")
+    monkeypatch.setattr(sandbox_process, "_WORKER", tmp_path / "alma_leads/resumes/sandbox/sandbox_worker.py")
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:password@host/database")
     monkeypatch.chdir(tmp_path)
     reading, writing = os.pipe()
     os.set_inheritable(reading, True)
-    work = quarantine._Work("probe", "look", cpu_seconds=5, niceness=0)
+    work = sandbox_process._Work("probe", "look", cpu_seconds=5, niceness=0)
     try:
         with TemporaryFile(buffering=0) as file:
             file.write(b"the file")
-            answer = json.loads(quarantine._run(file, work, stop=None))
+            answer = json.loads(sandbox_process._run(file, work, stop=None))
     finally:
         os.close(reading)
         os.close(writing)

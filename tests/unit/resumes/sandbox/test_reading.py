@@ -16,8 +16,8 @@ from pikepdf import Dictionary, Encryption, Name
 from PIL import Image
 
 from alma_leads.resumes.sandbox.errors import Reason, RefusedFile
-from alma_leads.resumes.sandbox.quarantine import Kind, Stopped, read_apart
 from alma_leads.resumes.sandbox.reading import MAX_CHARACTERS, Picture, Reading, tidy
+from alma_leads.resumes.sandbox.sandbox_process import Kind, Stopped, read_in_sandbox
 from tests.support.factories import docx_bytes, pdf_with_text
 
 Change = Callable[[pikepdf.Pdf], object]
@@ -26,7 +26,7 @@ Change = Callable[[pikepdf.Pdf], object]
 def _read(content: bytes, kind: Kind = "pdf") -> Reading:
     with TemporaryFile(buffering=0) as file:
         file.write(content)
-        return read_apart(file, kind=kind, stop=threading.Event())
+        return read_in_sandbox(file, kind=kind, stop=threading.Event())
 
 
 def _reason(content: bytes, kind: Kind = "pdf") -> Reason:
@@ -177,7 +177,7 @@ def test_reading_ends_when_nobody_waits_any_more() -> None:
     with TemporaryFile(buffering=0) as file:
         file.write(_drawing(b"0 0 m 600 700 l S\n" * 2_000_000))
         with pytest.raises(Stopped):
-            read_apart(file, kind="pdf", stop=stop)
+            read_in_sandbox(file, kind="pdf", stop=stop)
     assert time.monotonic() - began < 3
 
 

@@ -14,7 +14,7 @@ import pytest
 from pikepdf import Array, Dictionary, Name
 
 from alma_leads.resumes.sandbox.errors import FileTooLarge, Reason, RefusedFile
-from alma_leads.resumes.sandbox.quarantine import InspectionFailed, check_apart
+from alma_leads.resumes.sandbox.sandbox_process import InspectionFailed, check_in_sandbox
 from alma_leads.resumes.sandbox.sniff import DOCX, PDF, clean_name, inspect
 from tests.support.factories import docx_bytes, pdf_bytes
 
@@ -46,7 +46,7 @@ def test_a_resume_is_described_and_its_stream_is_at_its_start(content: bytes, na
 
 
 @pytest.mark.parametrize("strength", [4, 6])
-def test_a_pdf_with_an_owner_password_alone_is_read_in_quarantine(strength: int) -> None:
+def test_a_pdf_with_an_owner_password_alone_is_read_in_the_sandbox(strength: int) -> None:
     buffer = io.BytesIO()
     with pikepdf.open(io.BytesIO(pdf_bytes())) as document:
         document.save(buffer, encryption=pikepdf.Encryption(owner="owner", user="", R=strength))  # type: ignore[arg-type]
@@ -226,4 +226,4 @@ def test_a_file_with_far_too_many_objects_is_refused_within_two_seconds_of_work(
 
 def test_a_process_that_cannot_look_does_not_blame_the_file() -> None:
     with pytest.raises(InspectionFailed, match="No module named"), open(__file__, "rb") as file:  # noqa: PTH123
-        check_apart(file, kind="nonsense")  # type: ignore[arg-type]
+        check_in_sandbox(file, kind="nonsense")  # type: ignore[arg-type]

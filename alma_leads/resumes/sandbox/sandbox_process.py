@@ -1,7 +1,7 @@
-"""Looking at a stranger's file in a process of its own, with little time and memory. Knows what no file is made of.
+"""Check and read uploaded files in a separate process with little time and memory.
 
-qpdf and PDFium are native code that holds Python's lock: in the server's own process a hostile file could stop every
-request, or end it. Here the worst it can do is to be refused.
+qpdf and PDFium are native code that holds Python's lock: in the server's process a hostile file could stop every
+request, or crash the server. In the sandbox, the worst that can happen is that the file is refused.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from typing import IO, Literal, NamedTuple
 import structlog
 
 from alma_leads.resumes.sandbox.errors import Reason, RefusedFile
-from alma_leads.resumes.sandbox.inspector import UNCONFINED
 from alma_leads.resumes.sandbox.reading import Reading
+from alma_leads.resumes.sandbox.sandbox_worker import UNCONFINED
 
 log = structlog.get_logger(__name__)
 WALL_SECONDS = 30
 LOOK_EVERY_S = 0.2
-_INSPECTOR = Path(__file__).with_name("inspector.py")
+_WORKER = Path(__file__).with_name("sandbox_worker.py")
 
 Kind = Literal["pdf", "docx"]
 
 
 class InspectionFailed(Exception):
-    """The process that looks at files could not do so, for a reason that is not the file's. Carries its last words."""
+    """The sandbox failed for a reason that is not the file's. The text is the end of its standard error."""
 
 
 class Stopped(Exception):
-    """Nobody waits for the answer any more; the process is gone."""
+    """The caller stopped waiting, and the process was killed."""
 
 
 class _Work(NamedTuple):
-    """What the process does: a function of a module beside this one. Seconds of CPU; niceness as in nice(2)."""
+    """What the sandbox runs: a function of a module in this package. Niceness as in nice(2)."""
 
     module: str
     function: str
@@ -46,33 +46,33 @@ class _Work(NamedTuple):
     niceness: int
 
 
-def check_apart(file: IO[bytes], *, kind: Kind) -> None:
-    """Let `<kind>.check` of this package look at `file`, which is open on a descriptor, in another process.
+def check_in_sandbox(file: IO[bytes], *, kind: Kind) -> None:
+    """Check `file`, which must have a file descriptor, with `<kind>.check` in the sandbox.
 
     Raises:
-        RefusedFile: says why, and what to do.
-        InspectionFailed: nobody knows whether the file is fine.
+        RefusedFile: the file is not acceptable; the text says why, and what to do.
+        InspectionFailed: the file could not be checked.
     """
     _run(file, _Work(kind, "check", cpu_seconds=2, niceness=0), stop=None)
 
 
-def read_apart(file: IO[bytes], *, kind: Kind, stop: threading.Event) -> Reading:
-    """Let `<kind>_reading.read` of this package read `file`, which is open on a descriptor, in another process.
+def read_in_sandbox(file: IO[bytes], *, kind: Kind, stop: threading.Event) -> Reading:
+    """Read `file`, which must have a file descriptor, with `<kind>_reading.read` in the sandbox.
 
     Raises:
         RefusedFile: it cannot be read, or not within the limits.
-        InspectionFailed: nobody knows whether it can be read.
+        InspectionFailed: the sandbox failed.
         Stopped: `stop` was set.
     """
-    # Nobody waits for this, and others do for the processor.
+    # No user waits for this, so whatever users wait for goes first.
     work = _Work(f"{kind}_reading", "read", cpu_seconds=10, niceness=10)
     return Reading.from_bytes(_run(file, work, stop=stop))
 
 
 def _run(file: IO[bytes], work: _Work, *, stop: threading.Event | None) -> bytes:
     file.seek(0)
-    command = [sys.executable, "-I", str(_INSPECTOR), *map(str, work)]
-    # A session of its own: Ctrl-C stops the server, which finishes what it has begun.
+    command = [sys.executable, "-I", str(_WORKER), *map(str, work)]
+    # A session of its own, since Ctrl-C must not kill it: the server finishes the requests in progress.
     with subprocess.Popen(  # noqa: S603 -- our own interpreter, our own file, words of our own
         command,
         stdin=file,
@@ -88,27 +88,27 @@ def _run(file: IO[bytes], work: _Work, *, stop: threading.Event | None) -> bytes
         except BaseException:
             process.kill()
             raise
-    if process.returncode < 0:  # a signal: out of time, or the library fell over the file
+    if process.returncode < 0:  # a signal: out of time, or the library crashed
         raise RefusedFile(Reason.TOO_COMPLEX)
     verdict, _, answer = said.partition(b"\n")
     word = verdict.decode(errors="replace")
     if process.returncode or word not in {"FINE", *Reason.__members__}:
         raise InspectionFailed(complained.decode(errors="replace")[-2000:])
-    _tell_once(*(line for line in complained.decode(errors="replace").splitlines() if line.startswith(UNCONFINED)))
+    _warn_once(*(line for line in complained.decode(errors="replace").splitlines() if line.startswith(UNCONFINED)))
     if word != "FINE":
         raise RefusedFile(Reason[word])
     return answer
 
 
 def _environment() -> dict[str, str]:
-    """Return what Python itself needs to start: where a Python that was moved finds its own library, and UTF-8."""
+    """Return what Python needs to start: the path of its library, if it was moved, and UTF-8."""
     return {"LC_ALL": "C.UTF-8"} | {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
 
 
 @lru_cache(maxsize=16)
-def _tell_once(*lines: str) -> None:
+def _warn_once(*lines: str) -> None:
     for line in lines:
-        log.warning("files are inspected with fewer protections than intended", words=line)
+        log.warning("the sandbox lacks some protections", words=line)
 
 
 def _wait(process: subprocess.Popen[bytes], stop: threading.Event | None) -> tuple[bytes, bytes]:

@@ -1,7 +1,7 @@
-"""The process that `quarantine` starts: does one thing with the file on its standard input.
+"""The process that `sandbox_process` starts: calls one function with the file on its standard input.
 
-It answers with FINE and, in the lines after it, what the work has returned; or with the name of a reason. On standard
-error it names the protections that this platform does not have.
+It answers with FINE, followed by what the function returned, or with the name of a reason. On standard error it names
+the protections that this platform lacks.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main(module: str, function: str, cpu_seconds: str, niceness: str) -> None:
         answer = b"TOO_COMPLEX"
     with os.fdopen(1, "wb") as out:
         out.write(answer)
-    os._exit(0)  # taking apart what a hostile file made would take time again
+    os._exit(0)  # freeing what a hostile file allocated would take time again
 
 
 if __name__ == "__main__":
