@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from flask import Flask
 
+from alma_leads.accounts.core.models import Authenticator
 from alma_leads.accounts.second_factor import authenticators, recovery
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import utc_now
@@ -44,3 +45,9 @@ def enrol(app: Flask, person_id: int) -> Enrolled:
         taken = phone.code(later=-1)
         assert authenticators.confirm_setup(session, setup_id, user_id=person_id, typed=taken, now=utc_now())
         return Enrolled(phone, recovery.create_codes(session, person_id, actor=OPERATOR))
+
+
+def add_app(app: Flask, user_id: int) -> None:
+    """Give a user an app that nobody has the secret of."""
+    with app.app_context(), transaction() as session:
+        session.add(Authenticator(user_id=user_id, secret="x", created_at=utc_now(), confirmed_at=utc_now()))

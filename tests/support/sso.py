@@ -8,9 +8,12 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from tests.support.desk import HTML, token, value
+from alma_leads.audit.models import AuditEvent
+from alma_leads.extensions import db
+from tests.support.desk import HTML, token
 from tests.support.oidc import Provider
 
 CALLBACK = "/login/sso/callback"
@@ -44,21 +47,16 @@ def sso(client: FlaskClient, provider: Provider, **claims: Any) -> TestResponse:
     return come_back(client, provider.answer(start(client), **claims))
 
 
-def events(app: Flask, action: str) -> list[tuple[str, str]]:
-    """Return (subject, data) of what the audit log has of an action."""
-    found = value(
-        app,
-        "SELECT string_agg(subject || '|' || data, '~' ORDER BY id) FROM audit_events WHERE action = :action"
-        if "postgresql" in app.config["SQLALCHEMY_DATABASE_URI"]
-        else "SELECT group_concat(subject || '|' || data, '~') FROM audit_events WHERE action = :action",
-        action=action,
-    )
-    return [tuple(each.split("|", 1)) for each in (found or "").split("~") if each]
+def events(app: Flask, action: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return (subject, data) of the events of an action in the audit log, oldest first."""
+    found = select(AuditEvent.subject, AuditEvent.data).where(AuditEvent.action == action).order_by(AuditEvent.id)
+    with app.app_context():
+        return [(row.subject, row.data) for row in db.session.execute(found)]
 
 
 def assert_refused(app: Flask, client: FlaskClient, answer: TestResponse, reason: str, *, status: int = 403) -> None:
     """Fail unless nobody came in, the page says what to do, and the audit log says why."""
     assert answer.status_code == status, answer.get_data(as_text=True)
     assert 'href="/login"' in answer.get_data(as_text=True)
-    assert f'"reason":"{reason}"' in events(app, "sign_in_failed")[-1][1]
+    assert events(app, "sign_in_failed")[-1][1]["reason"] == reason
     assert client.get("/internal/leads", headers=HTML).status_code == 303

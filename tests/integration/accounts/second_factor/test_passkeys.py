@@ -11,28 +11,41 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import column, delete, func, insert, select, table, update
 from werkzeug.test import TestResponse
 
 from alma_leads.accounts.core.errors import LastCredential, TooManyAttempts
-from alma_leads.accounts.core.models import SessionStage
+from alma_leads.accounts.core.models import (
+    Firm,
+    Passkey,
+    PasskeyChallenge,
+    RecoveryCode,
+    SessionStage,
+    SignInAttempt,
+    User,
+    UserSession,
+)
 from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.second_factor.passkey_service import remove_passkey
 from alma_leads.accounts.second_factor.passkey_sign_in_service import sign_in_with_passkey
 from alma_leads.accounts.sign_in.throttle import PER_ADDRESS
 from alma_leads.actor import Actor
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.audit.models import AuditEvent
+from alma_leads.audit.trail import Action
+from alma_leads.database.base import utc_now
 from alma_leads.extensions import db
 from alma_leads.jobs.upkeep_service import forget_expired
 from config import Settings
 from tests.support.authenticator import Device, decode, encode
-from tests.support.desk import HTML, PASSWORD, Page, add_person, csrf, get, post, run, sign_in, token, value
+from tests.support.desk import HTML, PASSWORD, Page, add_person, count, csrf, get, post, run, sign_in, token, value
 from tests.support.pages import StrictClient
 
 NEW = "/internal/account/passkeys/new"
 CONFIRM = "/internal/account/confirm"
 DESK = "/internal/leads"
 REFUSED = "That passkey was not taken"
+# PostgreSQL's view of what its connections do.
+ACTIVITY = table("pg_stat_activity", column("wait_event_type"), column("query"))
 
 
 @pytest.fixture
@@ -106,9 +119,9 @@ def half_way(client: StrictClient, name: str) -> None:
 def last_event(app: Flask) -> dict[str, Any]:
     """Return the newest event of the audit log."""
     columns = ("action", "actor_kind", "actor_name", "subject", "data")
-    found = [value(app, f"SELECT {column} FROM audit_events ORDER BY id DESC LIMIT 1") for column in columns]
-    event = dict(zip(columns, found, strict=True))
-    return {**event, "data": json.loads(event["data"])}
+    with app.app_context():
+        event = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc()).limit(1)).one()
+        return {column: getattr(event, column) for column in columns}
 
 
 # Adding
@@ -131,22 +144,22 @@ def test_what_a_browser_is_asked_to_make(rosa: StrictClient) -> None:
 
 
 def test_a_passkey_is_added_listed_and_written_down(app: Flask, rosa: StrictClient) -> None:
-    before = value(app, "SELECT token_hash FROM user_sessions")
+    before = value(app, select(UserSession.token_hash))
     answer = add(rosa, Device(), name="  Rosa's   <MacBook> ")
     assert "This is the only time you see them" in Page(answer).text
-    assert value(app, "SELECT token_hash FROM user_sessions") != before
+    assert value(app, select(UserSession.token_hash)) != before
     page = get(rosa, "/internal/account")
     assert "Rosa's <MacBook>" in page.text
     assert "Not yet" in page.text
-    added = value(app, "SELECT data FROM audit_events WHERE action = 'passkey_added' AND actor_name = 'Rosa Delgado'")
-    assert json.loads(added) == {"passkey": "Rosa's <MacBook>"}
-    assert value(app, "SELECT count(*) FROM recovery_codes") == 10
+    by_rosa = (AuditEvent.action == Action.PASSKEY_ADDED, AuditEvent.actor_name == "Rosa Delgado")
+    assert value(app, select(AuditEvent.data).where(*by_rosa)) == {"passkey": "Rosa's <MacBook>"}
+    assert count(app, RecoveryCode) == 10
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\x07b"])
 def test_a_passkey_has_a_name(app: Flask, rosa: StrictClient, name: str) -> None:
     assert add(rosa, Device(), name=name).status_code == 422
-    assert value(app, "SELECT count(*) FROM passkeys") == 0
+    assert count(app, Passkey) == 0
 
 
 @pytest.mark.parametrize(
@@ -174,7 +187,7 @@ def test_a_passkey_that_was_not_made_as_asked_is_refused(
     assert answer.status_code == 422
     assert "Try again" in answer.get_data(as_text=True)
     assert 'value="MacBook"' in answer.get_data(as_text=True)
-    assert value(app, "SELECT count(*) FROM passkeys") == 0
+    assert count(app, Passkey) == 0
 
 
 def test_an_answer_adds_once_and_a_device_once(app: Flask, rosa: StrictClient) -> None:
@@ -185,7 +198,7 @@ def test_an_answer_adds_once_and_a_device_once(app: Flask, rosa: StrictClient) -
     assert "sent twice" in again.get_data(as_text=True)
     taken = add(rosa, device)
     assert "in use already" in taken.get_data(as_text=True)
-    assert value(app, "SELECT count(*) FROM passkeys") == 1
+    assert count(app, Passkey) == 1
 
 
 def test_without_script_the_page_says_what_is_missing(rosa: StrictClient) -> None:
@@ -198,8 +211,8 @@ def test_without_script_the_page_says_what_is_missing(rosa: StrictClient) -> Non
 
 def test_adding_and_removing_need_a_fresh_sign_in(app: Flask, rosa: StrictClient) -> None:
     add(rosa, Device())
-    run(app, "UPDATE user_sessions SET authenticated_at = :at", at=to_stamp(utc_now() - timedelta(minutes=16)))
-    number = value(app, "SELECT id FROM passkeys")
+    run(app, update(UserSession).values(authenticated_at=utc_now() - timedelta(minutes=16)))
+    number = value(app, select(Passkey.id))
     page = rosa.get(NEW, headers=HTML)
     assert (page.status_code, page.headers["Location"]) == (
         303,
@@ -209,20 +222,20 @@ def test_adding_and_removing_need_a_fresh_sign_in(app: Flask, rosa: StrictClient
     assert answer.headers["Location"].startswith(CONFIRM)
     script = rosa.post("/internal/account/passkeys/options", data={"csrf_token": csrf(rosa, "/internal/account")})
     assert script.status_code == 403
-    assert value(app, "SELECT count(*) FROM passkeys") == 1
+    assert count(app, Passkey) == 1
 
 
 def test_whoever_must_have_a_second_factor_comes_in_by_adding_a_passkey(app: Flask, client: StrictClient) -> None:
     add_person(app)
-    run(app, "UPDATE firm SET second_factor_required = :yes", yes=True)
+    run(app, update(Firm).values(second_factor_required=True))
     sign_in(client)
     assert not is_in(client)
     assert "Add a passkey instead" in get(client, "/internal/account/second-factor").text
     assert 'href="/internal/leads"' in add(client, Device()).get_data(as_text=True)
     assert is_in(client)
-    assert value(app, "SELECT proofs FROM user_sessions") == "password passkey"
-    came_in = value(app, "SELECT data FROM audit_events WHERE action = 'signed_in'")
-    assert json.loads(came_in) == {"by": "password and passkey"}
+    assert value(app, select(UserSession.proofs)) == "password passkey"
+    came_in = value(app, select(AuditEvent.data).where(AuditEvent.action == Action.SIGNED_IN))
+    assert came_in == {"by": "password and passkey"}
 
 
 # Signing in
@@ -236,19 +249,19 @@ def test_a_passkey_alone_signs_in(app: Flask, device: Device) -> None:
     answer = send(client, device.get(asked), next="/internal/outbox")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/internal/outbox")
     assert is_in(client)
-    assert value(app, "SELECT proofs FROM user_sessions") == "passkey"
+    assert value(app, select(UserSession.proofs)) == "passkey"
     event = last_event(app)
     assert (event["action"], event["actor_name"], event["data"]) == ("signed_in", "Rosa Delgado", {"by": "passkey"})
-    assert value(app, "SELECT sign_count FROM passkeys") == device.count == 1
-    assert value(app, "SELECT last_used_at FROM passkeys") is not None
-    assert value(app, "SELECT count(*) FROM sign_in_attempts") == 0
+    assert value(app, select(Passkey.sign_count)) == device.count == 1
+    assert value(app, select(Passkey.last_used_at)) is not None
+    assert count(app, SignInAttempt) == 0
     assert "Not yet" not in get(client, "/internal/account").text
 
 
 def test_a_passkey_is_the_second_step_after_a_password(app: Flask, device: Device) -> None:
     client = browser(app)
     half_way(client, "Rosa Delgado")
-    half = value(app, "SELECT token_hash FROM user_sessions")
+    half = value(app, select(UserSession.token_hash))
     step = client.get("/login/code?next=/internal/outbox", headers=HTML)
     assert step.headers["Location"] == "/login/passkey?next=%2Finternal%2Foutbox"
     page = get(client, "/login/passkey")
@@ -259,8 +272,8 @@ def test_a_passkey_is_the_second_step_after_a_password(app: Flask, device: Devic
     device.handle = b""  # a device that was told which passkey need not say whose it is
     assert send(client, device.get(asked), step="second").status_code == 303
     assert is_in(client)
-    assert value(app, "SELECT proofs FROM user_sessions") == "password passkey"
-    assert value(app, "SELECT token_hash FROM user_sessions") != half
+    assert value(app, select(UserSession.proofs)) == "password passkey"
+    assert value(app, select(UserSession.token_hash)) != half
     assert last_event(app)["data"] == {"by": "password and passkey"}
 
 
@@ -280,7 +293,7 @@ def test_another_persons_passkey_is_no_second_step(app: Flask, device: Device) -
     assert refused(send(half, his.get(ask(half, step="second"))))
     assert show(half, his).status_code == 303
     assert "Ian Park" in get(half, "/internal/account").text
-    assert value(app, "SELECT count(*) FROM user_sessions WHERE stage = :half", half=SessionStage.SECOND_FACTOR) == 0
+    assert count(app, UserSession, UserSession.stage == SessionStage.SECOND_FACTOR) == 0
 
 
 def test_a_second_step_without_a_first_starts_again(app: Flask, device: Device) -> None:
@@ -318,7 +331,7 @@ def test_what_proves_nothing_opens_nothing(
     event = last_event(app)
     assert (event["action"], event["actor_kind"]) == ("sign_in_failed", "stranger")
     assert event["data"]["reason"]
-    assert value(app, "SELECT count(*) FROM sign_in_attempts") == 1
+    assert count(app, SignInAttempt) == 1
 
 
 def test_a_foreign_key_opens_nothing(app: Flask, device: Device) -> None:
@@ -347,16 +360,16 @@ def test_an_answer_works_in_the_browser_that_was_asked(app: Flask, device: Devic
 def test_an_answer_comes_within_five_minutes(app: Flask, device: Device) -> None:
     client = browser(app)
     shown = device.get(ask(client))
-    run(app, "UPDATE passkey_challenges SET expires_at = :at", at=to_stamp(utc_now() - timedelta(seconds=1)))
+    run(app, update(PasskeyChallenge).values(expires_at=utc_now() - timedelta(seconds=1)))
     assert refused(send(client, shown))
     with app.app_context():
         assert forget_expired() >= 1
-    assert value(app, "SELECT count(*) FROM passkey_challenges") == 0
+    assert count(app, PasskeyChallenge) == 0
 
 
 def test_no_challenge_is_kept_as_it_is(app: Flask, device: Device) -> None:
     asked = ask(browser(app))
-    kept = value(app, "SELECT max(challenge_hash) FROM passkey_challenges")
+    kept = value(app, select(func.max(PasskeyChallenge.challenge_hash)))
     assert len(kept) == 64
     assert kept not in (decode(asked["challenge"]).hex(), asked["challenge"])
 
@@ -364,11 +377,11 @@ def test_no_challenge_is_kept_as_it_is(app: Flask, device: Device) -> None:
 def test_a_count_that_does_not_grow_is_refused_and_written_down(app: Flask, device: Device) -> None:
     device.count = 41
     assert show(browser(app), device).status_code == 303
-    for count in (42, 8, 0):
-        device.count = count - 1
-        assert refused(show(browser(app), device)), count
+    for shown in (42, 8, 0):
+        device.count = shown - 1
+        assert refused(show(browser(app), device)), shown
     assert last_event(app)["data"] == {"by": "passkey", "reason": "sign count did not grow"}
-    assert value(app, "SELECT sign_count FROM passkeys") == 42
+    assert value(app, select(Passkey.sign_count)) == 42
 
 
 def test_a_passkey_that_never_counts_works_again_and_again(app: Flask, device: Device) -> None:
@@ -378,7 +391,7 @@ def test_a_passkey_that_never_counts_works_again_and_again(app: Flask, device: D
 
 
 def test_someone_turned_off_is_refused(app: Flask, device: Device) -> None:
-    run(app, "UPDATE users SET active = :no", no=False)
+    run(app, update(User).values(active=False))
     client = browser(app)
     assert refused(show(client, device))
     assert not is_in(client)
@@ -393,15 +406,9 @@ def test_failures_are_counted_and_make_an_address_wait(app: Flask, device: Devic
     waits = show(client, device)
     assert waits.status_code == 429
     assert int(waits.headers["Retry-After"]) > 800
-    run(app, "DELETE FROM sign_in_attempts")
+    run(app, delete(SignInAttempt))
     for number in range(PER_ADDRESS):
-        at = to_stamp(utc_now())
-        run(
-            app,
-            "INSERT INTO sign_in_attempts (account, address, at) VALUES (:account, '127.0.0.1', :at)",
-            account=str(number),
-            at=at,
-        )
+        run(app, insert(SignInAttempt).values(account=str(number), address="127.0.0.1", at=utc_now()))
     assert show(client, device).status_code == 429
 
 
@@ -432,7 +439,7 @@ def test_forged_answers_never_break_the_server(app: Flask, device: Device) -> No
         shown["response"][part] = chance.choice([encode(bytes(broken)), encode(bytes(broken[:9])), "", 7, None, "é"])
         strange.append(json.dumps(shown))
     for sent in strange:
-        run(app, "DELETE FROM sign_in_attempts")
+        run(app, delete(SignInAttempt))
         data = {"csrf_token": page, "credential": sent.encode("utf-8", "surrogatepass").decode("utf-8", "replace")}
         assert refused(client.post("/login/passkey", data=data, headers=HTML)), sent[:300]
 
@@ -442,13 +449,13 @@ def test_forged_answers_never_break_the_server(app: Flask, device: Device) -> No
 
 def stale(app: Flask) -> None:
     """Let every sign-in have been long ago."""
-    run(app, "UPDATE user_sessions SET authenticated_at = :at", at=to_stamp(utc_now() - timedelta(minutes=16)))
+    run(app, update(UserSession).values(authenticated_at=utc_now() - timedelta(minutes=16)))
 
 
 def test_a_passkey_confirms_who_one_is(app: Flask, device: Device) -> None:
     client = browser(app)
     show(client, device)
-    run(app, "UPDATE users SET password = NULL")
+    run(app, update(User).values(password=None))
     stale(app)
     page = get(client, CONFIRM)
     assert "Use your passkey" in page.text
@@ -493,8 +500,8 @@ def remove(client: StrictClient, number: int) -> TestResponse:
 def test_a_passkey_is_removed_and_opens_nothing_more(app: Flask, device: Device) -> None:
     client = browser(app)
     show(client, device)
-    assert remove(client, value(app, "SELECT id FROM passkeys")).status_code == 303
-    assert value(app, "SELECT count(*) FROM passkeys") == 0
+    assert remove(client, value(app, select(Passkey.id))).status_code == 303
+    assert count(app, Passkey) == 0
     event = last_event(app)
     assert (event["action"], event["data"]) == ("passkey_removed", {"passkey": "MacBook"})
     assert refused(show(browser(app), device))
@@ -504,16 +511,16 @@ def test_nobody_removes_the_passkey_of_another(app: Flask, device: Device) -> No
     client = browser(app)
     add_person(app, "Ian Park")
     sign_in(client, "Ian Park")
-    assert remove(client, value(app, "SELECT id FROM passkeys")).status_code == 303
-    assert value(app, "SELECT count(*) FROM passkeys") == 1
+    assert remove(client, value(app, select(Passkey.id))).status_code == 303
+    assert count(app, Passkey) == 1
 
 
 def without_password(app: Flask) -> None:
-    run(app, "UPDATE users SET password = NULL")
+    run(app, update(User).values(password=None))
 
 
 def with_required_second_factor(app: Flask) -> None:
-    run(app, "UPDATE firm SET second_factor_required = :yes", yes=True)
+    run(app, update(Firm).values(second_factor_required=True))
 
 
 @pytest.mark.parametrize(
@@ -526,17 +533,17 @@ def test_the_last_passkey_stays_where_it_is_needed(
     client = browser(app)
     show(client, device)
     given(app)
-    number = value(app, "SELECT id FROM passkeys")
+    number = value(app, select(Passkey.id))
     page = get(client, "/internal/account")
     assert why in page.text
     assert "Remove MacBook" not in page.text
     answer = remove(client, number)
     assert answer.status_code == 409
     assert why in answer.get_data(as_text=True)
-    assert value(app, "SELECT count(*) FROM passkeys") == 1
+    assert count(app, Passkey) == 1
     assert add(client, Device(), name="Other").status_code == 303
     assert remove(client, number).status_code == 303
-    assert value(app, "SELECT name FROM passkeys") == "Other"
+    assert value(app, select(Passkey.name)) == "Other"
 
 
 def test_of_two_passkeys_removed_at_once_one_stays_when_it_is_the_only_way_in(app: Flask, device: Device) -> None:
@@ -544,8 +551,8 @@ def test_of_two_passkeys_removed_at_once_one_stays_when_it_is_the_only_way_in(ap
     show(client, device)
     add(client, Device(), name="Other")
     without_password(app)
-    person = value(app, "SELECT id FROM users")
-    numbers = [value(app, f"SELECT {which}(id) FROM passkeys") for which in ("min", "max")]
+    person = value(app, select(User.id))
+    numbers = [value(app, select(which(Passkey.id))) for which in (func.min, func.max)]
 
     def take_away(number: int) -> bool:
         with app.app_context():
@@ -557,7 +564,7 @@ def test_of_two_passkeys_removed_at_once_one_stays_when_it_is_the_only_way_in(ap
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(take_away, numbers)) == [False, True]
-    assert value(app, "SELECT count(*) FROM passkeys") == 1
+    assert count(app, Passkey) == 1
 
 
 def test_of_two_who_show_one_answer_at_once_one_comes_in(app: Flask, device: Device) -> None:
@@ -591,14 +598,14 @@ def test_a_passkey_shown_while_it_is_removed_opens_nothing(app: Flask, device: D
     shown = device.get(ask(client))
     page = csrf(client, "/login/passkey")
     with ThreadPoolExecutor(1) as pool, engine.connect() as remover, engine.connect() as watch:
-        remover.execute(text("SELECT id FROM users FOR UPDATE"))
+        remover.execute(select(User.id).with_for_update())
         data = {"csrf_token": page, "credential": shown}
         answer = pool.submit(client.post, "/login/passkey", data=data, headers=HTML)
-        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%users%'")
+        waiting = select(func.count()).where(ACTIVITY.c.wait_event_type == "Lock", ACTIVITY.c.query.contains("users"))
         while not watch.execute(waiting).scalar():
             assert not answer.done()
             watch.rollback()  # else its snapshot of who waits stays the same
-        remover.execute(text("DELETE FROM passkeys"))
+        remover.execute(delete(Passkey))
         remover.commit()
         assert refused(answer.result())
 

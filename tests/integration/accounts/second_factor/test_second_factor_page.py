@@ -7,10 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete, func, select, update
 from werkzeug.test import TestResponse
 
-from alma_leads.database.base import to_stamp, utc_now
-from tests.support.desk import HTML, Page, add_person, get, post, run, sign_in, token, value
+from alma_leads.accounts.core.models import Authenticator, Firm, RecoveryCode, User, UserSession
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import utc_now
+from tests.support.desk import HTML, Page, add_person, count, get, post, run, sign_in, token, value
 from tests.support.pages import StrictClient
 from tests.support.second_factors import Phone, enrol
 
@@ -64,13 +67,13 @@ def test_setting_up_an_app(app: Flask, rosa: StrictClient) -> None:
     sign_in(other)
     before = sid(rosa)
     phone = begin(rosa)
-    assert value(app, "SELECT count(*) FROM authenticators WHERE confirmed_at IS NOT NULL") == 0
+    assert count(app, Authenticator, Authenticator.confirmed_at.is_not(None)) == 0
     answer = confirm(rosa, phone.code())
     assert answer.headers["Cache-Control"] == "no-store"
     codes = codes_on(answer)
     assert len(codes) == len(set(codes)) == 10
     assert sid(rosa) != before
-    assert value(app, "SELECT proofs FROM user_sessions") == "password code"  # the only session that is left
+    assert value(app, select(UserSession.proofs)) == "password code"  # the only session that is left
     assert other.get(ACCOUNT, headers=HTML).status_code == 303
     page = get(rosa, ACCOUNT)
     assert "10 left" in page.text
@@ -78,14 +81,14 @@ def test_setting_up_an_app(app: Flask, rosa: StrictClient) -> None:
     done = [row for row in ("authenticator_added", "recovery_codes_made") if count_of(app, row) == 1]
     assert len(done) == 2
     # The code that set it up is used.
-    run(app, "DELETE FROM user_sessions")
+    run(app, delete(UserSession))
     assert "/login/code" in password_step(other).headers["Location"]
     csrf = token(other.get("/login/code", headers=HTML))
     assert other.post("/login/code", data={"code": phone.code(), "csrf_token": csrf}, headers=HTML).status_code == 422
 
 
 def count_of(app: Flask, action: str) -> int:
-    return int(value(app, "SELECT count(*) FROM audit_events WHERE action = :action", action=action))
+    return count(app, AuditEvent, AuditEvent.action == action)
 
 
 def password_step(client: StrictClient) -> TestResponse:
@@ -129,7 +132,7 @@ def test_changing_the_app(app: Flask, rosa: StrictClient) -> None:
     new = begin(rosa)
     answer = confirm(rosa, new.code())
     assert answer.headers["Location"] == f"{ACCOUNT}?saved=app"  # the recovery codes stay
-    assert value(app, "SELECT count(*) FROM authenticators") == 1
+    assert count(app, Authenticator) == 1
     visitor = browser(app)
     password_step(visitor)
     csrf = token(visitor.get("/login/code", headers=HTML))
@@ -142,8 +145,7 @@ def test_changing_the_app(app: Flask, rosa: StrictClient) -> None:
 def test_removing_the_app(app: Flask, rosa: StrictClient) -> None:
     confirm(rosa, begin(rosa).code())
     assert post(rosa, REMOVE, on=ACCOUNT).headers["Location"] == f"{ACCOUNT}?saved=app-removed"
-    for table in ("authenticators", "recovery_codes"):
-        assert value(app, f"SELECT count(*) FROM {table}") == 0
+    assert count(app, Authenticator) == count(app, RecoveryCode) == 0
     assert count_of(app, "authenticator_removed") == 1
     assert password_step(browser(app)).headers["Location"] == "/internal/leads"
     assert post(rosa, REMOVE, on=ACCOUNT).status_code == 303  # twice is once
@@ -152,12 +154,12 @@ def test_removing_the_app(app: Flask, rosa: StrictClient) -> None:
 
 def test_the_last_second_factor_stays_while_the_firm_requires_one(app: Flask, rosa: StrictClient) -> None:
     confirm(rosa, begin(rosa).code())
-    run(app, "UPDATE firm SET second_factor_required = TRUE")
+    run(app, update(Firm).values(second_factor_required=True))
     answer = post(rosa, REMOVE, on=ACCOUNT)
     assert answer.status_code == 409
     assert "your last one stays" in answer.get_data(as_text=True)
-    assert value(app, "SELECT count(*) FROM authenticators") == 1
-    assert value(app, "SELECT count(*) FROM recovery_codes") == 10
+    assert count(app, Authenticator) == 1
+    assert count(app, RecoveryCode) == 10
     assert get(rosa, ACCOUNT).text.count("The firm requires a second factor of everyone.") == 1
 
 
@@ -166,24 +168,24 @@ def test_new_recovery_codes_replace_the_old(app: Flask, rosa: StrictClient) -> N
     second = codes_on(post(rosa, "/internal/account/recovery-codes", on=ACCOUNT))
     assert len(second) == 10
     assert not set(first) & set(second)
-    assert value(app, "SELECT count(*) FROM recovery_codes") == 10
+    assert count(app, RecoveryCode) == 10
     assert count_of(app, "recovery_codes_made") == 2
 
 
 def test_without_a_second_factor_there_are_no_recovery_codes(app: Flask, rosa: StrictClient) -> None:
     assert post(rosa, "/internal/account/recovery-codes", on=ACCOUNT).status_code == 303
-    assert value(app, "SELECT count(*) FROM recovery_codes") == 0
+    assert count(app, RecoveryCode) == 0
 
 
 @pytest.mark.parametrize(
     "path", [PAGE, f"{PAGE}/app", REMOVE, "/internal/account/recovery-codes", "/internal/account/password"]
 )
 def test_whoever_signed_in_long_ago_shows_both_factors_first(app: Flask, rosa: StrictClient, path: str) -> None:
-    phone = enrol(app, value(app, "SELECT id FROM users")).phone
-    run(app, "UPDATE user_sessions SET authenticated_at = :at", at=to_stamp(utc_now() - timedelta(minutes=16)))
+    phone = enrol(app, value(app, select(User.id))).phone
+    run(app, update(UserSession).values(authenticated_at=utc_now() - timedelta(minutes=16)))
     answer = post(rosa, path, on=ACCOUNT)
     assert answer.headers["Location"].startswith("/internal/account/confirm?next=")
-    assert value(app, "SELECT count(*) FROM recovery_codes") == 10
+    assert count(app, RecoveryCode) == 10
     confirm_page = "/internal/account/confirm"
     shown = {"password": "a long enough word 1", "code": "000000", "next": PAGE}
     answer = post(rosa, confirm_page, on=confirm_page, **shown)
@@ -206,7 +208,7 @@ def test_the_other_browsers_are_signed_out_one_by_one_or_all(app: Flask, rosa: S
     for number in range(1, 5):  # his among them
         post(ian, f"/internal/account/sessions/{number}/end", on=ACCOUNT)
     assert second.get(ACCOUNT, headers=HTML).status_code == 200
-    mine = value(app, "SELECT min(id) FROM user_sessions")
+    mine = value(app, select(func.min(UserSession.id)))
     post(rosa, f"/internal/account/sessions/{mine + 1}/end", on=ACCOUNT)
     assert [c.get(ACCOUNT, headers=HTML).status_code for c in (rosa, second, third)] == [200, 303, 200]
     assert post(rosa, "/internal/account/sessions/end", on=ACCOUNT, which="all").headers["Location"] == "/login"
@@ -215,9 +217,9 @@ def test_the_other_browsers_are_signed_out_one_by_one_or_all(app: Flask, rosa: S
 
 
 def test_whoever_has_no_password_signs_in_again_instead(app: Flask, rosa: StrictClient) -> None:
-    run(app, "UPDATE users SET password = NULL")
+    run(app, update(User).values(password=None))
     assert "None" in get(rosa, ACCOUNT).text
-    run(app, "UPDATE user_sessions SET authenticated_at = :at", at=to_stamp(utc_now() - timedelta(minutes=16)))
+    run(app, update(UserSession).values(authenticated_at=utc_now() - timedelta(minutes=16)))
     asked = rosa.get(PAGE, headers=HTML).headers["Location"]
     page = get(rosa, asked)
     assert "Sign out, and in again" in page.text

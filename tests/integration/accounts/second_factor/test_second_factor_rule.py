@@ -7,16 +7,18 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.models import Firm, Role, SessionStage, User, UserSession
 from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.second_factor.second_factor_service import require_second_factor, reset_second_factor
 from alma_leads.accounts.sign_in.sign_in_service import open_session
 from alma_leads.actor import OPERATOR
-from alma_leads.database.base import to_stamp, utc_now
-from tests.support.desk import HTML, PASSWORD, add_person, get, post, run, sign_in, token, value
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import utc_now
+from tests.support.desk import HTML, PASSWORD, add_person, count, get, post, run, sign_in, token, value
 from tests.support.pages import StrictClient
 from tests.support.second_factors import Enrolled, Phone, enrol
 
@@ -61,11 +63,8 @@ def leads_to(client: StrictClient) -> str:
 def test_whoever_is_in_without_one_is_led_to_setting_it_up(app: Flask, admin: StrictClient) -> None:
     add_person(app, "Ian Park", role=Role.ATTORNEY)
     ian = ians(app)
-    run(
-        app,
-        "UPDATE user_sessions SET created_at = :at WHERE stage = 'open'",
-        at=to_stamp(utc_now() - timedelta(hours=2)),
-    )
+    opened = update(UserSession).where(UserSession.stage == SessionStage.OPEN)
+    run(app, opened.values(created_at=utc_now() - timedelta(hours=2)))
     assert "1 person has none. If you require one" in get(admin, PEOPLE).text
     assert set_rule(admin, "yes").headers["Location"] == PEOPLE
     page = get(admin, PEOPLE)  # Rosa has shown two
@@ -88,7 +87,7 @@ def test_whoever_signs_in_without_one_sets_it_up_first(app: Flask, admin: Strict
     set_rule(admin, "yes")
     add_person(app, "Ian Park", role=Role.VIEWER)
     ian = ians(app)
-    assert value(app, "SELECT stage FROM user_sessions ORDER BY id DESC LIMIT 1") == "enrolment"
+    assert value(app, select(UserSession.stage).order_by(UserSession.id.desc()).limit(1)) == "enrolment"
     assert leads_to(ian) == PAGE
     assert "The firm requires it" in get(ian, PAGE).text
     assert post(ian, "/logout", on=PAGE).headers["Location"] == "/login"
@@ -111,8 +110,8 @@ def test_someone_who_knows_the_password_alone_cannot_change_the_app(app: Flask, 
 def test_after_long_the_password_is_asked_for_again(app: Flask, admin: StrictClient) -> None:
     add_person(app, "Ian Park")
     ian = ians(app)
-    old = to_stamp(utc_now() - timedelta(hours=1))
-    run(app, "UPDATE user_sessions SET authenticated_at = :at WHERE proofs = 'password'", at=old)
+    by_password = update(UserSession).where(UserSession.proofs == Proof.PASSWORD)
+    run(app, by_password.values(authenticated_at=utc_now() - timedelta(hours=1)))
     set_rule(admin, "yes")
     assert leads_to(ian) == PAGE
     confirm = ian.get(PAGE, headers=HTML).headers["Location"]
@@ -126,7 +125,7 @@ def test_the_rule_ends(app: Flask, admin: StrictClient) -> None:
     set_rule(admin, "yes")
     set_rule(admin, "yes")
     set_rule(admin, "no")
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action LIKE 'second_factor_%'") == 2
+    assert count(app, AuditEvent, AuditEvent.action.startswith("second_factor_", autoescape=True)) == 2
     add_person(app, "Ian Park")
     assert leads_to(ians(app)) == ""
     assert set_rule(admin, "perhaps").status_code == 422
@@ -136,7 +135,7 @@ def test_only_administrators_make_the_rule(app: Flask, client: StrictClient) -> 
     add_person(app, "Ian Park", role=Role.ATTORNEY)
     sign_in(client, "Ian Park")
     assert post(client, f"{PEOPLE}/second-factor", on="/internal/account", required="yes").status_code == 403
-    assert not value(app, "SELECT second_factor_required FROM firm")
+    assert not value(app, select(Firm.second_factor_required))
 
 
 def test_nobody_slips_in_while_the_rule_is_made(app: Flask) -> None:
@@ -155,12 +154,12 @@ def test_nobody_slips_in_while_the_rule_is_made(app: Flask) -> None:
         done = [pool.submit(rule if number == 12 else come_in, number) for number in range(24)]
         for one in done:
             one.result()
-    assert value(app, "SELECT count(*) FROM user_sessions") == 23
-    assert value(app, "SELECT count(*) FROM user_sessions WHERE stage = 'open'") == 0
+    assert count(app, UserSession) == 23
+    assert count(app, UserSession, UserSession.stage == SessionStage.OPEN) == 0
 
 
 def test_a_reset_ends_everything(app: Flask, admin: StrictClient, rosa: Enrolled) -> None:
-    person = value(app, "SELECT id FROM users")
+    person = value(app, select(User.id))
     with app.app_context():
         assert reset_second_factor(person, actor=OPERATOR).name == "Rosa Delgado"
     assert leads_to(admin).startswith("/login")

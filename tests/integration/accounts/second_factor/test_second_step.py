@@ -5,23 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete, func, select, update
 from werkzeug.test import TestResponse
 
 from alma_leads.accounts.core import links
 from alma_leads.accounts.core.errors import SessionExpired
-from alma_leads.accounts.core.models import LinkPurpose
+from alma_leads.accounts.core.models import Authenticator, LinkPurpose, RecoveryCode, SignInAttempt, User, UserSession
 from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.session_service import use_session
 from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.second_factor import authenticators, recovery
 from alma_leads.accounts.second_factor.second_factor_service import sign_in_with_code
 from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT
+from alma_leads.audit.models import AuditEvent
+from alma_leads.audit.trail import Action
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from tests.support.desk import HTML, PASSWORD, Page, add_person, run, token, value
+from tests.support.desk import HTML, PASSWORD, Page, add_person, count, run, token, value
 from tests.support.pages import StrictClient
 from tests.support.second_factors import Enrolled, enrol
 
@@ -68,10 +72,12 @@ def test_password_and_code_open_the_desk(app: Flask, client: StrictClient, rosa:
     assert (answer.status_code, answer.headers["Location"]) == (303, "/internal/outbox")
     assert is_in(client)
     assert sid(client) != half_open
-    assert value(app, "SELECT count(*) FROM user_sessions") == 1
-    assert value(app, "SELECT proofs FROM user_sessions") == "password code"
-    assert value(app, "SELECT data FROM audit_events WHERE action = 'signed_in'") == '{"by":"password and code"}'
-    assert value(app, "SELECT count(*) FROM sign_in_attempts") == 0
+    assert count(app, UserSession) == 1
+    assert value(app, select(UserSession.proofs)) == "password code"
+    assert value(app, select(AuditEvent.data).where(AuditEvent.action == Action.SIGNED_IN)) == {
+        "by": "password and code"
+    }
+    assert count(app, SignInAttempt) == 0
 
 
 def test_half_way_nothing_opens_but_the_second_step(app: Flask, client: StrictClient, rosa: Enrolled) -> None:
@@ -81,7 +87,7 @@ def test_half_way_nothing_opens_but_the_second_step(app: Flask, client: StrictCl
     assert client.get("/internal/leads").status_code == 401
     for path in ("/internal/account", "/internal/account/confirm", "/internal/settings/people"):
         assert client.get(path, headers=HTML).headers["Location"].startswith("/login/code"), path
-    run(app, "UPDATE user_sessions SET created_at = '2026-01-01T00:00:00.000000Z'")
+    run(app, update(UserSession).values(created_at=datetime(2026, 1, 1, tzinfo=UTC)))
     assert client.get("/login/code", headers=HTML).headers["Location"] == "/login"
 
 
@@ -137,7 +143,7 @@ def test_a_recovery_code_opens_once_and_however_it_is_typed(app: Flask, client: 
     answer = second_step(client, typed, page="/login/recovery-code")
     assert answer.headers["Location"].startswith("/internal/account")
     assert is_in(client)
-    assert value(app, "SELECT proofs FROM user_sessions") == "password recovery_code"
+    assert value(app, select(UserSession.proofs)) == "password recovery_code"
     again = app.test_client()
     assert isinstance(again, StrictClient)
     first_step(again)
@@ -168,19 +174,19 @@ def test_guesses_are_counted_with_those_of_the_password(app: Flask, client: Stri
         wait.sub("N", again.get_data(as_text=True)).split("<main")[1].split("request_id")[0]
         == wait.sub("N", refused.get_data(as_text=True)).split("<main")[1].split("request_id")[0]
     )
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'sign_in_failed'") == PER_ACCOUNT - 1
+    assert count(app, AuditEvent, AuditEvent.action == Action.SIGN_IN_FAILED) == PER_ACCOUNT - 1
 
 
 def test_the_right_code_forgets_wrong_ones(app: Flask, client: StrictClient, rosa: Enrolled) -> None:
     first_step(client)
     assert second_step(client, "000000").status_code == 422
     assert second_step(client, rosa.phone.code()).status_code == 303
-    assert value(app, "SELECT count(*) FROM sign_in_attempts") == 0
+    assert count(app, SignInAttempt) == 0
 
 
 @pytest.mark.parametrize("kind", ["app", "recovery"])
 def test_of_many_who_show_one_code_at_once_one_comes_in(app: Flask, rosa: Enrolled, kind: str) -> None:
-    person = value(app, "SELECT id FROM users")
+    person = value(app, select(User.id))
     use: Callable[..., bool] = authenticators.use_code if kind == "app" else recovery.use_code
     code = rosa.phone.code() if kind == "app" else rosa.codes[0]
 
@@ -195,7 +201,7 @@ def test_of_many_who_show_one_code_at_once_one_comes_in(app: Flask, rosa: Enroll
 def test_a_secret_is_encrypted_and_worth_nothing_under_another_key(
     app: Flask, make_app: Callable[..., Flask], client: StrictClient, rosa: Enrolled
 ) -> None:
-    kept = value(app, "SELECT secret FROM authenticators")
+    kept = value(app, select(Authenticator.secret))
     assert kept.startswith("gAAAA")
     settings = app.config["SETTINGS"].model_copy(
         update={"SECRET_KEY": type(app.config["SETTINGS"].SECRET_KEY)("x" * 40)}
@@ -208,8 +214,8 @@ def test_a_secret_is_encrypted_and_worth_nothing_under_another_key(
 
 
 def test_recovery_codes_are_kept_as_hashes(app: Flask, rosa: Enrolled) -> None:
-    assert len(set(rosa.codes)) == value(app, "SELECT count(DISTINCT code_hash) FROM recovery_codes") == 10
-    assert value(app, "SELECT count(*) FROM recovery_codes WHERE length(code_hash) <> 64") == 0
+    assert len(set(rosa.codes)) == value(app, select(func.count(RecoveryCode.code_hash.distinct()))) == 10
+    assert count(app, RecoveryCode, func.length(RecoveryCode.code_hash) != 64) == 0
     assert all(re.fullmatch(r"([0-9a-hjkmnp-tv-z]{4}-){5}[0-9a-hjkmnp-tv-z]{4}", code) for code in rosa.codes)
 
 
@@ -220,10 +226,11 @@ def test_the_operator_resets(app: Flask, client: StrictClient, rosa: Enrolled) -
     done = app.test_cli_runner().invoke(args=["people", "reset-2fa", "Rosa.Delgado@alma.example"])
     assert (done.exit_code, "signed out everywhere" in done.output) == (0, True)
     assert not is_in(client)
-    assert value(app, "SELECT count(*) FROM authenticators") == value(app, "SELECT count(*) FROM recovery_codes") == 0
-    assert value(app, "SELECT actor_name FROM audit_events WHERE action = 'second_factor_reset'").startswith("Operator")
+    assert count(app, Authenticator) == count(app, RecoveryCode) == 0
+    reset = select(AuditEvent.actor_name).where(AuditEvent.action == Action.SECOND_FACTOR_RESET)
+    assert value(app, reset).startswith("Operator")
     assert first_step(client).headers["Location"] == "/internal/leads"
-    run(app, "UPDATE users SET password = NULL")
+    run(app, update(User).values(password=None))
     left_out = app.test_cli_runner().invoke(args=["people", "reset-2fa", "Rosa.Delgado@alma.example"])
     assert "No way in is left" in left_out.output
     nobody = app.test_cli_runner().invoke(args=["people", "reset-2fa", "nobody@alma.example"])
@@ -231,7 +238,7 @@ def test_the_operator_resets(app: Flask, client: StrictClient, rosa: Enrolled) -
 
 
 def test_a_new_password_by_a_link_leads_to_the_second_step(app: Flask, client: StrictClient, rosa: Enrolled) -> None:
-    person = value(app, "SELECT id FROM users")
+    person = value(app, select(User.id))
     with app.app_context(), transaction() as session:
         link = links.create_link(session, LinkPurpose.RESET, user_id=person, now=utc_now())
     data = {"csrf_token": token(client.get(f"/reset/{link}", headers=HTML)), "password": "entirely different words 2"}
@@ -251,7 +258,7 @@ def test_a_code_is_not_used_up_where_the_sign_in_has_ended(
     half_open, client_info = sid(client), ClientInfo("192.0.2.1", "test")
     with app.app_context():
         holder = use_session(half_open)
-        run(app, "DELETE FROM user_sessions")
+        run(app, delete(UserSession))
         proof, code = (Proof.CODE, rosa.phone.code()) if kind == "app" else (Proof.RECOVERY_CODE, rosa.codes[0])
         with pytest.raises(SessionExpired):
             sign_in_with_code(holder, code, proof=proof, token=half_open, client=client_info)

@@ -9,15 +9,30 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import insert, select, update
 
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.emails import ACCOUNT_NOTICE
+from alma_leads.accounts.core.models import (
+    Firm,
+    Identity,
+    LinkPurpose,
+    OneTimeLink,
+    Role,
+    SignInAttempt,
+    SsoRequest,
+    User,
+    UserSession,
+)
 from alma_leads.accounts.sign_in.throttle import PER_ADDRESS
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.base import utc_now
+from alma_leads.extensions import db
 from alma_leads.jobs.upkeep_service import forget_expired
+from alma_leads.outbox.models import OutboxMessage
 from config import Settings
 from tests.conftest import MakeSettings
-from tests.support.desk import HTML, PASSWORD, add_person, run, sign_in, token, value
+from tests.support.desk import HTML, PASSWORD, add_person, count, run, sign_in, token, value
 from tests.support.oidc import Provider
+from tests.support.second_factors import add_app
 from tests.support.sso import address_on, assert_refused, come_back, events, sso, start
 
 
@@ -33,13 +48,14 @@ def test_someone_new_of_the_firm_comes_in_as_a_viewer(app: Flask, client: FlaskC
     answer = come_back(client, provider.answer(address, name=" Rosa \n Delgado "))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/internal/outbox")
     assert client.get("/internal/leads", headers=HTML).status_code == 200
-    found = value(app, "SELECT email || ' ' || name || ' ' || role FROM users WHERE password IS NULL")
-    assert found == "rosa.delgado@alma.example Rosa Delgado viewer"
-    assert events(app, "person_added") == [("Rosa Delgado", '{"role":"viewer","by":"sso"}')]
-    assert events(app, "identity_linked") == [("Rosa Delgado", f'{{"issuer":"{provider.issuer}"}}')]
-    assert events(app, "signed_in") == [("Rosa Delgado", '{"by":"work account"}')]
-    assert value(app, "SELECT count(*) FROM sso_requests") == 0
-    assert value(app, "SELECT count(*) FROM sign_in_attempts") == 0
+    with app.app_context():
+        user = db.session.scalars(select(User).where(User.password.is_(None))).one()
+        assert (user.email, user.name, user.role) == ("rosa.delgado@alma.example", "Rosa Delgado", "viewer")
+    assert events(app, "person_added") == [("Rosa Delgado", {"role": "viewer", "by": "sso"})]
+    assert events(app, "identity_linked") == [("Rosa Delgado", {"issuer": provider.issuer})]
+    assert events(app, "signed_in") == [("Rosa Delgado", {"by": "work account"})]
+    assert count(app, SsoRequest) == 0
+    assert count(app, SignInAttempt) == 0
 
 
 def test_someone_known_by_address_is_joined_once_and_then_known_by_the_account(
@@ -47,37 +63,30 @@ def test_someone_known_by_address_is_joined_once_and_then_known_by_the_account(
 ) -> None:
     person = add_person(app, role=Role.ATTORNEY)
     assert sso(client, provider, email="Rosa.Delgado@ALMA.example").status_code == 303
-    assert value(app, "SELECT user_id FROM identities") == person
+    assert value(app, select(Identity.user_id)) == person
     # Whatever happens to the address at the provider: who it is does not change.
     for email in ("rosa.bell@alma.example", "rosa@elsewhere.example", None):
         assert sso(app.test_client(), provider, email=email, email_verified=None).status_code == 303
-    assert value(app, "SELECT count(*) FROM users") == 1
+    assert count(app, User) == 1
     assert len(events(app, "identity_linked")) == 1
-    notices = "SELECT count(*) FROM outbox_messages WHERE kind = 'account_notice'"
-    assert value(app, notices) == 1, "it may have been somebody else"
+    assert count(app, OutboxMessage, OutboxMessage.kind == ACCOUNT_NOTICE) == 1, "it may have been somebody else"
     assert len(events(app, "signed_in")) == 4
 
 
 def test_an_invitation_ends_when_its_person_comes_in(app: Flask, client: FlaskClient, provider: Provider) -> None:
     person = add_person(app, role=Role.ATTORNEY)
-    run(app, "UPDATE users SET password = NULL")
-    now = to_stamp(utc_now())
-    run(
-        app,
-        "INSERT INTO one_time_links (token_hash, purpose, user_id, created_at, expires_at)"
-        " VALUES ('x', 'invitation', :id, :now, :now)",
-        id=person,
-        now=now,
-    )
+    run(app, update(User).values(password=None))
+    invitation = {"token_hash": "x", "purpose": LinkPurpose.INVITATION, "user_id": person}
+    run(app, insert(OneTimeLink).values(**invitation, created_at=utc_now(), expires_at=utc_now()))
     assert sso(client, provider).status_code == 303
-    assert value(app, "SELECT count(*) FROM one_time_links") == 0
-    assert value(app, "SELECT role FROM users") == "attorney"
+    assert count(app, OneTimeLink) == 0
+    assert value(app, select(User.role)) == "attorney"
 
 
 def test_a_work_account_with_two_factors_is_enough_where_two_are_required(
     app: Flask, client: FlaskClient, provider: Provider
 ) -> None:
-    run(app, "UPDATE firm SET second_factor_required = TRUE")
+    run(app, update(Firm).values(second_factor_required=True))
     assert sso(client, provider).headers["Location"] == "/internal/account/second-factor"
     for claims in ({"amr": ["pwd", "mfa"]}, {"acr": "phr"}):
         elsewhere = app.test_client()
@@ -89,14 +98,7 @@ def test_a_work_account_with_two_factors_is_enough_where_two_are_required(
 
 def test_someone_with_a_second_factor_here_is_asked(app: Flask, client: FlaskClient, provider: Provider) -> None:
     person = add_person(app)
-    now = to_stamp(utc_now())
-    run(
-        app,
-        "INSERT INTO authenticators (user_id, secret, last_step, created_at, confirmed_at)"
-        " VALUES (:id, 'x', 0, :now, :now)",
-        id=person,
-        now=now,
-    )
+    add_app(app, person)
     answer = come_back(client, provider.answer(start(client, next="/internal/outbox")))
     assert answer.headers["Location"] == "/login/code?next=%2Finternal%2Foutbox"
     assert client.get("/internal/leads", headers=HTML).status_code == 303
@@ -122,8 +124,8 @@ def test_an_address_that_proves_nothing_lets_nobody_in(
 ) -> None:
     add_person(app)
     assert_refused(app, client, sso(client, provider, **claims), reason)
-    assert value(app, "SELECT count(*) FROM users") == 1
-    assert value(app, "SELECT count(*) FROM identities") == 0
+    assert count(app, User) == 1
+    assert count(app, Identity) == 0
 
 
 def test_entra_s_word_for_a_verified_address_counts(client: FlaskClient, provider: Provider) -> None:
@@ -134,9 +136,9 @@ def test_someone_who_was_turned_off_stays_out(app: Flask, client: FlaskClient, p
     add_person(app, active=False)
     assert_refused(app, client, sso(client, provider), "turned_off")
     assert events(app, "sign_in_failed")[-1][0] == "Rosa Delgado"
-    run(app, "UPDATE users SET active = TRUE")
+    run(app, update(User).values(active=True))
     assert sso(client, provider).status_code == 303
-    run(app, "UPDATE users SET active = FALSE")
+    run(app, update(User).values(active=False))
     assert_refused(app, client, sso(client, provider), "turned_off")
 
 
@@ -185,11 +187,11 @@ def test_an_answer_works_in_the_browser_that_asked(app: Flask, client: FlaskClie
 
 def test_an_answer_that_comes_late_is_over(app: Flask, client: FlaskClient, provider: Provider) -> None:
     query = provider.answer(start(client))
-    run(app, "UPDATE sso_requests SET created_at = :at", at=to_stamp(utc_now() - timedelta(minutes=16)))
+    run(app, update(SsoRequest).values(created_at=utc_now() - timedelta(minutes=16)))
     assert_refused(app, client, come_back(client, query), "not_started_here", status=400)
     with app.app_context():
         forget_expired()
-    assert value(app, "SELECT count(*) FROM sso_requests") == 0
+    assert count(app, SsoRequest) == 0
 
 
 def test_wrong_answers_count_as_failed_sign_ins_of_the_address(app: Flask, client: FlaskClient) -> None:
@@ -206,5 +208,5 @@ def test_a_new_session_begins_and_the_old_one_ends(app: Flask, client: FlaskClie
     data = {"csrf_token": token(client.get("/internal/account", headers=HTML))}
     query = provider.answer(address_on(client.post("/login/sso", data=data, headers=HTML)))
     assert come_back(client, query).status_code == 303
-    assert value(app, "SELECT count(*) FROM user_sessions") == 1
+    assert count(app, UserSession) == 1
     assert b"Rosa Delgado" in client.get("/internal/leads", headers=HTML).data

@@ -12,10 +12,11 @@ from flask.testing import FlaskClient
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import RSAKey
 
+from alma_leads.accounts.core.models import SignInAttempt, SsoRequest, User
 from alma_leads.accounts.sso import provider as provider_module
 from config import Settings
 from tests.conftest import MakeSettings
-from tests.support.desk import HTML, add_person, sign_in, token, value
+from tests.support.desk import HTML, add_person, count, sign_in, token
 from tests.support.oidc import CLIENT_ID, Provider
 from tests.support.sso import assert_refused, come_back, sso, start
 
@@ -59,7 +60,7 @@ LIES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("lie", LIES, ids=repr)
 def test_a_token_that_lies_is_not_believed(app: Flask, client: FlaskClient, provider: Provider, lie: Any) -> None:
     assert_refused(app, client, sso(client, provider, **lie), "wrong_answer")
-    assert value(app, "SELECT count(*) FROM users") == 0
+    assert count(app, User) == 0
 
 
 @pytest.mark.parametrize("audience", [[CLIENT_ID, "a project"], ["a project", CLIENT_ID]], ids=repr)
@@ -157,7 +158,7 @@ def test_whoever_goes_back_at_the_provider_is_told_so(app: Flask, client: FlaskC
     answer = come_back(client, f"error=access_denied&error_description=%3Cb%3Eno&{state}")
     assert_refused(app, client, answer, "denied")
     assert "<b>" not in answer.get_data(as_text=True)
-    assert value(app, "SELECT count(*) FROM sign_in_attempts") == 0
+    assert count(app, SignInAttempt) == 0
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_a_provider_that_goes_down_half_way(app: Flask, client: FlaskClient, pro
     query = provider.answer(start(client))
     provider.down = True
     assert_refused(app, client, come_back(client, query), "provider_failed", status=503)
-    assert value(app, "SELECT count(*) FROM sign_in_attempts") == 0
+    assert count(app, SignInAttempt) == 0
 
 
 def test_a_provider_is_not_followed_elsewhere(client: FlaskClient, provider: Provider) -> None:
@@ -229,7 +230,7 @@ def test_starting_over_and_over_has_a_limit(client: FlaskClient, app: Flask) -> 
     data = {"csrf_token": token(client.get("/login", headers=HTML))}
     answers = [client.post("/login/sso", data=data, headers=HTML).status_code for _ in range(31)]
     assert answers == [200] * 30 + [429]
-    assert value(app, "SELECT count(*) FROM sso_requests") == 30
+    assert count(app, SsoRequest) == 30
 
 
 def test_without_a_provider_there_is_no_such_way(

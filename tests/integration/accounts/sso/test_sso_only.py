@@ -11,16 +11,18 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import delete, select, update
 
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.models import Role, User, UserSession
 from alma_leads.accounts.users.setup_service import prepare_first_administrator
 from alma_leads.accounts.users.user_service import invite
 from alma_leads.actor import OPERATOR
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.base import utc_now
 from config import Settings
 from tests.conftest import MakeSettings
-from tests.support.desk import HTML, PASSWORD, add_person, csrf, get, run, token, value
+from tests.support.desk import HTML, PASSWORD, add_person, count, csrf, get, run, token, value
 from tests.support.oidc import Provider
+from tests.support.second_factors import add_app
 from tests.support.sso import address_on, assert_refused, come_back, events, sso
 
 CONFIRM = "/internal/account/confirm"
@@ -36,7 +38,7 @@ def settings(make_settings: MakeSettings, sqlite_url: str, provider: Provider) -
 def desk(client: FlaskClient, provider: Provider) -> FlaskClient:
     """Return a client of someone who signed in with the work account, a while ago."""
     assert sso(client, provider).status_code == 303
-    run(client.application, "UPDATE user_sessions SET authenticated_at = :at", at=to_stamp(long_ago()))
+    run(client.application, update(UserSession).values(authenticated_at=long_ago()))
     return client
 
 
@@ -58,7 +60,7 @@ def test_the_sign_in_page_asks_for_no_password(app: Flask, client: FlaskClient) 
     assert 'type="password"' not in page.get_data(as_text=True)
     data = {"email": "rosa.delgado@alma.example", "password": PASSWORD, "csrf_token": token(page)}
     assert client.post("/login", data=data, headers=HTML).status_code == 403
-    assert value(app, "SELECT count(*) FROM user_sessions") == 0
+    assert count(app, UserSession) == 0
 
 
 def test_an_invitation_leads_to_the_work_account(app: Flask, client: FlaskClient, provider: Provider) -> None:
@@ -68,10 +70,10 @@ def test_an_invitation_leads_to_the_work_account(app: Flask, client: FlaskClient
     assert "Use the work account with the address rosa.delgado@alma.example" in page.text
     data = {"password": "a long enough word 2", "csrf_token": token(page.response)}
     assert client.post(f"/invitation/{link}", data=data, headers=HTML).status_code == 403
-    assert value(app, "SELECT count(*) FROM users WHERE password IS NOT NULL") == 0
+    assert count(app, User, User.password.is_not(None)) == 0
     answer = come_back(client, provider.answer(address_on(client.post("/login/sso", data=data, headers=HTML))))
     assert answer.status_code == 303
-    assert value(app, "SELECT role FROM users") == "attorney"
+    assert value(app, select(User.role)) == "attorney"
 
 
 def test_the_first_administrator_needs_no_password(app: Flask, client: FlaskClient, provider: Provider) -> None:
@@ -83,7 +85,7 @@ def test_the_first_administrator_needs_no_password(app: Flask, client: FlaskClie
     assert b"Use the work account" in client.post(f"/setup/{link}", data=data, headers=HTML).data
     assert client.get("/internal/leads", headers=HTML).status_code == 303, "an address is not a proof"
     assert sso(client, provider).status_code == 303
-    assert value(app, "SELECT role FROM users") == "administrator"
+    assert value(app, select(User.role)) == "administrator"
 
 
 def test_no_password_is_changed_on_the_account_page(app: Flask, client: FlaskClient, provider: Provider) -> None:
@@ -104,8 +106,8 @@ def test_who_one_is_is_shown_again_at_the_provider(app: Flask, desk: FlaskClient
     cookie = desk.get_cookie("session")
     answer = come_back(desk, provider.answer(address, auth_time=int(time.time())))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/internal/account")
-    assert value(app, "SELECT authenticated_at FROM user_sessions") > to_stamp(utc_now() - timedelta(minutes=1))
-    assert value(app, "SELECT count(*) FROM user_sessions") == 1
+    assert value(app, select(UserSession.authenticated_at)) > utc_now() - timedelta(minutes=1)
+    assert count(app, UserSession) == 1
     assert desk.get("/internal/account", headers=HTML).status_code == 200
     assert cookie is not None
     desk.set_cookie("session", cookie.value)
@@ -129,22 +131,16 @@ def test_what_does_not_show_it_confirms_nothing(
     answer = come_back(desk, provider.answer(ask_again(desk), **claims))
     assert answer.status_code == 403
     assert re.search(r'href="/internal/leads"', answer.get_data(as_text=True))
-    assert f'"reason":"{reason}"' in events(app, "sign_in_failed")[-1][1]
-    assert value(app, "SELECT authenticated_at FROM user_sessions") < to_stamp(long_ago() + timedelta(minutes=1))
-    assert value(app, "SELECT count(*) FROM users") == 1
+    assert events(app, "sign_in_failed")[-1][1]["reason"] == reason
+    assert value(app, select(UserSession.authenticated_at)) < long_ago() + timedelta(minutes=1)
+    assert count(app, User) == 1
 
 
 def test_whoever_has_two_factors_shows_two(app: Flask, desk: FlaskClient, provider: Provider) -> None:
-    now = to_stamp(utc_now())
-    run(
-        app,
-        "INSERT INTO authenticators (user_id, secret, last_step, created_at, confirmed_at)"
-        " SELECT id, 'x', 0, :now, :now FROM users",
-        now=now,
-    )
+    add_app(app, value(app, select(User.id)))
     query = provider.answer(ask_again(desk), auth_time=int(time.time()))
     assert come_back(desk, query).status_code == 403
-    assert '"reason":"one_factor"' in events(app, "sign_in_failed")[-1][1]
+    assert events(app, "sign_in_failed")[-1][1]["reason"] == "one_factor"
     query = provider.answer(ask_again(desk), auth_time=int(time.time()), amr=["pwd", "mfa"])
     assert come_back(desk, query).status_code == 303
 
@@ -153,5 +149,5 @@ def test_a_sign_in_is_no_confirmation_of_somebody_else(app: Flask, client: Flask
     # What was begun as a confirmation and comes back after signing out is a sign-in, under all of its rules.
     assert sso(client, provider).status_code == 303
     address = ask_again(client)
-    run(app, "DELETE FROM user_sessions")
+    run(app, delete(UserSession))
     assert_refused(app, client, come_back(client, provider.answer(address, sub="new", email=None)), "unverified_email")
