@@ -6,7 +6,7 @@ import click
 from flask import current_app
 
 from alma_leads.extensions import settings
-from alma_leads.jobs.tasks import run_worker
+from alma_leads.jobs.worker import run_worker
 from alma_leads.starting import prepare_process
 
 

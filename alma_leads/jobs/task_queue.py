@@ -1,4 +1,4 @@
-"""Which kind of task queue `TASK_QUEUE_URL` names. What runs on it is in `tasks`."""
+"""Open the task queue that `TASK_QUEUE_URL` names. What runs on it is in `tasks`."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ CONNECT_TIMEOUT_S = 3
 # Longer than huey's blocking read, which waits a second for a task.
 REDIS_TIMEOUT_S = 5
 TABLES_LOCK = 4_142_005  # any number, as long as nothing else takes this advisory lock
-SAY_AGAIN_S = 600.0
+LOG_AGAIN_S = 600.0
 
 
 def queue_at(url: str) -> Huey:
-    """Return the queue that `TASK_QUEUE_URL` names. Nobody waits for results, so none are kept.
+    """Return the queue that `TASK_QUEUE_URL` names. Nothing needs results, so none are stored.
 
-    Nothing is connected before the first task: a server that is down is no reason not to start.
+    Nothing is connected before the first task, so that a server that is down does not stop us from starting.
     """
     if url.startswith("redis"):
-        # Time-outs in the URL win over these.
+        # Timeouts in the URL override these.
         pool = ConnectionPool.from_url(url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
         return RedisHuey(QUEUE_NAME, connection_pool=pool, results=False)
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        # Not worth a wait for the disk: a wake that a power cut loses is made up for when the worker starts.
+        # Without fsync: if a power cut loses a wake-up, the worker catches up when it starts.
         queue = SqliteHuey(QUEUE_NAME, filename=parsed.database, results=False, fsync=False)
         keep_private(str(parsed.database))
         return queue
@@ -46,8 +46,8 @@ def _postgresql_queue(url: URL) -> Huey:
     def connect() -> BoundedConnection:
         connection = BoundedConnection.connect(**{**DEFAULTS, **options}, autocommit=True)
         if not made.is_set():
-            # Two workers that start at once must not both create the tables: IF NOT EXISTS does not prevent that.
-            # What is sent together is one transaction.
+            # Two workers that start at once must not both create the tables, and IF NOT EXISTS does not prevent it.
+            # Statements sent together are one transaction.
             connection.execute("; ".join([f"SELECT pg_advisory_xact_lock({TABLES_LOCK})", *queue.storage.ddl]))
             made.set()
         return connection
@@ -57,26 +57,26 @@ def _postgresql_queue(url: URL) -> Huey:
 
 
 class QueueTrouble:
-    """Whether the task queue can be reached, so that the log says it once and not at every attempt."""
+    """Whether the task queue is down, so that this is logged once and not at every attempt."""
 
     def __init__(self) -> None:
-        self._said_at: float | None = None
+        self._logged_at: float | None = None
 
     def is_news(self) -> bool:
-        """Note a failure, and return whether it should be logged."""
+        """Record a failure, and return whether it should be logged."""
         now = time.monotonic()
-        if self._said_at is not None and now - self._said_at < SAY_AGAIN_S:
+        if self._logged_at is not None and now - self._logged_at < LOG_AGAIN_S:
             return False
-        self._said_at = now
+        self._logged_at = now
         return True
 
     def is_over(self) -> bool:
-        """Note that the queue answered, and return whether it hadn't before."""
-        was, self._said_at = self._said_at, None
+        """Record that the queue answered, and return whether it was down before."""
+        was, self._logged_at = self._logged_at, None
         return was is not None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let one line through of what huey would log with a traceback every few seconds while the queue is down."""
+        """Pass one of the lines that huey would log with a traceback every few seconds while the queue is down."""
         if record.exc_info and str(record.msg).startswith("Error "):
             if not self.is_news():
                 return False

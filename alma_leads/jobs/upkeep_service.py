@@ -1,4 +1,4 @@
-"""Deleting what is over: sessions, links, attempts, challenges, sign-ins that never came back."""
+"""Delete what has expired: sessions, links, sign-in attempts, challenges, and sign-ins that never returned."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
 
 
-def forget_expired() -> int:
-    """Delete what is over, and return how many rows there were."""
+def purge_expired() -> int:
+    """Delete what has expired, and return how many rows there were."""
     now = utc_now()
     with transaction() as session:
-        gone = sessions.purge_expired_sessions(session, lifetime=session_lifetime(), now=now)
-        gone += links.purge_expired_links(session, now=now) + throttle.purge_expired_attempts(session, now=now)
-        gone += sso_requests.purge_expired_requests(session, now=now)
-        return gone + challenges.purge_expired_challenges(session, now=now)
+        count = sessions.purge_expired_sessions(session, lifetime=session_lifetime(), now=now)
+        count += links.purge_expired_links(session, now=now) + throttle.purge_expired_attempts(session, now=now)
+        count += sso_requests.purge_expired_requests(session, now=now)
+        return count + challenges.purge_expired_challenges(session, now=now)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import structlog
 from flask import Flask
 
-from alma_leads.jobs.tasks import run_worker
+from alma_leads.jobs.worker import run_worker
 from alma_leads.server.web import GRACE_S, limits_of, serve_web
 
 if TYPE_CHECKING:

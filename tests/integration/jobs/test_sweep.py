@@ -6,13 +6,17 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import insert, update
 
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.base import utc_now
 from alma_leads.leads.assignments.assignment_file import COLUMNS
 from alma_leads.leads.assignments.import_service import preview_import
+from alma_leads.leads.assignments.models import AssignmentImport
+from alma_leads.leads.bulk.models import BulkAction
+from alma_leads.leads.core.models import Lead
 from config import Settings
 from tests.conftest import MakeSettings
-from tests.support.desk import add_person, run, value
+from tests.support.desk import add_person, count, run
 from tests.support.first_contact import ROSA
 from tests.support.insights import put_lead
 
@@ -28,15 +32,11 @@ def test_it_measures_contact_times_and_forgets_what_is_old(app: Flask) -> None:
     put_lead(app, utc_now() - timedelta(days=3), reached=utc_now())
     with app.app_context():
         preview_import(",".join(COLUMNS).encode(), file_name="old.csv", actor=ROSA)
-    old = to_stamp(utc_now() - timedelta(days=40))
-    run(app, "UPDATE assignment_imports SET made_at = :old", old=old)
-    run(
-        app,
-        "INSERT INTO bulk_actions (kind, up_to, people, leads, actor_kind, actor_name, ready, asked_at, finished_at)"
-        " VALUES ('reached_out', 1, 1, 1, 'user', 'Rosa', TRUE, :old, :old)",
-        old=old,
-    )
+    old = utc_now() - timedelta(days=40)
+    run(app, update(AssignmentImport).values(made_at=old))
+    action = {"kind": "reached_out", "up_to": 1, "people": 1, "leads": 1, "actor_kind": "user", "actor_name": "Rosa"}
+    run(app, insert(BulkAction).values(**action, ready=True, asked_at=old, finished_at=old))
     app.extensions["background"].sweep()
-    assert value(app, "SELECT count(*) FROM assignment_imports") == 0
-    assert value(app, "SELECT count(*) FROM bulk_actions") == 0
-    assert value(app, "SELECT count(*) FROM leads WHERE contact_minutes > 0") == 1
+    assert count(app, AssignmentImport) == 0
+    assert count(app, BulkAction) == 0
+    assert count(app, Lead, Lead.contact_minutes > 0) == 1

@@ -34,7 +34,7 @@ from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import utc_now
 from alma_leads.extensions import db
-from alma_leads.jobs.upkeep_service import forget_expired
+from alma_leads.jobs.upkeep_service import purge_expired
 from config import Settings
 from tests.support.authenticator import Device, decode, encode
 from tests.support.desk import HTML, PASSWORD, Page, add_person, count, csrf, get, post, run, sign_in, token, value
@@ -363,7 +363,7 @@ def test_an_answer_comes_within_five_minutes(app: Flask, device: Device) -> None
     run(app, update(PasskeyChallenge).values(expires_at=utc_now() - timedelta(seconds=1)))
     assert refused(send(client, shown))
     with app.app_context():
-        assert forget_expired() >= 1
+        assert purge_expired() >= 1
     assert count(app, PasskeyChallenge) == 0
 
 

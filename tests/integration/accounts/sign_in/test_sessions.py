@@ -18,7 +18,7 @@ from alma_leads.accounts.users.user_service import activate, deactivate, invite
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.extensions import db
-from alma_leads.jobs.upkeep_service import forget_expired
+from alma_leads.jobs.upkeep_service import purge_expired
 from config import Settings
 from tests.conftest import MakeSettings, TestClock
 from tests.support.desk import HTML, PASSWORD, Page, add_lead, add_person, csrf, post, run, sign_in, token, value
@@ -144,7 +144,7 @@ def test_a_session_ends_unused_and_in_any_case(
     )
     assert is_in(signed_in) is holds
     with app.app_context():
-        assert forget_expired() == (not holds)
+        assert purge_expired() == (not holds)
 
 
 def test_a_used_session_writes_at_most_once_a_minute(app: Flask, signed_in: StrictClient) -> None:

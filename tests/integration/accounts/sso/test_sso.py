@@ -26,7 +26,7 @@ from alma_leads.accounts.core.models import (
 from alma_leads.accounts.sign_in.throttle import PER_ADDRESS
 from alma_leads.database.base import utc_now
 from alma_leads.extensions import db
-from alma_leads.jobs.upkeep_service import forget_expired
+from alma_leads.jobs.upkeep_service import purge_expired
 from alma_leads.outbox.models import OutboxMessage
 from config import Settings
 from tests.conftest import MakeSettings
@@ -190,7 +190,7 @@ def test_an_answer_that_comes_late_is_over(app: Flask, client: FlaskClient, prov
     run(app, update(SsoRequest).values(created_at=utc_now() - timedelta(minutes=16)))
     assert_refused(app, client, come_back(client, query), "not_started_here", status=400)
     with app.app_context():
-        forget_expired()
+        purge_expired()
     assert count(app, SsoRequest) == 0
 
 

@@ -23,7 +23,7 @@ from alma_leads.accounts.users.setup_service import set_up as set_up_first
 from alma_leads.accounts.users.user_service import change_role, deactivate
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.jobs.upkeep_service import forget_expired
+from alma_leads.jobs.upkeep_service import purge_expired
 from config import Settings
 from tests.support.desk import HTML, PASSWORD, Page, add_person, run, sign_in, token, value
 from tests.support.pages import StrictClient
@@ -216,7 +216,7 @@ def test_a_link_is_too_old_after_a_day(app: Flask, client: StrictClient) -> None
     assert client.post(path, data=data, headers=HTML).status_code == 410
     assert value(app, "SELECT password FROM users") is None
     with app.app_context():
-        assert forget_expired() == 1
+        assert purge_expired() == 1
 
 
 def test_a_new_link_lasts_a_day(app: Flask) -> None:
