@@ -1,4 +1,4 @@
-"""Where files are kept: a folder outside the web root, or S3. obstore does the work; names mean nothing here."""
+"""Store files in a folder outside the web root or in S3, with obstore."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from alma_leads.resumes.sandbox.errors import StoreSilent
 
 log = structlog.get_logger(__name__)
 CHUNK_BYTES = 262_144
-# What is larger is sent in parts of this size; S3 takes none smaller.
+# Larger files are sent in parts of this size, the smallest that S3 accepts.
 PART_BYTES = 5_242_880
-# A request waits for the answer: better an error than a browser or a proxy that gives up. An attempt ends when nothing
-# moved for SILENCE, and none begins after RETRY_FOR: an S3 that says nothing costs less than 20 s in all.
+# A request waits for the answer, and an error is better than a browser or a proxy that gives up. An attempt ends when
+# no byte moved for SILENCE, and none begins after RETRY_FOR: a silent S3 costs less than 20 s in all.
 SILENCE = timedelta(seconds=7)
 CONNECT_TIMEOUT = timedelta(seconds=3)
 RETRY_FOR = timedelta(seconds=9)
-# Whoever downloads a file may be slow.
+# Downloads can be slow.
 TIMEOUT = timedelta(minutes=10)
-# After an attempt that took so long, S3 is left alone for a while, so that uploads do not hold every thread.
+# After such an attempt S3 is left alone for a while, so that uploads do not hold every thread.
 PAUSE_S = 5.0
 _outage = Outage(PAUSE_S)
 
@@ -44,7 +44,7 @@ class _Place:
 
 
 def put(url: str, name: str, stream: IO[bytes]) -> None:
-    """Store what the seekable `stream` holds from its start, in parts. It is on disk when this returns."""
+    """Store the seekable `stream` from its start, in parts. In a folder, it is on disk when this returns."""
     place = _place(url, os.getpid())
     stream.seek(0)
     with _asking(place):
@@ -55,10 +55,10 @@ def put(url: str, name: str, stream: IO[bytes]) -> None:
 
 
 def read(url: str, name: str) -> Iterator[bytes]:
-    """Yield a stored object in pieces. Opens it at once.
+    """Open a stored object, and yield it in pieces.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: it does not exist.
     """
     place = _place(url, os.getpid())
     with _asking(place):
@@ -67,7 +67,7 @@ def read(url: str, name: str) -> Iterator[bytes]:
 
 
 def delete(url: str, name: str) -> None:
-    """Remove an object, and what a killed process left of it. One that is not there is no error."""
+    """Delete an object, and what a killed process left of it. One that does not exist is no error."""
     place = _place(url, os.getpid())
     with suppress(FileNotFoundError), _asking(place):
         obstore.delete(place.store, name)
@@ -78,10 +78,10 @@ def delete(url: str, name: str) -> None:
 
 @contextmanager
 def _asking(place: _Place) -> Iterator[None]:
-    """Ask the store, unless it is S3 and said nothing a moment ago.
+    """Use the store in the block, unless it is an S3 that did not answer a moment ago.
 
     Raises:
-        StoreSilent: it did.
+        StoreSilent: it did not answer a moment ago.
     """
     if place.folder is not None:
         yield
@@ -104,13 +104,13 @@ def _asking(place: _Place) -> Iterator[None]:
 
 @lru_cache(maxsize=8)
 def _place(url: str, _pid: int) -> _Place:
-    # One for each process: obstore's own threads do not survive a fork.
+    # One per process: obstore's threads do not survive a fork.
     parts = urlsplit(url)
     if parts.scheme == "s3":
         return _Place(_bucket(parts.netloc, parts.path.strip("/")), None)
     folder = Path(url.removeprefix("file://"))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(PermissionError):  # somebody else's folder: they decide who may look into it
+    with suppress(PermissionError):  # somebody else's folder: its owner decides who may read it
         folder.chmod(0o700)
     return _Place(LocalStore(folder), folder)
 

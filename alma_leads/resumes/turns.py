@@ -1,7 +1,7 @@
-"""Take turns at inspecting files: two at a time on this machine, one for each client network, first come first served.
+"""Take turns at inspecting files: two at a time on this machine, one per client network, first come first served.
 
-Everyone who waits holds a ticket: a file whose name has a number and the client, and which its holder keeps locked.
-The kernel drops the lock with the process, so that nobody waits for one that was killed.
+Each waiting upload holds a ticket: a locked file whose name has a number and the client network. The kernel releases
+the lock when the process ends, so that nobody waits for a process that was killed.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _TICKET = "ticket-"
 
 
 class UnsafeFolder(Exception):
-    """Somebody else owns, or may write to, the folder of the locks."""
+    """Somebody else owns the folder of the locks, or may write to it."""
 
 
 @contextmanager
 def person_turn(application: str, client: str) -> Iterator[None]:
-    """Wait until a file of `client` may be inspected, and hold the turn during the block.
+    """Wait until a file from `client` may be inspected, and hold the turn during the block.
 
     Args:
-        application: names the installation; all its processes on this machine share two turns.
-        client: the client network; it has one turn at a time.
+        application: the name of the installation, whose processes on this machine share two turns.
+        client: the client network, which has one turn at a time.
 
     Raises:
         TooManyInspections: its turn did not come within `WAIT_SECONDS`.
@@ -51,7 +51,7 @@ def person_turn(application: str, client: str) -> Iterator[None]:
 
 @contextmanager
 def worker_turn(application: str) -> Iterator[bool]:
-    """Hold the one turn that this machine's workers share during the block. Yield False if another worker has it."""
+    """Hold the turn that this machine's workers share during the block. Yield False if another worker has it."""
     with (_folder(application) / "worker").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,7 +76,7 @@ def _ticket(folder: Path, client: str) -> Iterator[str]:
 
 
 def _is_called(folder: Path, mine: str) -> bool:
-    """Return whether `mine` is the first ticket of its client, and its client one of the first two."""
+    """Return whether `mine` is the first ticket of its client, and its client one of the first two in line."""
     with _locked(folder):
         clients: set[str] = set()
         for name in _tickets(folder):
@@ -87,11 +87,11 @@ def _is_called(folder: Path, mine: str) -> bool:
                 clients.add(client)
             if len(clients) == AT_ONCE:
                 return False
-    return True  # somebody cleaned the folder up
+    return True  # somebody emptied the folder
 
 
 def _is_held(path: Path) -> bool:
-    """Return whether the process that took a ticket still lives; remove it if not."""
+    """Return whether the process that holds a ticket still runs; delete the ticket if not."""
     with suppress(FileNotFoundError), path.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -107,7 +107,7 @@ def _tickets(folder: Path) -> list[str]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep everyone else from taking, looking at or removing tickets, which takes no time."""
+    """Lock the folder, so that nobody else takes, reads or deletes tickets meanwhile."""
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

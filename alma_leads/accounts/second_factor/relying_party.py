@@ -1,4 +1,4 @@
-"""The site that passkeys are made for (a "relying party"): found from `PUBLIC_URL`, never from a request."""
+"""The site that passkeys are made for (the "relying party"), from `PUBLIC_URL` and never from a request."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Site(NamedTuple):
-    """What a passkey is bound to: the host's name, and the one origin whose pages may ask for it."""
+    """What a passkey is bound to: the host name, and the one origin whose pages may use it."""
 
     id: str
     origin: str
 
 
 def site_of(public_url: str) -> Site | None:
-    """Return the site at `public_url`, or None when browsers allow it no passkeys.
+    """Return the site at `public_url`, or None if browsers allow no passkeys there.
 
-    They want a name, not an IP address, and HTTPS, except at localhost. A laptop is reached by its loopback address
-    and by that name: at the name, passkeys work.
+    They require a name, not an IP address, and HTTPS, except at localhost. A laptop with a loopback address as its URL
+    can also be reached at localhost, where passkeys work.
     """
     url = urlsplit(public_url)
     host = url.hostname or ""

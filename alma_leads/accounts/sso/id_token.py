@@ -1,7 +1,7 @@
-"""What an identity provider says about a person: an ID token is read, and believed only as far as it can be checked.
+"""Read and validate ID tokens of the identity provider.
 
-Signature and claims are Authlib's and joserfc's to check (OpenID Connect Core 1.0, 3.1.3.7); what Core leaves open is
-decided here: asymmetric signatures only, which audiences, and what counts as a verified address and as two factors.
+Authlib and joserfc check signatures and claims (OpenID Connect Core 1.0, 3.1.3.7). What Core leaves open is decided
+here: asymmetric signatures only, which audiences, and what counts as a verified address and as two factors.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from joserfc.jwk import ECKey, JWKRegistry, Key, KeySet, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode
 
-# A client secret also makes HS256 signatures: whoever has one of both could be the other. And "none" is none.
+# No HS256: whoever has the client secret could sign tokens. And "none" is no signature.
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "Ed25519", "EdDSA"),
 )
 MIN_RSA_BITS: Final = 2048  # RFC 7518, 3.3
 LEEWAY_S: Final = 60
-MAX_AGE_S: Final = 600  # a token is made when its code is redeemed, a moment ago
+MAX_AGE_S: Final = 600  # a token is issued when its code is redeemed, a moment ago
 _MAX_SUBJECT: Final = 255  # Core, 2
-# Authentication contexts that say "more than one factor".
+# Authentication contexts that mean more than one factor.
 _TWO_FACTOR_CONTEXTS: Final = frozenset(
     {
         "phr",  # phishing-resistant: OpenID Connect Extended Authentication Profile, 3
@@ -38,14 +38,14 @@ _TWO_FACTOR_CONTEXTS: Final = frozenset(
 
 
 class BadIdToken(Exception):
-    """The token does not show who somebody is. The text says why, for the log."""
+    """The token is not valid. The text says why, for the log."""
 
 
 class WorkAccount(NamedTuple):
-    """Who somebody is at the identity provider.
+    """Who a user is at the identity provider.
 
-    `email` is "" unless the provider says that it has seen to it that the address is this person's. `shown_at` is when
-    the person last showed the provider who it is, where the provider tells.
+    `email` is "" unless the provider says that it has verified the address. `shown_at` is when the user last
+    authenticated there, if the provider says so.
     """
 
     issuer: str
@@ -59,10 +59,10 @@ class WorkAccount(NamedTuple):
 def import_keys(document: object) -> KeySet:
     """Return the keys of a JWK set that can sign a token.
 
-    Those that we do not understand are left out (RFC 7517, 5), and so are RSA keys that are too short to be trusted.
+    Keys of unknown types are left out (RFC 7517, 5), and so are RSA keys that are too short to be trusted.
 
     Raises:
-        BadIdToken: there is none.
+        BadIdToken: no key is left.
     """
     entries = document.get("keys") if isinstance(document, dict) else None
     keys: list[Key] = []
@@ -81,7 +81,7 @@ def import_keys(document: object) -> KeySet:
 
 
 def _is_short(entry: object) -> bool:
-    # Before it is imported: the library takes short keys, and warns on stderr.
+    # Checked before the import: the library accepts short keys, with a warning on stderr.
     modulus = entry.get("n") if isinstance(entry, dict) and entry.get("kty") == "RSA" else None
     if not isinstance(modulus, str):
         return False
@@ -92,11 +92,11 @@ def _is_short(entry: object) -> bool:
 
 
 def read_claims(token: object, keys: KeySet, *, issuer: str, client_id: str, nonce: str) -> dict[str, Any]:
-    """Return what an ID token says, after checking that `issuer` says so, now, to us, and about this sign-in.
+    """Return the claims of an ID token, after checking that `issuer` made it, just now, for us and this sign-in.
 
     Raises:
         InvalidKeyIdError: it is signed with a key that is not among `keys`.
-        BadIdToken: anything else is wrong with it.
+        BadIdToken: it is not valid for another reason.
     """
     if not isinstance(token, str):
         raise BadIdToken("there is no ID token")
@@ -127,17 +127,17 @@ def read_claims(token: object, keys: KeySet, *, issuer: str, client_id: str, non
 
 
 def _check_audience(audience: object, authorized_party: object, client_id: str) -> None:
-    """Refuse a token that was not issued to us: it names others too, and not us as the one that asked (Core, 2)."""
+    """Refuse a token with other audiences unless it names us as the authorized party (Core, 2)."""
     if audience in (client_id, [client_id]):
         return
-    # Zitadel and some settings of Keycloak always add the project or another API.
+    # Zitadel, and Keycloak with some settings, always add the project or another API.
     named = isinstance(audience, list) and all(isinstance(each, str) for each in audience) and client_id in audience
     if not (named and authorized_party == client_id):
         raise BadIdToken("it is meant for others too, and was not issued to us")
 
 
 def work_account(claims: dict[str, Any]) -> WorkAccount:
-    """Return who somebody is by the claims of an ID token, and of what the provider added to it."""
+    """Return the work account that the claims describe."""
     return WorkAccount(
         issuer=claims["iss"],
         subject=claims["sub"],
@@ -157,8 +157,8 @@ def _moment(seconds: object) -> datetime | None:
 
 def _verified_email(claims: dict[str, Any]) -> str:
     email = claims.get("email")
-    # Entra ID has no `email_verified`. Its word for "the owner of the domain vouches for the address" is `xms_edov`,
-    # an optional claim; without either an address there is what anyone has typed.
+    # Entra ID has no `email_verified`. Its optional claim `xms_edov` says that the domain owner has verified the
+    # address; without it, an address there is whatever somebody typed.
     verified = claims.get("email_verified") is True or claims.get("xms_edov") in (True, "1", "true")
     return email if isinstance(email, str) and verified else ""
 

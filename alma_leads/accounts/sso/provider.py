@@ -1,8 +1,8 @@
-"""Talking to the identity provider (OpenID Connect): its description, its keys, and a code for who somebody is.
+"""Talk to the identity provider (OpenID Connect): fetch its metadata and keys, and redeem codes.
 
-This is the one place where a request of a browser waits for somebody else's server. So each answer has five seconds to
-begin, ten to end, and 256 kB; a redirection is not followed; and what has just failed is not tried again at once.
-Nothing is kept of a person: the access token asks one question at most, and a refresh token is thrown away.
+Only here does a request wait for somebody else's server. So each response has five seconds to start, ten to end, and
+256 kB; redirects are not followed; and what has just failed is not tried again at once. No tokens are stored: an access
+token is used for one request at most, and a refresh token is discarded.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from config import Settings
 
 CALLBACK: Final = "/login/sso/callback"
-WAIT_S: Final = 5  # to connect, and for each piece of an answer
+WAIT_S: Final = 5  # to connect, and for each chunk of a response
 _WHOLE_S: Final = 10
 _MAX_BYTES: Final = 262_144
 _PIECE_BYTES: Final = 16_384
 _LIFETIME_S: Final = 600
-# Anyone who makes a token can name a key that does not exist: the keys are asked for anew once a minute at most.
+# Anyone can make a token that names a key that does not exist: the keys are fetched once a minute at most.
 _KEYS_AGAIN_S: Final = 60
 _PAUSE_S: Final = 5
 _NEEDED: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -41,23 +41,23 @@ _Document = TypeVar("_Document")
 
 
 class ProviderFailed(Exception):
-    """The identity provider cannot be reached, or what it says makes no sense. The text says why, for the log."""
+    """The identity provider cannot be reached, or its response makes no sense. The text says why, for the log."""
 
 
 class CodeRefused(Exception):
-    """The provider does not take the code that somebody came back with. The text says why, for the log."""
+    """The provider does not accept the code of a callback. The text says why, for the log."""
 
 
 class _Wire(OAuth2Session):  # type: ignore[misc]
-    """Authlib's client, with bounds on what a provider may take of our time and memory."""
+    """Authlib's client, with limits on the time and memory that a response may take."""
 
-    wait_s: float | None = None  # less than `WAIT_S`, where somebody is in a hurry
+    wait_s: float | None = None  # a shorter timeout than `WAIT_S`
 
     def request(self, method: str, url: str, **options: Any) -> Response:
-        """Ask, and read the answer within the bounds.
+        """Send a request, and read the response within the limits.
 
         Raises:
-            RequestException: there is none.
+            RequestException: there is no response within the limits.
         """
         options |= {"timeout": self.wait_s or WAIT_S, "allow_redirects": False, "stream": True}
         until = time.monotonic() + _WHOLE_S
@@ -66,13 +66,13 @@ class _Wire(OAuth2Session):  # type: ignore[misc]
             for piece in response.iter_content(_PIECE_BYTES):
                 body += piece
                 if len(body) > _MAX_BYTES or time.monotonic() > until:
-                    raise RequestException("the answer is too long, or takes too long")
+                    raise RequestException("the response is too long, or takes too long")
             response._content = bytes(body)
             return cast(Response, response)
 
 
-class _Kept(Generic[_Document]):
-    """A document of the provider's: fetched when it is wanted, and kept for a while. Threads that want it wait."""
+class _Cached(Generic[_Document]):
+    """A document of the provider, fetched when it is needed and cached for a while. Other threads wait meanwhile."""
 
     def __init__(self, fetch: Callable[[], _Document]) -> None:
         self._fetch = fetch
@@ -82,10 +82,10 @@ class _Kept(Generic[_Document]):
         self._failure = ""
 
     def get(self, *, at_most_s: float = _LIFETIME_S) -> _Document:
-        """Return the document, at most so many seconds old.
+        """Return the document, at most `at_most_s` seconds old.
 
         Raises:
-            ProviderFailed: it cannot be had.
+            ProviderFailed: it cannot be fetched.
         """
         with self._lock:
             if self._document is not None and time.monotonic() - self._at <= at_most_s:
@@ -102,23 +102,23 @@ class _Kept(Generic[_Document]):
 
 
 class IdentityProvider:
-    """The provider that the settings name, and what it last said about itself."""
+    """The provider that the settings name, with its cached metadata and keys."""
 
     def __init__(self, *, issuer: str, client_id: str, client_secret: str, callback: str) -> None:
         self.issuer = issuer
         self._client_id = client_id
         self._client_secret = client_secret
         self._callback = callback
-        self._description = _Kept(self._fetch_description)
-        self._keys = _Kept(self._fetch_keys)
+        self._metadata = _Cached(self._fetch_metadata)
+        self._keys = _Cached(self._fetch_keys)
 
-    def address_to_ask(self, *, state: str, nonce: str, verifier: str, again: bool) -> str:
-        """Return where a browser goes to show who its user is; `again`: whatever was shown there before.
+    def authorization_url(self, *, state: str, nonce: str, verifier: str, again: bool) -> str:
+        """Return the address where a user signs in at the provider; with `again`, even if already signed in there.
 
         Raises:
             ProviderFailed: the provider cannot be reached.
         """
-        endpoint = self._description.get()["authorization_endpoint"]
+        endpoint = self._metadata.get()["authorization_endpoint"]
         more = {"prompt": "login", "max_age": "0"} if again else {}
         with self._wire() as wire:
             address, _ = wire.create_authorization_url(
@@ -127,26 +127,26 @@ class IdentityProvider:
         return cast(str, address)
 
     def must_name_itself(self) -> bool:
-        """Say whether the provider promises to name itself in each answer that a browser brings back (RFC 9207, 3).
+        """Return whether the provider promises to name itself in each callback (RFC 9207, 3).
 
         Raises:
             ProviderFailed: the provider cannot be reached.
         """
-        return self._description.get().get("authorization_response_iss_parameter_supported") is True
+        return self._metadata.get().get("authorization_response_iss_parameter_supported") is True
 
     def redeem(self, code: str, *, verifier: str, nonce: str) -> WorkAccount:
-        """Return who somebody is who came back with `code`.
+        """Return the work account that a `code` stands for.
 
         Raises:
             ProviderFailed: the provider cannot be reached.
-            CodeRefused: the provider does not take the code.
-            BadIdToken: what it says about the person cannot be believed.
+            CodeRefused: the provider does not accept the code.
+            BadIdToken: its ID token is not valid.
         """
-        description = self._description.get()
-        with self._wire(_auth_method(description)) as wire:
+        metadata = self._metadata.get()
+        with self._wire(_auth_method(metadata)) as wire:
             try:
                 tokens = wire.fetch_token(
-                    description["token_endpoint"],
+                    metadata["token_endpoint"],
                     grant_type="authorization_code",
                     code=code,
                     redirect_uri=self._callback,
@@ -157,17 +157,17 @@ class IdentityProvider:
             except (RequestException, ValueError) as failed:
                 raise ProviderFailed(str(failed)) from failed
             claims = self._claims(tokens.get("id_token"), nonce)
-            if "email" not in claims and "userinfo_endpoint" in description:
-                claims = self._ask_for_more(description["userinfo_endpoint"], tokens.get("access_token"), claims)
+            if "email" not in claims and "userinfo_endpoint" in metadata:
+                claims = self._add_user_info(metadata["userinfo_endpoint"], tokens.get("access_token"), claims)
         return work_account(claims)
 
     def check(self, *, wait_s: float) -> None:
-        """Ask the provider for its description, and forget the answer.
+        """Fetch the provider's metadata, without caching them.
 
         Raises:
-            ProviderFailed: it does not answer within about `wait_s`, or what it says does not fit the settings.
+            ProviderFailed: it does not answer within about `wait_s`, or its metadata do not fit the settings.
         """
-        self._fetch_description(wait_s=wait_s)
+        self._fetch_metadata(wait_s=wait_s)
 
     def _claims(self, token: object, nonce: str) -> dict[str, Any]:
         for at_most_s in (_LIFETIME_S, _KEYS_AGAIN_S):
@@ -178,25 +178,25 @@ class IdentityProvider:
                 continue
         raise BadIdToken("it is signed with a key that the provider does not publish")
 
-    def _ask_for_more(self, endpoint: str, access_token: object, claims: dict[str, Any]) -> dict[str, Any]:
-        """Return `claims` with those that some providers tell only when asked (OpenID Connect Core 1.0, 5.3, 5.4)."""
+    def _add_user_info(self, endpoint: str, access_token: object, claims: dict[str, Any]) -> dict[str, Any]:
+        """Return `claims` with those that some providers send only from the UserInfo endpoint (Core 1.0, 5.3, 5.4)."""
         found = self._fetch(endpoint, {"Authorization": f"Bearer {access_token}"})
         if found.get("sub") != claims["sub"]:
             raise BadIdToken("the provider was asked about one person and told about another")
         return {**found, **claims}
 
-    def _fetch_description(self, *, wait_s: float | None = None) -> dict[str, Any]:
+    def _fetch_metadata(self, *, wait_s: float | None = None) -> dict[str, Any]:
         found = self._fetch(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration", wait_s=wait_s)
         if found.get("issuer") != self.issuer:
             raise ProviderFailed(f"OIDC_ISSUER holds {self.issuer!r}, but it calls itself {found.get('issuer')!r}")
         for name in (*_NEEDED, "userinfo_endpoint"):
             if (name in found or name in _NEEDED) and not self._is_safe(found.get(name)):
-                raise ProviderFailed(f"its description has no {name} on https")
+                raise ProviderFailed(f"its metadata have no {name} on https")
         return found
 
     def _fetch_keys(self) -> KeySet:
         try:
-            return import_keys(self._fetch(self._description.get()["jwks_uri"]))
+            return import_keys(self._fetch(self._metadata.get()["jwks_uri"]))
         except BadIdToken as failed:
             raise ProviderFailed(str(failed)) from failed
 
@@ -215,7 +215,7 @@ class IdentityProvider:
         return found
 
     def _is_safe(self, address: object) -> bool:
-        # A provider on this machine, which may do without https, has all of its addresses there.
+        # A provider on this machine may use http, if all of its addresses are there.
         here = f"http://{urlsplit(self.issuer).netloc}/"
         return isinstance(address, str) and address.startswith(("https://", here))
 
@@ -231,7 +231,7 @@ class IdentityProvider:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Give `app` its identity provider, if the settings name one."""
+    """Set up the identity provider of `app`, if the settings name one."""
     if settings.OIDC_ISSUER:
         assert settings.OIDC_CLIENT_ID
         assert settings.OIDC_CLIENT_SECRET
@@ -244,11 +244,11 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def identity_provider() -> IdentityProvider | None:
-    """Return the identity provider of the running application, or None where people sign in without one."""
+    """Return the identity provider of the running application, or None if there is none."""
     return cast("IdentityProvider | None", current_app.extensions.get("identity_provider"))
 
 
-def _auth_method(description: dict[str, Any]) -> str:
-    offered = description.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+def _auth_method(metadata: dict[str, Any]) -> str:
+    offered = metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     post_only = "client_secret_post" in offered and "client_secret_basic" not in offered
     return "client_secret_post" if post_only else "client_secret_basic"

@@ -60,7 +60,9 @@ def go_to_provider(provider: IdentityProvider, *, browser: str, wanted: str, con
     """
     made = sso_requests.make_secrets()
     try:
-        address = provider.address_to_ask(state=made.state, nonce=made.nonce, verifier=made.verifier, again=confirming)
+        address = provider.authorization_url(
+            state=made.state, nonce=made.nonce, verifier=made.verifier, again=confirming
+        )
     except ProviderFailed as failed:
         log.error("identity provider failed", reason=str(failed))
         raise WorkAccountRefused(Refusal.PROVIDER_FAILED) from failed
