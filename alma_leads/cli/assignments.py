@@ -10,7 +10,7 @@ from flask.cli import AppGroup
 
 from alma_leads.actor import OPERATOR
 from alma_leads.jobs.tasks import wake
-from alma_leads.leads.assignments.assignment_file import BadFile, written
+from alma_leads.leads.assignments.assignment_file import BadFile, to_csv
 from alma_leads.leads.assignments.assignment_service import export_assignments, import_assignments
 from alma_leads.leads.core.errors import BadAssignments
 
@@ -40,7 +40,7 @@ def import_command(file: BinaryIO) -> None:
 def export_command(file: TextIO) -> None:
     """Write every assignment to FILE (or - for standard output), as a CSV that `import` reads."""
     count = -1  # the header
-    for lines in written((each.email, each.attorney_email) for each in export_assignments(actor=OPERATOR)):
+    for lines in to_csv((each.email, each.attorney_email) for each in export_assignments(actor=OPERATOR)):
         file.write(lines)
         count += lines.count("\n")
     click.echo(f"{count} assignments exported to {file.name}.", err=file is sys.stdout)

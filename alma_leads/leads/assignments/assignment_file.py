@@ -1,7 +1,7 @@
-"""Assignments as CSV: reading a file that someone has edited, and writing one. Knows no table.
+"""Read assignments from a CSV file that someone has edited, and write one. Uses no table.
 
-A spreadsheet writes a byte order mark, and semicolons where the comma is a decimal sign. An address that it would run
-as a formula has an apostrophe before it, which is taken off again.
+Spreadsheets write a byte order mark, and semicolons where the comma is a decimal sign. An address that a spreadsheet
+would run as a formula is written with an apostrophe before it, which is removed on reading.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 class BadFile(ValueError):
-    """The file cannot be read at all; the message says what to do."""
+    """The file cannot be read. The message says what to do."""
 
 
 class Line(NamedTuple):
-    """A line that can be read: its number, the prospect's address, normalised, and the attorney's as it was typed."""
+    """A line that can be used: the prospect's address is normalised, the attorney's is as it was typed."""
 
     number: int
     email: str
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
 
 class BadLine(NamedTuple):
-    """A line that cannot be used: its number, the column that is wrong, what stands there, and what to do."""
+    """A line that cannot be used: the text `value` in the column `field` is wrong, and `remedy` says what to do."""
 
     number: int
     field: str
@@ -39,10 +39,10 @@ class BadLine(NamedTuple):
 
 
 def read_lines(content: bytes, *, most: int | None = None) -> Iterator[Line | BadLine]:
-    """Yield the lines below the header, without those that are empty and those that repeat another.
+    """Yield the lines below the header, without empty ones and repetitions.
 
     Raises:
-        BadFile: it is not CSV in UTF-8, has not these columns, or more than `most` lines.
+        BadFile: it is not CSV in UTF-8, lacks a column, or has more than `most` lines.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -91,8 +91,8 @@ def _line(number: int, email: str, attorney: str) -> Line | BadLine:
         return BadLine(number, "email", email, "Enter an email address like name@example.com")
 
 
-def written(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield the lines of a CSV of (prospect's address, attorney's address), with its header."""
+def to_csv(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield parts of a CSV file of (prospect's address, attorney's address), with its header."""
     line = io.StringIO()
     writer = csv.writer(line, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -106,5 +106,5 @@ def written(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _neutral(cell: str) -> str:
-    """Keep a spreadsheet from running an address as a formula."""
+    """Prevent a spreadsheet from running an address as a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell

@@ -1,4 +1,4 @@
-"""The firm's target for a first contact, as a value: when a lead comes near it, passes it, and passes it twice over.
+"""The firm's first-response target as a value: when a lead is near it, overdue, or overdue for twice as long.
 
 Read from the one row that the settings page writes; nothing is changed here.
 """
@@ -24,7 +24,7 @@ _SETTINGS = select(FirstContactClock)
 
 
 class Moments(NamedTuple):
-    """When a lead that waits turns amber, when its target is passed, and when twice its target is."""
+    """When a pending lead turns amber, when it is overdue, and when it has waited for twice the target."""
 
     amber_at: datetime
     due_at: datetime
@@ -33,7 +33,7 @@ class Moments(NamedTuple):
 
 @dataclass(frozen=True)
 class FirstContact:
-    """The settings of the clock. Targets are working time; both are None when there is no target."""
+    """The firm's settings. Both targets are working time, and None when there is no target."""
 
     version: int
     working: WorkingTime
@@ -41,12 +41,12 @@ class FirstContact:
     amber: timedelta | None
 
     def said(self, stamp: str) -> str:
-        """Return a stamp as the firm's clock says it: "Tuesday 24 November 2026, 10:00 (Europe/Berlin)"."""
+        """Format a timestamp in the firm's time zone, as "Tuesday 24 November 2026, 10:00 (Europe/Berlin)"."""
         there = from_stamp(stamp).astimezone(self.working.zone)
         return f"{there:%A} {there.day} {there:%B %Y, %H:%M} ({self.working.zone.key})"
 
     def moments(self, received_at: datetime) -> Moments | None:
-        """Return the moments of a lead, or None when there is no target."""
+        """Return the due times of a lead, or None when there is no target."""
         if self.target is None or self.amber is None:
             return None
         return Moments(

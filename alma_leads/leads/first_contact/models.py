@@ -9,7 +9,7 @@ from alma_leads.database.base import Base, Id
 
 
 class FirstContactClock(Base):
-    """When the firm works, and how soon it means to contact whoever wrote: one row.
+    """When the firm works, and how soon it wants to contact a new lead: one row.
 
     `weekdays` are ISO numbers ("12345" is Monday to Friday), hours are minutes of the day (1440 is midnight at its
     end). `country` and `subdivision` name the public holidays that are kept, or are empty; `closed_days` are further

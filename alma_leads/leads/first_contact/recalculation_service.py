@@ -34,10 +34,10 @@ _STALE = (
 )
 _COUNT_STALE = select(func.count()).select_from(Lead).where(*_IS_STALE)
 # Leads that somebody is changing at this moment are skipped, and found again later: so nobody waits here for anybody
-# who waits for us. The conditions are checked again, since the times were calculated before.
-_LOCK_STALE = (
-    select(Lead.id, Lead.reminders, Lead.remind_at)
-    .where(Lead.id.in_(bindparam("ids", expanding=True)), *_IS_STALE)
+# who waits for us. Found by id alone: SQLite without statistics would walk all stale leads for each batch.
+_LOCK = (
+    select(Lead.id, Lead.status, Lead.clock_version, Lead.reminders, Lead.remind_at)
+    .where(Lead.id.in_(bindparam("ids", expanding=True)))
     .order_by(Lead.id)
     .with_for_update(skip_locked=True)
 )
@@ -69,7 +69,9 @@ def _recalculate_batch() -> int:
     moments = {lead.id: _moments(settings, lead.created_at) for lead in stale}
     now = utc_now()
     with transaction() as session:
-        leads = session.execute(_LOCK_STALE, {"ids": list(moments), "version": settings.version}).all()
+        locked = session.execute(_LOCK, {"ids": list(moments)})
+        # Checked again, since the times were calculated before.
+        leads = [lead for lead in locked if lead.status is LeadStatus.PENDING and lead.clock_version < settings.version]
         if leads:
             changes = [_changes(lead, moments[lead.id], now) | {"clock_version": settings.version} for lead in leads]
             session.execute(update(Lead), changes)
@@ -80,7 +82,9 @@ def _moments(settings: FirstContact, received_at: datetime) -> Moments | None:
     return settings.moments(received_at)
 
 
-def _changes(lead: Row[int, int, datetime | None], moments: Moments | None, now: datetime) -> dict[str, Any]:
+def _changes(
+    lead: Row[int, LeadStatus, int, int, datetime | None], moments: Moments | None, now: datetime
+) -> dict[str, Any]:
     """Return the columns of a lead to update.
 
     What is overdue when the settings change is marked in the list, but nobody is reminded of it: a new target would

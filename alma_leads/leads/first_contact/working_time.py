@@ -1,7 +1,7 @@
-"""The firm's working time: which hours count, and how much of it lies between two moments. Pure; no table, no clock.
+"""The firm's working time: which hours count, and how much of it lies between two times. It uses no table and no clock.
 
-A working day is read on the wall clock of the firm's time zone and measured in real time: the night on which clocks
-change makes a firm that works through it an hour more or less.
+A working day starts and ends by the wall clock of the firm's time zone, and is measured in real time: a firm that works
+through the night on which clocks change gains or loses an hour.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class WorkingTime:
     """When a firm works.
 
     Args:
-        zone: where its clock hangs.
+        zone: its time zone.
         weekdays: ISO numbers of the days it works, 1 for Monday.
         opens: minute of the day at which work begins.
         closes: minute of the day at which it ends; 1440 is midnight.
-        country: ISO 3166 code whose public holidays are free, or "".
-        subdivision: code of the part of the country whose holidays are free as well, or "".
+        country: ISO 3166 code of the country whose public holidays are kept, or "".
+        subdivision: code of the region whose holidays are kept as well, or "".
         closed_days: further days without work.
     """
 
@@ -46,13 +46,13 @@ class WorkingTime:
     closed_days: frozenset[date] = frozenset()
 
     def is_working_day(self, day: date) -> bool:
-        """Say whether the firm works on a day."""
+        """Return whether the firm works on a day."""
         if day.isoweekday() not in self.weekdays or day in self.closed_days:
             return False
         return not self.country or day not in public_holidays(self.country, self.subdivision, day.year)
 
     def day_of(self, moment: datetime) -> date:
-        """Return the day that it is at the firm."""
+        """Return the date at the firm."""
         return moment.astimezone(self.zone).date()
 
     def opening(self, day: date) -> datetime:
@@ -71,7 +71,7 @@ class WorkingTime:
     def add(self, start: datetime, amount: timedelta) -> datetime:
         """Return the moment, in UTC, at which `amount` of working time has passed since `start`.
 
-        Nothing passes while the firm is closed, so no time at all after `start` is the next moment of work.
+        Time stands still while the firm is closed, so with an `amount` of zero this is when work goes on.
 
         Raises:
             NoWorkingTime: the firm never works.
@@ -92,7 +92,7 @@ class WorkingTime:
         return total
 
     def _spans(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Yield the stretches of working time from `start` on, until there are no more for very long."""
+        """Yield the periods of working time from `start` on, until none comes for very long."""
         day, free = self.day_of(start), 0
         start = start.astimezone(UTC)
         while free < LONGEST_BREAK:
@@ -107,5 +107,5 @@ class WorkingTime:
 
 @lru_cache(maxsize=64)
 def public_holidays(country: str, subdivision: str, year: int) -> frozenset[date]:
-    """Return the public holidays of a year. Working them out takes milliseconds, so it is done once."""
+    """Return the public holidays of a year. Calculating them takes milliseconds, so they are cached."""
     return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=year))

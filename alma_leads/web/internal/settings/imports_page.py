@@ -9,7 +9,7 @@ from alma_leads.database.base import to_stamp
 from alma_leads.extensions import settings
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments import import_service
-from alma_leads.leads.assignments.assignment_file import BadFile, written
+from alma_leads.leads.assignments.assignment_file import BadFile, to_csv
 from alma_leads.leads.assignments.assignment_service import export_assignments
 from alma_leads.leads.assignments.import_service import MAX_LINES, preview_import
 from alma_leads.leads.core.errors import ImportNotFound
@@ -37,7 +37,7 @@ def assignments_csv() -> Response:
     """Send all assignments as a file that can be imported again."""
     who = actor()
     pairs = ((each.email, each.attorney_email) for each in export_assignments(actor=who))
-    return download(lambda: (lines.encode() for lines in written(pairs)), kind="csv", name="assignments")
+    return download(lambda: (lines.encode() for lines in to_csv(pairs)), kind="csv", name="assignments")
 
 
 @internal.post("/settings/assignments/imports")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alma_leads.leads.assignments.assignment_file import BadFile, BadLine, Line, read_lines, written
+from alma_leads.leads.assignments.assignment_file import BadFile, BadLine, Line, read_lines, to_csv
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_files_that_cannot_be_read(content: bytes, words: str) -> None:
 
 def test_what_is_written_is_read_again_and_never_run() -> None:
     pairs = [("=1+1@example.com", "ian@alma.example"), ("b@example.com", "+ian@alma.example")]
-    text = "".join(written(pairs))
+    text = "".join(to_csv(pairs))
     assert text == "email,attorney\n'=1+1@example.com,ian@alma.example\nb@example.com,'+ian@alma.example\n"
     assert [(line.email, line.attorney) for line in read_lines(text.encode()) if isinstance(line, Line)] == pairs
 
 
 def test_a_million_are_written_in_parts() -> None:
-    assert len(list(written((f"p{number}@example.com", "ian@alma.example") for number in range(10_000)))) > 5
+    assert len(list(to_csv((f"p{number}@example.com", "ian@alma.example") for number in range(10_000)))) > 5
