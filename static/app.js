@@ -39,37 +39,6 @@
   function fade() { $$(".toast:not([data-stays])").forEach(function (t) { t.dataset.stays = ""; setTimeout(function go() { if (t.matches(":hover,:focus-within")) setTimeout(go, 2000); else t.remove(); }, 8000); }); }
   fade(); d.addEventListener("htmx:afterSettle", fade);
 
-  // An export goes to the browser's downloads, and goes on when one leaves the page. Until then the page says how far it is.
-  d.addEventListener("click", function (e) {
-    var a = e.target.closest("#export a"), box = $("#exporting"); if (!a || !box) return;
-    var name = Array.prototype.map.call(crypto.getRandomValues(new Uint8Array(16)), function (n) { return (n + 256).toString(16).slice(1); }).join("");
-    var u = new URL(a.href); u.searchParams.set("progress", name); a.href = u.href;
-    watch(box, name);
-  });
-  function watch(box, name) {
-    var bar = $("progress", box), p = $("p", box), asked = 0, refused = 0, numbers = function (n) { return n.toLocaleString("en"); };
-    var show = function (words, bad, ended) { p.textContent = words; box.classList.toggle("bad", bad); bar.hidden = ended; };
-    box.dataset.name = name; box.hidden = false; bar.removeAttribute("value"); show("Counting the leads…", false, false);
-    (function ask() {
-      setTimeout(function () {
-        if (box.dataset.name !== name) return; // another export was begun
-        fetch(box.dataset.ask + name, { headers: { Accept: "application/json" } }).then(function (a) {
-          if (a.status === 401) return show("You are signed out. Your browser's downloads show whether the export is there.", false, true);
-          if (!a.ok) throw a.status;
-          return a.json().then(function (n) {
-            var part = numbers(n.sent) + " of " + numbers(n.total) + (n.total === 1 ? " lead" : " leads");
-            refused = 0; bar.max = n.total || 1; bar.value = n.sent;
-            if (n.state === "done") show((n.sent === 1 ? "1 lead" : numbers(n.sent) + " leads") + " exported.", false, true);
-            else if (n.state === "broken") show("The export broke off after " + part + ". Do not use that file. Export again.", true, true);
-            else show(n.state === "silent" ? "Nothing has moved for a while, after " + part + ". See your browser's downloads." : part + " exported…", false, false);
-            if (bar.hidden || asked++ % 10 === 0) say(p.textContent);
-            if (!bar.hidden) ask();
-          });
-        }).catch(function () { if (++refused < 60) ask(); else show("How far the export is cannot be found out. See your browser's downloads.", false, true); });
-      }, asked || refused ? 2000 : 700);
-    })();
-  }
-
   // Selection: of one list, on all of its pages, kept for as long as the tab is open. A number of a lead leads to what its box says.
   var chosen = {}, last = null, before = 0;
   function boxes() { return $$("#leads tbody input[type=checkbox]"); }

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from alma_leads.audit.models import AuditEvent
 from alma_leads.database.base import to_stamp
 from alma_leads.database.transactions import reading_through
-from alma_leads.file_formats.records import TextFormat, write_records
+from alma_leads.file_formats.formats import TextFormat
+from alma_leads.file_formats.records import write_records
 
 EXPORT_BATCH = 1000
 FIELDS = ("id", "at", "action", "actor_type", "actor_id", "actor_name", "actor_address", "subject", "data")

@@ -13,7 +13,7 @@ from alma_leads.audit.trail import Action
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.session import transaction
 from alma_leads.extensions import db
-from alma_leads.file_formats.records import TextFormat
+from alma_leads.file_formats.formats import TextFormat
 
 
 def export_log(wanted: LogFilter, *, kind: TextFormat, actor: Actor) -> Iterator[bytes]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Literal
 
 import orjson
 
-from alma_leads.file_formats.streaming import FORMULA_STARTS
+from alma_leads.file_formats.formats import TextFormat
 
-TextFormat = Literal["csv", "ndjson"]
 LINES_PER_CHUNK = 500
+# What a spreadsheet takes for the start of a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def write_records(fields: Sequence[str], records: Iterable[Sequence[object]], *, kind: TextFormat) -> Iterator[bytes]:
@@ -42,7 +42,7 @@ def _csv_lines(records: Iterable[Sequence[object]]) -> Iterator[bytes]:
 
 def _cell(value: object) -> object:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(tuple(FORMULA_STARTS)) else value
+        return f"'{value}" if value.startswith(FORMULA_STARTS) else value
     return orjson.dumps(value).decode() if isinstance(value, dict) else value
 
 

@@ -162,3 +162,13 @@ class TooManyViews(LeadError):
     def __init__(self, most: int) -> None:
         super().__init__(f"You have {most} saved views. Delete one first")
         self.most = most
+
+
+class TooManyForWorkbook(LeadError):
+    """An export has more leads than a workbook may have."""
+
+    def __init__(self, leads: int, most: int) -> None:
+        super().__init__(
+            f"A workbook can have {most:,} leads, and these are {leads:,}. Export them as CSV (/internal/leads.csv), or"
+            " filter the list"
+        )

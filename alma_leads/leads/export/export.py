@@ -1,73 +1,55 @@
-"""All leads of a filter as CSV, NDJSON or XLSX. How rows become lines is said in `streaming`."""
+"""All leads of a filter as CSV, NDJSON or XLSX, read by a server-side cursor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache, partial
+from collections.abc import Generator, Iterator
+from contextlib import closing
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row, text
 
 from alma_leads.database.raw import Sql
 from alma_leads.database.transactions import reading_through
-from alma_leads.file_formats.streaming import Column, Format, Tally, document, export_statement, moment, stream
-from alma_leads.leads.core.lookup import FULL_LEAD, protected_address
+from alma_leads.file_formats.formats import Format
+from alma_leads.file_formats.records import write_records
+from alma_leads.file_formats.workbook import Column, write_workbook
+from alma_leads.leads.core.lookup import FULL_COLUMNS, FULL_JOINS, FULL_LEAD, protected_address
 from alma_leads.leads.listing.filters import LeadFilter
-from alma_leads.leads.listing.selection import Selection, selections
+from alma_leads.leads.listing.selection import selections
 
-_JOINS = "LEFT JOIN users u ON u.id = l.attorney_id"
-_RESUME_URL = "coalesce(l.resume_url, :files || l.id || '/resume')"
-_SPECIAL = {
-    "id": Column("id", "l.id", "l.id", "number"),
-    "first_name": Column("first_name", "l.first_name", "l.first_name", "text"),
-    "last_name": Column("last_name", "l.last_name", "l.last_name", "text"),
-    "email": Column("email", "l.email", "l.email", "text"),
-    "resume_url": Column("resume_url", _RESUME_URL, _RESUME_URL, "address"),
-    "assigned_to": Column("assigned_to", "u.email", "u.email", "text"),
-}
+ROWS_TOGETHER = 1000
+
+
+def stream_leads(engine: Engine, lead_filter: LeadFilter, *, kind: Format, public_url: str) -> Iterator[bytes]:
+    """Yield a document of full leads, in the order of the filter; CSV and XLSX name the columns."""
+    # A client that breaks off leaves no cursor open.
+    with closing(_rows(engine, lead_filter, public_url=public_url)) as rows:
+        if kind == "xlsx":
+            yield from write_workbook([_column(name) for name in FULL_LEAD], rows, title="Leads")
+        else:
+            yield from write_records(FULL_LEAD, rows, kind=kind)
 
 
 def _column(name: str) -> Column:
-    plain = moment(name, f"l.{name}") if name.endswith("_at") else Column(name, f"l.{name}", f"l.{name}")
-    return _SPECIAL.get(name, plain)
+    if name == "id":
+        return Column(name, "number")
+    if name.endswith("_at"):
+        return Column(name, "moment")
+    return Column(name, "address" if name.endswith("_url") else "text")
 
 
-COLUMNS = tuple(map(_column, FULL_LEAD))
-
-
-def stream_leads(
-    engine: Engine, lead_filter: LeadFilter, *, kind: Format, public_url: str, tally: Tally | None = None
-) -> Iterator[bytes]:
-    """Yield a document of full leads, in the order of the filter; CSV and XLSX name the columns.
-
-    `tally` counts the leads that have been read for it.
-    """
-    rows = _rows(engine, lead_filter, kind=kind, public_url=public_url, tally=tally)
-    return document(COLUMNS, rows, kind=kind, title="Leads")
-
-
-def _rows(
-    engine: Engine, lead_filter: LeadFilter, *, kind: Format, public_url: str, tally: Tally | None
-) -> Iterator[bytes]:
+def _rows(engine: Engine, lead_filter: LeadFilter, *, public_url: str) -> Generator[Row[*tuple[object, ...]]]:
     with reading_through(engine) as connection:
-        files = protected_address(public_url)
+        streaming = connection.execution_options(yield_per=ROWS_TOGETHER)
         for _, selection, params in selections(connection, lead_filter.without_cursor()):
-            yield from stream(connection, _statement(selection, kind), params | {"files": files}, tally=tally)
+            statement = text(selection.text(FULL_COLUMNS, joins=FULL_JOINS))
+            with streaming.execute(statement, params | {"files": protected_address(public_url)}) as rows:
+                yield from rows
 
 
 def count_leads(connection: Connection, lead_filter: LeadFilter) -> int:
     """Return how many leads `stream_leads` would yield at this moment."""
     rows = [
-        _count(selection).row(connection, **params)
+        Sql(selection.count_text()).row(connection, **params)
         for _, selection, params in selections(connection, lead_filter.without_cursor())
     ]
     return sum(row[0] for row in rows if row is not None)
-
-
-@lru_cache(maxsize=256)
-def _statement(selection: Selection, kind: Format) -> Sql:
-    return export_statement(COLUMNS, partial(selection.text, joins=_JOINS), kind)
-
-
-@lru_cache(maxsize=256)
-def _count(selection: Selection) -> Sql:
-    return Sql(selection.count_text())

@@ -75,6 +75,11 @@ UNREADABLE = ErrorWords(
     ("It may have been cut off on its way. Go back, check what you typed, and send it again.",),
 )
 # The same for an account that exists, one that does not, and an address from which too many were tried.
+TOO_MANY_FOR_WORKBOOK = ErrorWords(
+    "These are too many leads for a workbook.",
+    ("Export them as CSV, or filter the list first.",),
+    **_TO_LEADS,
+)
 SIGN_IN_WAITS = ErrorWords(
     "Wait before you sign in again.",
     ("Too many sign-ins failed, for this account or from your connection.",),

@@ -32,6 +32,7 @@ from alma_leads.leads.core.errors import (
     NoteNotFound,
     NotYourNote,
     ResumeGone,
+    TooManyForWorkbook,
     TooManyViews,
     TransitionRefused,
     ViewNotFound,
@@ -46,7 +47,7 @@ from alma_leads.resumes.sandbox.errors import (
     UploadQuotaSpent,
     UploadsRefused,
 )
-from alma_leads.web.errors.error_words import SIGN_IN_WAITS, UNREADABLE, ErrorWords, words_for
+from alma_leads.web.errors.error_words import SIGN_IN_WAITS, TOO_MANY_FOR_WORKBOOK, UNREADABLE, ErrorWords, words_for
 from alma_leads.web.errors.negotiation import vary_on_accept, wants_html
 from alma_leads.web.errors.unavailable import RETRY_AFTER_S, is_unavailable, note_unavailable
 
@@ -163,6 +164,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(TooManyAttempts, _on_too_many_attempts)
     app.register_error_handler(FileTooLarge, lambda error: problem(413, too_large_sentence(error.limit_bytes)))
     app.register_error_handler(UploadsRefused, _on_uploads_refused)
+    app.register_error_handler(TooManyForWorkbook, lambda error: problem(422, str(error), words=TOO_MANY_FOR_WORKBOOK))
     for kind in STATUS_OF:
         app.register_error_handler(kind, _on_domain_error)
     for kind, field in FIELD_OF.items():

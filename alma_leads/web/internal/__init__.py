@@ -5,7 +5,7 @@ from alma_leads.web.internal.account import account, account_confirm, account_pa
 from alma_leads.web.internal.frame.blueprint import internal
 from alma_leads.web.internal.insights import insights_page
 from alma_leads.web.internal.lead import conflict, lead_actions, lead_emails, notes, resume_page
-from alma_leads.web.internal.lead_list import bulk_page, desk, export_progress, new_leads, views_page
+from alma_leads.web.internal.lead_list import bulk_page, desk, new_leads, views_page
 from alma_leads.web.internal.outbox import outbox
 from alma_leads.web.internal.settings import (
     assignments_page,
@@ -29,7 +29,6 @@ __all__ = [
     "bulk_page",
     "conflict",
     "desk",
-    "export_progress",
     "first_contact_page",
     "imports_page",
     "insights_page",

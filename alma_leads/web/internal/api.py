@@ -15,7 +15,7 @@ from alma_leads.database.base import to_stamp
 from alma_leads.database.transactions import reading
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db, settings
-from alma_leads.file_formats.streaming import Format
+from alma_leads.file_formats.formats import Format
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments import assignment_service
 from alma_leads.leads.core import lookup
@@ -36,7 +36,6 @@ from alma_leads.web.internal.frame.blueprint import internal
 from alma_leads.web.internal.frame.downloads import download, keep_as
 from alma_leads.web.internal.lead.lead_page import lead_page
 from alma_leads.web.internal.lead_list.desk import leads_page
-from alma_leads.web.internal.lead_list.export_progress import split_progress
 from alma_leads.web.requests.bodies import read_json
 
 LEAD_ID = "<int(max=9223372036854775807):lead_id>"
@@ -249,8 +248,11 @@ def _json_bytes(body: bytes) -> Response:
 
 
 def _download(kind: Format) -> Response:
-    pairs, waiting = split_progress(list(request.args.items(multi=True)))
-    lead_filter = parse_filter(pairs, find_attorney=_find_attorney, sorts=SORTS if by_key() else DESK_SORTS)
+    sorts = SORTS if by_key() else DESK_SORTS
+    lead_filter = parse_filter(request.args.items(multi=True), find_attorney=_find_attorney, sorts=sorts)
     return download(
-        lambda: export_leads(lead_filter, kind=kind, actor=actor(), waiting=waiting), kind=kind, name="leads"
+        lambda: export_leads(lead_filter, kind=kind, actor=actor()),
+        kind=kind,
+        name="leads",
+        byte_order_mark=kind == "csv" and not by_key(),
     )

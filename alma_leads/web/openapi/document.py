@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alma_leads.accounts.core.permissions import Permission, Scope
-from alma_leads.file_formats.streaming import CONTENT_TYPES
+from alma_leads.file_formats.formats import CONTENT_TYPES
 from alma_leads.leads.core.schemas import AssignmentIn, LeadIn, LeadPatch
 from alma_leads.web.openapi.operations import (
     EMAIL,

@@ -20,7 +20,7 @@ from tests.support.factories import lead_body
 
 # Pages and forms of the desk, which no program calls.
 NOT_FOR_PROGRAMS = re.compile(
-    r"/$|/thanks|/docs|/openapi.json|/login|/logout|/setup|/invitation|/reset|/change-email|/static|/internal/(exports|settings|account|insights|views|leads/(bulk|new))"
+    r"/$|/thanks|/docs|/openapi.json|/login|/logout|/setup|/invitation|/reset|/change-email|/static|/internal/(settings|account|insights|views|leads/(bulk|new))"
     r"|/internal/leads/\{lead_id\}/(assign|conflict|emails|notes|reached-out|resume/)|/internal/outbox/|/internal/$"
 )
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
+from itertools import chain
 from urllib.parse import quote
 
 from flask import Response, request, stream_with_context
 
-from alma_leads.file_formats.streaming import CONTENT_TYPES, Format
+from alma_leads.file_formats.formats import CONTENT_TYPES, Format
 from alma_leads.text import without_marks
 
 
-def download(export: Callable[[], Iterator[bytes]], *, kind: Format, name: str) -> Response:
-    """Return what `export` yields as the file `name`.csv, .ndjson or .xlsx. Whoever sends HEAD gets none of it.
+def download(
+    export: Callable[[], Iterator[bytes]], *, kind: Format, name: str, byte_order_mark: bool = False
+) -> Response:
+    """Return a document as a file. A HEAD request exports nothing, and the audit log names no export.
 
-    So nothing is exported then, and the log of who exported what does not say so.
+    Args:
+        export: starts the export, and returns its chunks.
+        kind: of the document.
+        name: of the file, without its extension.
+        byte_order_mark: begin with one, without which Excel takes UTF-8 for another encoding.
     """
     parts = iter(()) if request.method == "HEAD" else export()
+    if byte_order_mark:
+        parts = chain([BOM_UTF8], parts)
     response = Response(stream_with_context(parts), content_type=CONTENT_TYPES[kind])
     response.headers.set("Content-Disposition", "attachment", filename=f"{name}.{kind}")
     response.headers["Cache-Control"] = "private, no-store"

@@ -16,7 +16,7 @@ from alma_leads.audit.audit_service import export_log
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import from_stamp, to_stamp
 from alma_leads.extensions import db
-from alma_leads.file_formats.records import TextFormat
+from alma_leads.file_formats.formats import TextFormat
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.errors.problems import InputRefused
 from alma_leads.web.internal.frame.blueprint import internal

@@ -22,19 +22,19 @@ from alma_leads.accounts.core.models import Role
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.transactions import reading, reading_through
 from alma_leads.extensions import db
-from alma_leads.file_formats import spreadsheet, streaming
+from alma_leads.file_formats import records
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.export import export, export_service
 from alma_leads.leads.listing.filters import DESK_SORTS, LeadFilter
 from alma_leads.web.internal.lead_list import list_filter
 from alma_leads.web.internal.lead_list.list_filter import ListFilter
-from tests.conftest import API_KEY, TestClock
+from tests.conftest import API_KEY
 from tests.support.desk import Page, add_lead, add_person, get, run, sign_in
 
 KEY = {"X-API-Key": API_KEY}
 REACHED = "UPDATE leads SET status = 'REACHED_OUT', reached_out_at = :at, reached_out_by = 'Rosa' WHERE id = :id"
 READERS: dict[str, Callable[[bytes], list[dict[str, Any]]]] = {
-    "csv": lambda body: list(csv.DictReader(io.StringIO(body.decode()))),
+    "csv": lambda body: list(csv.DictReader(io.StringIO(body.decode("utf-8-sig")))),
     "ndjson": lambda body: [json.loads(line) for line in body.splitlines()],
     "xlsx": lambda body: table(opened(body).active),
 }
@@ -160,79 +160,41 @@ def test_a_workbook_that_broke_off_is_not_taken_for_whole(app: Flask, client: Fl
         opened(body[:-1000])
 
 
-NAME = "0123456789abcdef" * 2
-
-
-def progress(client: FlaskClient, name: str = NAME) -> dict[str, Any]:
-    """Return what the page is told."""
-    answer = client.get(f"/internal/exports/{name}", headers={"Accept": "application/json"})
-    assert answer.status_code == 200
-    found: dict[str, Any] = answer.json
-    return found
-
-
-@pytest.fixture
-def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make exports of one lead at a time, and tell of each."""
-    monkeypatch.setattr(streaming, "ROWS_PER_CHUNK", 1)
-    for module in (streaming, spreadsheet):
-        monkeypatch.setattr(module, "BYTES_PER_CHUNK", 0)
-    monkeypatch.setattr(export_service, "TELL_EVERY_S", -1)
-
-
-@pytest.mark.usefixtures("slowly")
-def test_a_page_is_told_how_far_an_export_is(desk: FlaskClient, clock: TestClock) -> None:
-    assert desk.get(f"/internal/exports/{NAME}").status_code == 404
-    answer = desk.get(f"/internal/leads.csv?progress={NAME}", buffered=False)
-    assert progress(desk) == {"sent": 0, "total": 8, "state": "running"}
-    parts = answer.iter_encoded()
-    for _ in range(5):  # the names of the columns, and four leads, of which the last is not told yet
-        next(parts)
-    assert progress(desk) == {"sent": 3, "total": 8, "state": "running"}
-    clock.forward(seconds=31)
-    assert progress(desk)["state"] == "silent"
-    next(parts)
-    assert progress(desk) == {"sent": 4, "total": 8, "state": "running"}
-    assert list(parts)
-    assert progress(desk) == {"sent": 8, "total": 8, "state": "done"}
-    answer.close()
-    clock.forward(days=2)
-    sign_in(desk)
-    assert desk.get(f"/internal/leads.ndjson?progress={'f' * 32}").data
-    assert progress(desk, "f" * 32)["state"] == "done"
-    assert desk.get(f"/internal/exports/{NAME}").status_code == 404  # forgotten
-
-
-@pytest.mark.usefixtures("slowly")
-@pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_an_export_that_breaks_off_says_so(app: Flask, desk: FlaskClient, kind: str) -> None:
-    answer = desk.get(f"/internal/leads.{kind}?progress={NAME}", buffered=False)
-    parts = answer.iter_encoded()
-    assert next(parts)
-    assert next(parts)
-    answer.close()  # as a server does when whoever it sends to is gone
-    assert progress(desk)["state"] == "broken"
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_an_export_that_breaks_off_reads_no_further(
+    app: Flask, desk: FlaskClient, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "LINES_PER_CHUNK", 1)
+    answer = desk.get(f"/internal/leads.{kind}", buffered=False)
+    assert next(answer.iter_encoded())
+    answer.close()  # as a server does when its client is gone
     with app.app_context():
-        assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # nothing is read on
+        assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", ["csv", "ndjson", "xlsx"])
 def test_an_export_that_fails_never_looks_whole(desk: FlaskClient, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*_: Any, **__: Any) -> Iterator[bytes]:
-        yield b"<row></row>"
+    def failing(*_: Any, **__: Any) -> Iterator[tuple[object, ...]]:
+        yield (1, *[None] * 9)
         raise OSError("The database is gone.")
 
-    monkeypatch.setattr(export, "stream", failing)
+    monkeypatch.setattr(export, "_rows", failing)
     with pytest.raises(OSError, match="gone"):  # so the server ends the connection without the end of the answer
-        list(desk.get(f"/internal/leads.{kind}?progress={NAME}", buffered=False).iter_encoded())
-    assert progress(desk)["state"] == "broken"
+        list(desk.get(f"/internal/leads.{kind}", buffered=False).iter_encoded())
 
 
-def test_progress_is_the_readers_own(app: Flask, desk: FlaskClient) -> None:
-    desk.get(f"/internal/leads.csv?progress={NAME}")
-    sign_in(other := app.test_client(), "Zoe Ash")
-    assert other.get(f"/internal/exports/{NAME}").status_code == 404
-    assert other.get(f"/internal/exports/{NAME}", headers=KEY).status_code == 404
-    assert desk.get(f"/internal/leads.csv?progress={NAME}", headers=KEY).status_code == 422
-    for wrong in ("x", NAME.upper(), f"{NAME}0", f"{NAME}&progress={NAME}"):
-        assert desk.get(f"/internal/leads.csv?progress={wrong}").status_code == 422
+def test_more_leads_than_a_workbook_may_have_are_refused(desk: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_service, "WORKBOOK_LEADS", 7)
+    answer = desk.get("/internal/leads.xlsx", headers=KEY)
+    assert answer.status_code == 422
+    assert "/internal/leads.csv" in answer.json["detail"]
+    assert desk.get("/internal/leads.csv", headers=KEY).status_code == 200
+    page = desk.get("/internal/leads.xlsx", headers={"Accept": "text/html"})
+    assert (page.status_code, "Export them as CSV, or filter the list first." in page.text) == (422, True)
+
+
+def test_a_csv_for_a_browser_begins_with_a_byte_order_mark(desk: FlaskClient) -> None:
+    # Without it Excel takes the file for one in the encoding of its machine.
+    assert desk.get("/internal/leads.csv").data.startswith(b"\xef\xbb\xbfid,")
+    assert desk.get("/internal/leads.csv", headers=KEY).data.startswith(b"id,")
+    assert desk.get("/internal/leads.ndjson").data.startswith(b"{")
