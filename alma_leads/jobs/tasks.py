@@ -13,7 +13,6 @@ from flask import Flask, current_app
 from huey import Huey, crontab
 
 from alma_leads.database.base import from_stamp, utc_now
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db, settings
 from alma_leads.jobs.task_queue import QueueTrouble, queue_at
 from alma_leads.jobs.upkeep_service import purge_expired
@@ -169,8 +168,7 @@ class Background:
                 return
             with self._running(drain):
                 drain.run()
-            with reading(db.engine) as connection:
-                due = next_due(connection)
+            due = next_due(db.session.connection())
         self.last_drain = time.monotonic()
         if due is not None:
             try:
