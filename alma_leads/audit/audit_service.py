@@ -23,8 +23,8 @@ def export_log(wanted: LogFilter, *, kind: TextFormat, actor: Actor) -> Iterator
     """
     now = utc_now()
     so_far = replace(wanted, until=min(wanted.until or now, now))
+    count = audit_log.count_events(db.session(), so_far)
     with transaction() as session:
-        count = audit_log.count_events(session, so_far)
         trail.record(
             session,
             Action.AUDIT_EXPORTED,
