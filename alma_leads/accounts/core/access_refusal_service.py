@@ -30,7 +30,7 @@ class Why(enum.StrEnum):
     TOO_MANY = "too many requests"
 
 
-def note_refused_access(actor: Actor, route: str, why: Why) -> None:
+def record_refused_access(actor: Actor, route: str, why: Why) -> None:
     """Record in the audit log that `actor` was refused at `route`, unless that was done a short while ago.
 
     Args:

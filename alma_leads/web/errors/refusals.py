@@ -8,7 +8,7 @@ from typing import cast
 import structlog
 from flask import Flask, Response, current_app, g, request
 
-from alma_leads.accounts.core.access_refusal_service import EVERY, Why, note_refused_access
+from alma_leads.accounts.core.access_refusal_service import EVERY, Why, record_refused_access
 from alma_leads.actor import Actor, stranger
 from alma_leads.database.base import utc_now
 
@@ -35,7 +35,7 @@ def note_refusal(why: Why) -> None:
     if _seen_lately((actor.kind, actor.id, actor.address, route, why)):
         return
     try:
-        note_refused_access(actor, route, why)
+        record_refused_access(actor, route, why)
     except Exception:
         log.warning("refusal could not be noted", exc_info=True)
 

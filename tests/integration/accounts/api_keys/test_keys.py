@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,17 +11,19 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from alma_leads.accounts.api_keys import key_service, keys
 from alma_leads.accounts.core.errors import KeyRefused
+from alma_leads.accounts.core.models import ApiKey
 from alma_leads.accounts.core.permissions import Scope
 from alma_leads.actor import OPERATOR
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import utc_now
 from alma_leads.extensions import db
 from config import Settings
-from tests.support.desk import run, value
+from tests.support.desk import count, run, value
 from tests.support.keys import new_key
 
 
@@ -44,13 +45,13 @@ def test_only_a_fingerprint_is_kept(app: Flask, client: FlaskClient) -> None:
             kept = str(connection.exec_driver_sql(f"SELECT * FROM {table}").fetchall())
             assert key not in kept
             assert key[9:] not in kept
-    assert value(app, "SELECT prefix FROM api_keys") == key[:9]
+    assert value(app, select(ApiKey.prefix)) == key[:9]
 
 
 def test_unknown_ended_and_revoked_keys_get_the_same_answer(app: Flask, client: FlaskClient) -> None:
     ended, revoked = new_key(app, "ended"), new_key(app, "revoked")
-    run(app, "UPDATE api_keys SET expires_at = :at WHERE name = 'ended'", at=to_stamp(utc_now()))
-    run(app, "UPDATE api_keys SET revoked_at = :at WHERE name = 'revoked'", at=to_stamp(utc_now()))
+    run(app, update(ApiKey).where(ApiKey.name == "ended").values(expires_at=utc_now()))
+    run(app, update(ApiKey).where(ApiKey.name == "revoked").values(revoked_at=utc_now()))
     answers = [ask(client, key) for key in (ended, revoked, keys.new_secret(), "wrong")]
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.data for answer in answers}) == 1
@@ -74,7 +75,7 @@ def test_a_revoked_key_is_refused_at_once(app: Flask, client: FlaskClient) -> No
         assert key_service.revoke_key(number, actor=OPERATOR)
         assert not key_service.revoke_key(number, actor=OPERATOR)
     assert ask(client, key).status_code == 401
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'key_revoked'") == 1
+    assert count(app, AuditEvent, AuditEvent.action == "key_revoked") == 1
 
 
 def test_a_key_of_some_networks(app: Flask, client: FlaskClient) -> None:
@@ -84,7 +85,7 @@ def test_a_key_of_some_networks(app: Flask, client: FlaskClient) -> None:
     refused = ask(client, key, address="198.51.100.1")
     assert refused.status_code == 403
     assert "may not be used from 198.51.100.1" in refused.json["detail"]
-    assert value(app, "SELECT last_used_at FROM api_keys") is not None
+    assert value(app, select(ApiKey.last_used_at)) is not None
 
 
 def test_behind_a_proxy_the_network_is_the_script_s_own(
@@ -115,19 +116,19 @@ def test_without_a_proxy_nobody_says_where_they_are(app: Flask, client: FlaskCli
 
 def test_a_refused_address_is_no_use(app: Flask, client: FlaskClient) -> None:
     assert ask(client, new_key(app, networks=["192.0.2.0/24"])).status_code == 403
-    assert value(app, "SELECT last_used_at FROM api_keys") is None
+    assert value(app, select(ApiKey.last_used_at)) is None
 
 
 def test_last_use_is_written_once_a_minute(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     key = new_key(app)
-    used = "SELECT last_used_at FROM api_keys"
+    used = select(ApiKey.last_used_at)
     ask(client, key)
     first = value(app, used)
     with monkeypatch.context() as patch:
         patch.setattr(keys, "touch", lambda *_, **__: pytest.fail("a write for nothing"))
         assert [ask(client, key).status_code for _ in range(5)] == [200] * 5
-    earlier = to_stamp(utc_now() - timedelta(seconds=61))
-    run(app, "UPDATE api_keys SET last_used_at = :at", at=earlier)
+    earlier = utc_now() - timedelta(seconds=61)
+    run(app, update(ApiKey).values(last_used_at=earlier))
     ask(client, key)
     assert value(app, used) > first
 
@@ -140,7 +141,7 @@ def test_of_those_who_find_last_use_old_one_writes(app: Flask, engine: Engine) -
         keys.touch(session, 1, before=before, now=now)
     with Session(engine) as session, session.begin():  # this one had read the row before the first one wrote it
         keys.touch(session, 1, before=before, now=now + timedelta(seconds=1))
-    assert value(app, "SELECT last_used_at FROM api_keys") == to_stamp(now)
+    assert value(app, select(ApiKey.last_used_at)) == now
 
 
 def test_many_requests_at_once_with_one_key(app: Flask) -> None:
@@ -157,7 +158,7 @@ def test_two_keys_that_work_have_two_names(app: Flask) -> None:
     with app.app_context():
         key_service.revoke_key(key_service.get_key_by_name("sync").id, actor=OPERATOR)
     new_key(app, "sync")
-    assert value(app, "SELECT count(*) FROM api_keys WHERE name = 'sync'") == 2
+    assert count(app, ApiKey, ApiKey.name == "sync") == 2
 
 
 def test_of_twenty_who_take_one_name_one_gets_it(app: Flask) -> None:
@@ -169,13 +170,13 @@ def test_of_twenty_who_take_one_name_one_gets_it(app: Flask) -> None:
 
     with ThreadPoolExecutor(20) as pool:
         assert sum(pool.map(attempt, range(20))) == 1
-    assert value(app, "SELECT count(*) FROM api_keys") == 1
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'key_created'") == 1
+    assert count(app, ApiKey) == 1
+    assert count(app, AuditEvent, AuditEvent.action == "key_created") == 1
 
 
 def test_a_key_that_has_ended_leaves_its_name(app: Flask, client: FlaskClient) -> None:
     old = new_key(app, "sync")
-    run(app, "UPDATE api_keys SET expires_at = :at", at=to_stamp(utc_now() - timedelta(days=1)))
+    run(app, update(ApiKey).values(expires_at=utc_now() - timedelta(days=1)))
     new = new_key(app, "sync")
     assert ask(client, old).status_code == 401
     assert ask(client, new).status_code == 200
@@ -185,9 +186,9 @@ def test_a_key_that_has_ended_leaves_its_name(app: Flask, client: FlaskClient) -
 
 def test_who_made_it_is_written_down(app: Flask) -> None:
     new_key(app, "website-import", Scope.CREATE, networks=["192.0.2.0/24"])
-    assert value(app, "SELECT subject FROM audit_events") == "script: website-import"
-    assert value(app, "SELECT actor_name FROM audit_events") == "Operator, command line"
-    data = json.loads(value(app, "SELECT data FROM audit_events"))
+    assert value(app, select(AuditEvent.subject)) == "script: website-import"
+    assert value(app, select(AuditEvent.actor_name)) == "Operator, command line"
+    data = value(app, select(AuditEvent.data))
     assert data == {"key": 1, "scopes": ["leads:create"], "networks": ["192.0.2.0/24"], "expires_at": None}
 
 
@@ -229,4 +230,4 @@ def test_a_command_that_cannot_be_done_says_why(app: Flask, options: list[str], 
     assert result.exit_code != 0
     assert result.stdout == ""
     assert said in result.stderr
-    assert value(app, "SELECT count(*) FROM api_keys") == 0
+    assert count(app, ApiKey) == 0

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.models import ApiKey, Role, UserSession
 from alma_leads.accounts.core.permissions import Scope
-from alma_leads.database.base import to_stamp, utc_now
-from tests.support.desk import HTML, Page, add_person, csrf, get, post, run, sign_in, token, value
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import utc_now
+from tests.support.desk import HTML, Page, add_person, count, csrf, get, post, run, sign_in, token, value
 from tests.support.keys import new_key
 from tests.support.pages import StrictClient
 
@@ -71,8 +73,8 @@ def test_a_new_key_is_shown_in_one_answer_and_works(app: Flask, desk: StrictClie
     assert "create, read; from 127.0.0.1/32, ::1/128, 192.0.2.0/24" in page.text
     assert status_with(app.test_client(), key) == 200
     assert key not in desk.get(HOME, headers=HTML).text
-    assert value(app, "SELECT subject FROM audit_events WHERE action = 'key_created'") == "script: Website form"
-    assert value(app, "SELECT actor_name FROM audit_events WHERE action = 'key_created'") == "Rosa Delgado"
+    assert value(app, select(AuditEvent.subject).where(AuditEvent.action == "key_created")) == "script: Website form"
+    assert value(app, select(AuditEvent.actor_name).where(AuditEvent.action == "key_created")) == "Rosa Delgado"
 
 
 def test_the_key_is_in_no_cookie(desk: StrictClient) -> None:
@@ -88,7 +90,7 @@ def test_sending_the_form_again_makes_no_second_key_and_shows_none(app: Flask, d
         assert (again.status_code, again.headers["Location"]) == (303, HOME)
     page = get(desk, HOME)
     assert "That form has made its key." in page.text
-    assert value(app, "SELECT count(*) FROM api_keys") == 1
+    assert count(app, ApiKey) == 1
 
 
 def test_after_a_mistake_what_was_typed_is_kept(app: Flask, desk: StrictClient) -> None:
@@ -119,7 +121,7 @@ def test_what_cannot_be_is_said(app: Flask, desk: StrictClient, changes: dict[st
     answer = send(desk, fill(desk, **changes))
     assert answer.status_code == 422
     assert said in answer.text
-    assert value(app, "SELECT count(*) FROM api_keys") == 1
+    assert count(app, ApiKey) == 1
 
 
 def test_a_key_that_ends_today_works_today(app: Flask, desk: StrictClient) -> None:
@@ -131,11 +133,11 @@ def test_the_list_says_how_each_key_is(app: Flask, desk: StrictClient) -> None:
     for name in ("fresh", "soon", "ended", "revoked"):
         new_key(app, name, Scope.EXPORT)
     for name, days in (("soon", 7.5), ("ended", -2)):
-        at = to_stamp(utc_now() + timedelta(days=days))
-        run(app, "UPDATE api_keys SET expires_at = :at WHERE name = :name", at=at, name=name)
-    run(app, "UPDATE api_keys SET revoked_at = :at WHERE name = 'revoked'", at=to_stamp(utc_now()))
-    four = to_stamp(utc_now() - timedelta(minutes=4, seconds=5))
-    run(app, "UPDATE api_keys SET last_used_at = :at WHERE name = 'soon'", at=four)
+        at = utc_now() + timedelta(days=days)
+        run(app, update(ApiKey).where(ApiKey.name == name).values(expires_at=at))
+    run(app, update(ApiKey).where(ApiKey.name == "revoked").values(revoked_at=utc_now()))
+    four = utc_now() - timedelta(minutes=4, seconds=5)
+    run(app, update(ApiKey).where(ApiKey.name == "soon").values(last_used_at=four))
     page = get(desk, HOME)
     rows = [" ".join("".join(row.itertext()).split()) for row in page.all("tr")[1:]]
     assert [row.split("export")[0] for row in rows] == ["soon", "fresh", "revoked", "ended"]
@@ -161,8 +163,8 @@ def test_revoking_asks_first_and_works_at_once(app: Flask, desk: StrictClient) -
     assert post(desk, f"{HOME}/1/revoke", on=NEW).status_code == 303
     assert desk.get(f"{HOME}/1/revoke", headers=HTML).status_code == 303
     assert "was revoked already" in get(desk, HOME).text
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'key_revoked'") == 1
-    assert value(app, "SELECT revoked_by FROM api_keys") == "Rosa Delgado"
+    assert count(app, AuditEvent, AuditEvent.action == "key_revoked") == 1
+    assert value(app, select(ApiKey.revoked_by)) == "Rosa Delgado"
 
 
 def test_no_such_key(desk: StrictClient) -> None:
@@ -180,17 +182,17 @@ def test_only_an_administrator_sees_keys(app: Flask, client: StrictClient, role:
     for address in (HOME, f"{HOME}/1/revoke"):
         assert post(client, address, on="/internal/account").status_code == 403
     assert HOME not in client.get("/internal/account", headers=HTML).text
-    assert value(app, "SELECT count(*) FROM api_keys WHERE revoked_at IS NULL") == 1
+    assert count(app, ApiKey, ApiKey.revoked_at.is_(None)) == 1
 
 
 def test_whoever_signed_in_long_ago_shows_again_who_it_is(app: Flask, desk: StrictClient) -> None:
     new_key(app)
     fields = {**fill(desk), "next": NEW}
-    run(app, "UPDATE user_sessions SET authenticated_at = :at", at=to_stamp(utc_now() - timedelta(minutes=16)))
+    run(app, update(UserSession).values(authenticated_at=utc_now() - timedelta(minutes=16)))
     assert desk.get(HOME, headers=HTML).status_code == 200
     for address in (NEW, f"{HOME}/1/revoke"):
         assert desk.get(address, headers=HTML).headers["Location"].startswith("/internal/account/confirm?")
     refused = send(desk, fields)
     assert refused.headers["Location"] == "/internal/account/confirm?next=%2Finternal%2Fsettings%2Fkeys%2Fnew"
     assert desk.post(f"{HOME}/1/revoke", data={"csrf_token": csrf(desk, HOME)}, headers=HTML).status_code == 303
-    assert value(app, "SELECT count(*) FROM api_keys WHERE revoked_at IS NULL") == 1
+    assert count(app, ApiKey, ApiKey.revoked_at.is_(None)) == 1

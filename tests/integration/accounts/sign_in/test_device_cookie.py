@@ -12,8 +12,10 @@ from http.cookies import SimpleCookie
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
+from alma_leads.accounts.core.models import SignInAttempt, User
 from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
 from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT, PER_ADDRESS, account_key
 from alma_leads.database import base
@@ -81,7 +83,7 @@ def test_a_browser_is_known_to_those_who_have_used_it(app: Flask, known: FlaskCl
     add_person(app, "Ian Park")
     strangers_guess(app, email="ian.park@alma.example")
     assert attempt(known, "ian.park@alma.example") == 429
-    run(app, "DELETE FROM sign_in_attempts")
+    run(app, delete(SignInAttempt))
     assert attempt(known, "ian.park@alma.example") == 303
     sign_out(known)
     for email in (ROSA, "ian.park@alma.example"):
@@ -111,7 +113,7 @@ def test_what_is_no_device_cookie_of_ours_is_of_no_use(app: Flask, known: FlaskC
 
 
 def test_the_second_step_is_counted_apart_too(app: Flask, known: FlaskClient) -> None:
-    person_id = value(app, "SELECT id FROM users")
+    person_id = value(app, select(User.id))
     rosa = enrol(app, person_id)
     new = app.test_client()
     assert attempt(new) == 303  # who knows but the password has no device cookie

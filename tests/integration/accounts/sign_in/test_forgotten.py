@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import delete, insert, select, update
 
+from alma_leads.accounts.core.models import Identity, SignInAttempt, User
 from alma_leads.accounts.sign_in import reset_service, throttle
+from alma_leads.audit.models import AuditEvent
 from alma_leads.database.base import to_stamp, utc_now
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.integration.accounts.users.test_people_page import NEW, mailed
-from tests.support.desk import HTML, add_person, run, token, value
+from tests.support.desk import HTML, add_person, count, run, token, value
 
 ROSA = "rosa.delgado@alma.example"
 PATH = "/login/forgotten"
@@ -51,8 +54,8 @@ def test_whoever_forgot_gets_a_link_and_chooses_another(app: Flask, client: Flas
     link = mailed(app, "password_reset")
     form = client.get(link, headers=HTML)
     assert client.post(link, data={"csrf_token": token(form), "password": NEW}, headers=HTML).status_code == 303
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'reset_link_sent'") == 2
-    assert value(app, "SELECT actor_kind FROM audit_events WHERE action = 'reset_link_sent'") == "stranger"
+    assert count(app, AuditEvent, AuditEvent.action == "reset_link_sent") == 2
+    assert value(app, select(AuditEvent.actor_kind).where(AuditEvent.action == "reset_link_sent")) == "stranger"
 
 
 def test_nothing_tells_whether_there_is_an_account(app: Flask, client: FlaskClient) -> None:
@@ -109,12 +112,12 @@ def test_an_inbox_gets_five_a_day_at_most(app: Flask, client: FlaskClient, monke
     monkeypatch.setattr(reset_service, "ANSWER_AFTER_S", 0)
     add_person(app)
     for _ in range(7):
-        run(app, "DELETE FROM sign_in_attempts")
+        run(app, delete(SignInAttempt))
         run(app, "UPDATE outbox_messages SET state = 'sent'")
         assert ask(client).status_code == 303
     assert links(app) == 5
     run(app, "UPDATE outbox_messages SET created_at = :at", at=to_stamp(utc_now() - timedelta(hours=25)))
-    run(app, "DELETE FROM sign_in_attempts")
+    run(app, delete(SignInAttempt))
     ask(client)
     assert links(app) == 6
 
@@ -124,15 +127,11 @@ def test_who_comes_in_otherwise_gets_no_second_door(
 ) -> None:
     monkeypatch.setattr(reset_service, "ANSWER_AFTER_S", 0)
     person_id = add_person(app)
-    run(app, "UPDATE users SET password = NULL")
+    run(app, update(User).values(password=None))
     ask(client)
     assert links(app) == 1, "who was invited and never came may begin by this too"
-    run(
-        app,
-        "INSERT INTO identities (user_id, issuer, subject, created_at) VALUES (:id, 'https://id.example', 'x', :now)",
-        id=person_id,
-        now=to_stamp(utc_now()),
-    )
+    identity = {"user_id": person_id, "issuer": "https://id.example", "subject": "x", "created_at": utc_now()}
+    run(app, insert(Identity).values(identity))
     ask(client)
     assert links(app) == 1
 

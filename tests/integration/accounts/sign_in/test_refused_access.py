@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import select
 
 from alma_leads.accounts.core.access_refusal_service import MOST_IN_AN_HOUR
 from alma_leads.accounts.core.models import Role
 from alma_leads.accounts.core.permissions import Scope
 from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT
+from alma_leads.audit.models import AuditEvent
 from alma_leads.extensions import db
 from config import Settings
 from tests.conftest import MakeSettings, TestClock
@@ -27,10 +27,13 @@ ROSA = "rosa.delgado@alma.example"
 
 def refusals(app: Flask) -> list[tuple[Any, ...]]:
     """Return (kind, name, address, route, why) of each refusal that was noted."""
-    statement = "SELECT actor_kind, actor_name, actor_address, subject, data FROM audit_events WHERE action = :action"
-    with app.app_context(), db.engine.connect() as connection:
-        rows = connection.execute(text(f"{statement} ORDER BY id"), {"action": "access_refused"}).all()
-    return [(*row[:4], orjson.loads(row[4])["why"]) for row in rows]
+    with app.app_context():
+        events = db.session.scalars(
+            select(AuditEvent).where(AuditEvent.action == "access_refused").order_by(AuditEvent.id)
+        )
+        return [
+            (each.actor_kind, each.actor_name, each.actor_address, each.subject, each.data["why"]) for each in events
+        ]
 
 
 def test_a_role_that_does_not_allow_it(app: Flask, client: FlaskClient) -> None:

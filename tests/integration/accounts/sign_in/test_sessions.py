@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, select, update
 
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.models import Role, User, UserSession
 from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.sign_in.sign_in_service import open_session
 from alma_leads.accounts.users.user_service import activate, deactivate, invite
 from alma_leads.actor import OPERATOR
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.base import utc_now
 from alma_leads.extensions import db
 from alma_leads.jobs.upkeep_service import purge_expired
 from config import Settings
 from tests.conftest import MakeSettings, TestClock
-from tests.support.desk import HTML, PASSWORD, Page, add_lead, add_person, csrf, post, run, sign_in, token, value
+from tests.support.desk import HTML, PASSWORD, Page, add_lead, add_person, count, csrf, post, run, sign_in, token, value
 from tests.support.pages import StrictClient
 from tests.support.routes import address, methods, rules
 
@@ -57,8 +57,8 @@ def cookie_of(client: StrictClient) -> str:
     return cookie.value
 
 
-def ago(**of: float) -> str:
-    return to_stamp(utc_now() - timedelta(**of))
+def ago(**of: float) -> datetime:
+    return utc_now() - timedelta(**of)
 
 
 def test_signing_out_ends_the_session_for_good(app: Flask, signed_in: StrictClient, other: StrictClient) -> None:
@@ -69,7 +69,7 @@ def test_signing_out_ends_the_session_for_good(app: Flask, signed_in: StrictClie
     signed_in.set_cookie("session", stolen)
     assert not is_in(signed_in)
     assert is_in(other)
-    assert value(app, "SELECT count(*) FROM user_sessions") == 1
+    assert count(app, UserSession) == 1
 
 
 def test_no_link_and_no_foreign_form_signs_out(signed_in: StrictClient) -> None:
@@ -94,7 +94,7 @@ def test_a_planted_cookie_is_worth_nothing_after_sign_in(app: Flask, client: Str
 def test_the_cookie_holds_no_token_of_the_table(app: Flask, signed_in: StrictClient) -> None:
     with signed_in.session_transaction() as cookie:
         kept = cookie["sid"]
-    stored = value(app, "SELECT token_hash FROM user_sessions")
+    stored = value(app, select(UserSession.token_hash))
     assert kept != stored
     assert len(kept) >= 43  # 32 random bytes
     with signed_in.session_transaction() as cookie:
@@ -103,7 +103,7 @@ def test_the_cookie_holds_no_token_of_the_table(app: Flask, signed_in: StrictCli
 
 
 def test_only_the_token_says_whose_session_it_is(app: Flask, signed_in: StrictClient) -> None:
-    run(app, "UPDATE users SET handle = 'rosa'")
+    run(app, update(User).values(handle="rosa"))
     ian = add_person(app, "Ian Park")
     with app.app_context():
         his = open_session(ian, [Proof.PASSWORD], client=ClientInfo("", ""), instead_of="")
@@ -122,7 +122,7 @@ def test_signing_in_again_replaces_the_session(app: Flask, signed_in: StrictClie
     data = {"csrf_token": token(page), "password": NEW}
     assert signed_in.post(f"/invitation/{link}", data=data, headers=HTML).status_code == 303
     assert "Marcus Bell" in Page(signed_in.get("/internal/account", headers=HTML)).text
-    assert value(app, "SELECT count(*) FROM user_sessions") == 1
+    assert count(app, UserSession) == 1
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,7 @@ def test_signing_in_again_replaces_the_session(app: Flask, signed_in: StrictClie
 def test_a_session_ends_unused_and_in_any_case(
     app: Flask, signed_in: StrictClient, last_seen: dict[str, float], created: dict[str, float], holds: bool
 ) -> None:
-    run(
-        app,
-        "UPDATE user_sessions SET last_seen_at = :seen, created_at = :made",
-        seen=ago(**last_seen),
-        made=ago(**created),
-    )
+    run(app, update(UserSession).values(last_seen_at=ago(**last_seen), created_at=ago(**created)))
     assert is_in(signed_in) is holds
     with app.app_context():
         assert purge_expired() == (not holds)
@@ -149,12 +144,12 @@ def test_a_session_ends_unused_and_in_any_case(
 
 def test_a_used_session_writes_at_most_once_a_minute(app: Flask, signed_in: StrictClient) -> None:
     def last_seen() -> Any:
-        return value(app, "SELECT last_seen_at FROM user_sessions")
+        return value(app, select(UserSession.last_seen_at))
 
     fresh = last_seen()
     assert is_in(signed_in)
     assert last_seen() == fresh
-    run(app, "UPDATE user_sessions SET last_seen_at = :at", at=ago(seconds=61))
+    run(app, update(UserSession).values(last_seen_at=ago(seconds=61)))
     assert is_in(signed_in)
     assert last_seen() > fresh
 
@@ -170,7 +165,7 @@ def test_a_request_asks_once_who_it_is(app: Flask, signed_in: StrictClient) -> N
 
 def test_turning_someone_off_ends_their_sessions_at_once(app: Flask, signed_in: StrictClient) -> None:
     add_person(app, "Ian Park")
-    rosa = value(app, "SELECT id FROM users WHERE email = :email", email=ROSA)
+    rosa = value(app, select(User.id).where(User.email == ROSA))
     with app.app_context():
         deactivate(rosa, actor=OPERATOR)
     assert not is_in(signed_in)
@@ -199,7 +194,7 @@ def test_a_new_password_signs_out_every_other_browser(app: Flask, signed_in: Str
     data = {"email": ROSA, "csrf_token": token(other.get("/login", headers=HTML))}
     assert other.post("/login", data=data | {"password": PASSWORD}, headers=HTML).status_code == 422
     assert other.post("/login", data=data | {"password": NEW}, headers=HTML).status_code == 303
-    assert value(app, "SELECT password_changed_at FROM users") is not None
+    assert value(app, select(User.password_changed_at)) is not None
 
 
 def test_a_new_password_needs_the_present_one(signed_in: StrictClient, other: StrictClient) -> None:
@@ -253,7 +248,7 @@ def test_preferences_are_kept_and_followed(app: Flask, signed_in: StrictClient) 
     assert page.root.get("data-theme") == "dark"
     chosen = [option.text for option in page.all("option") if "selected" in option.attrib]
     assert chosen == ["Asia/Kolkata"]
-    assert value(app, "SELECT count(*) FROM users WHERE single_key_shortcuts") == 0
+    assert count(app, User, User.single_key_shortcuts.is_(True)) == 0
     assert 'data-theme="dark"' in signed_in.get("/", headers=HTML).get_data(as_text=True)
 
 

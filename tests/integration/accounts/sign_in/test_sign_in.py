@@ -11,13 +11,15 @@ from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
+from sqlalchemy import insert, update
 from werkzeug.test import TestResponse
 
 from alma_leads.accounts.core.errors import TooManyAttempts
+from alma_leads.accounts.core.models import SignInAttempt, User
 from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
 from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT, PER_ADDRESS, account_key
-from alma_leads.database.base import to_stamp, utc_now
-from tests.support.desk import HTML, PASSWORD, Page, add_person, run, token, value
+from alma_leads.database.base import utc_now
+from tests.support.desk import HTML, PASSWORD, Page, add_person, count, run, token
 from tests.support.pages import StrictClient
 
 ROSA = "rosa.delgado@alma.example"
@@ -32,15 +34,9 @@ def attempt(client: StrictClient, email: str = ROSA, password: str = PASSWORD, *
 
 def failed(app: Flask, times: int, *, email: str, address: str, minutes_ago: float = 1) -> None:
     """Note that sign-ins failed some time ago."""
-    at = to_stamp(utc_now() - timedelta(minutes=minutes_ago))
+    at = utc_now() - timedelta(minutes=minutes_ago)
     for _ in range(times):
-        run(
-            app,
-            "INSERT INTO sign_in_attempts (account, address, at) VALUES (:account, :address, :at)",
-            account=account_key(email),
-            address=address,
-            at=at,
-        )
+        run(app, insert(SignInAttempt).values(account=account_key(email), address=address, at=at))
 
 
 def without_token(response: TestResponse) -> str:
@@ -59,14 +55,14 @@ def test_the_right_password_leads_to_the_desk(app: Flask, client: StrictClient, 
 
 def test_an_international_domain_signs_in_as_it_is_typed(app: Flask, client: StrictClient) -> None:
     person = add_person(app)
-    run(app, "UPDATE users SET email = 'rosa@xn--bcher-kva.example' WHERE id = :id", id=person)
+    run(app, update(User).where(User.id == person).values(email="rosa@xn--bcher-kva.example"))
     assert attempt(client, "rosa@bücher.example").status_code == 303
 
 
 def test_what_is_wrong_is_told_in_the_same_words(app: Flask, client: StrictClient) -> None:
     add_person(app)
     add_person(app, "Ian Park", active=False)
-    run(app, "UPDATE users SET password = NULL WHERE id = :id", id=add_person(app, "Marcus Bell"))
+    run(app, update(User).where(User.id == add_person(app, "Marcus Bell")).values(password=None))
     pages = []
     for email in (ROSA, "nobody@alma.example", "marcus.bell@alma.example", "no address"):
         page = attempt(client, email, "not the right words")
@@ -131,7 +127,7 @@ def test_a_form_without_its_token_is_refused_and_not_counted(app: Flask, client:
     add_person(app)
     assert client.post("/login", data={"email": ROSA, "password": PASSWORD}, headers=HTML).status_code == 400
     assert client.post("/login", json={"email": ROSA, "password": PASSWORD}).status_code == 400
-    assert value(app, "SELECT count(*) FROM sign_in_attempts") == 0
+    assert count(app, SignInAttempt) == 0
 
 
 def test_no_cookie_but_that_of_the_device_outlives_the_session(app: Flask, client: StrictClient) -> None:
@@ -217,7 +213,7 @@ def test_the_right_password_forgets_the_wrong_ones(app: Flask, client: StrictCli
     failed(app, PER_ACCOUNT - 1, email=ROSA, address="192.0.2.1")
     failed(app, 3, email="other@alma.example", address="192.0.2.1")
     assert attempt(client).status_code == 303
-    assert value(app, "SELECT count(*) FROM sign_in_attempts") == 3
+    assert count(app, SignInAttempt) == 3
 
 
 def test_guesses_at_the_same_instant_are_not_more_than_the_limit(app: Flask) -> None:
@@ -236,7 +232,7 @@ def test_guesses_at_the_same_instant_are_not_more_than_the_limit(app: Flask) -> 
 @pytest.mark.real_password_cost
 def test_known_and_unknown_accounts_take_the_same_time(make_one: Any) -> None:
     client = make_one()
-    run(client.application, "UPDATE users SET password = NULL WHERE id = :id", id=add_person(client.application, "M B"))
+    run(client.application, update(User).where(User.id == add_person(client.application, "M B")).values(password=None))
     took: dict[str, list[float]] = {ROSA: [], "m.b@alma.example": [], "nobody@alma.example": []}
     csrf_token = token(client.get("/login", headers=HTML))
     for _ in range(4):

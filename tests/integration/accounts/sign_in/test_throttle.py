@@ -13,19 +13,21 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event, update
 from werkzeug.test import TestResponse
 
 from alma_leads.accounts.core import passwords
 from alma_leads.accounts.core.errors import TooManyAttempts
+from alma_leads.accounts.core.models import SignInAttempt, User
 from alma_leads.accounts.sign_in import throttle
 from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
 from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT, PER_ADDRESS, WINDOW
 from alma_leads.client_address import WIDE_TIMES
 from alma_leads.database.base import utc_now
-from alma_leads.database.raw import Sql
 from alma_leads.database.session import transaction
+from alma_leads.extensions import db
 from config import ROOT, Settings
-from tests.support.desk import HTML, PASSWORD, add_person, run, token, value
+from tests.support.desk import HTML, PASSWORD, add_person, count, run, token
 
 ROSA = "rosa.delgado@alma.example"
 MakeApp = Callable[[Settings], Flask]
@@ -58,6 +60,7 @@ sys.path.insert(0, {root!r})
 from alma_leads.app import create_app
 from alma_leads.accounts.core.errors import TooManyAttempts
 from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
+from alma_leads.extensions import db
 from config import Settings
 app = create_app(Settings(_env_file=None, **{settings!r}))
 print("ready", flush=True)
@@ -90,7 +93,7 @@ def test_processes_that_guess_at_once_have_no_more_guesses_than_one(app: Flask, 
     said = [process.communicate(timeout=60)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0, 0]
     assert "".join(said).count("guessed") == PER_ACCOUNT
-    assert value(app, "SELECT count(*) FROM sign_in_attempts") == PER_ACCOUNT
+    assert count(app, SignInAttempt) == PER_ACCOUNT
 
 
 def test_a_wait_ends_by_the_clock_and_not_before(app: Flask) -> None:
@@ -147,15 +150,13 @@ def test_whoever_waits_reads_how_long_in_the_same_words(app: Flask, client: Flas
 
 
 @pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+def work(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count what is done: each statement by its text, and each comparison of a password by the cost of its hash."""
     counted: Counter[str] = Counter()
-    cursor = Sql._cursor
     verify = passwords._HASHER.verify
 
-    def noted(self: Sql, connection: Any, params: Any) -> Any:
-        counted[self.source(connection.dialect.name)] += 1
-        return cursor(self, connection, params)
+    def noted(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        counted[statement] += 1
 
     class Hasher:
         hash, check_needs_rehash = passwords._HASHER.hash, passwords._HASHER.check_needs_rehash
@@ -164,7 +165,8 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
             counted[hashed.rsplit("$", 2)[0]] += 1
             return verify(hashed, password)
 
-    monkeypatch.setattr(Sql, "_cursor", noted)
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", noted)
     monkeypatch.setattr(passwords, "_HASHER", Hasher())
     return counted
 
@@ -174,7 +176,7 @@ def test_known_and_unknown_accounts_cost_the_same_work(app: Flask, client: Flask
     # What takes the same work takes the same time; `make bench` says how much. Unlike a clock this does not flicker.
     add_person(app)
     add_person(app, "Daniel Kim", active=False)
-    run(app, "UPDATE users SET password = NULL WHERE id = :id", id=add_person(app, "Ian Park"))
+    run(app, update(User).where(User.id == add_person(app, "Ian Park")).values(password=None))
     emails = (ROSA, "daniel.kim@alma.example", "ian.park@alma.example", "nobody@alma.example")
     wrong: list[dict[str, int]] = []
     waiting: list[dict[str, int]] = []
@@ -190,5 +192,6 @@ def test_known_and_unknown_accounts_cost_the_same_work(app: Flask, client: Flask
                 guess(app, email, PER_ACCOUNT - 1, address=f"192.0.2.{number}")
     assert all(done == wrong[0] for done in wrong)
     assert all(done == waiting[0] for done in waiting)
+    assert sum(name.startswith("SELECT") for name in wrong[0]) >= 3, "statements were counted"
     assert [name for name in wrong[0] if name.startswith("$argon2id$")] == ["$argon2id$v=19$m=65536,t=3,p=4"]
     assert not any(name.startswith("$argon2id$") for name in waiting[0])  # or guesses could keep the server busy

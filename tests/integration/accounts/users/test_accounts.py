@@ -12,20 +12,22 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from pydantic import SecretStr
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from alma_leads.accounts.core.errors import LastAdministrator, LinkExpired, WeakPassword
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.models import OneTimeLink, Role, User
 from alma_leads.accounts.sign_in import password_service
 from alma_leads.accounts.users import setup_service
 from alma_leads.accounts.users.setup_service import prepare_first_administrator
 from alma_leads.accounts.users.setup_service import set_up as set_up_first
 from alma_leads.accounts.users.user_service import change_role, deactivate
 from alma_leads.actor import OPERATOR
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import utc_now
 from alma_leads.jobs.upkeep_service import purge_expired
 from config import Settings
-from tests.support.desk import HTML, PASSWORD, Page, add_person, run, sign_in, token, value
+from tests.support.desk import HTML, PASSWORD, Page, add_person, count, run, sign_in, token, value
 from tests.support.pages import StrictClient
 
 IAN = "ian.park@alma.example"
@@ -107,7 +109,7 @@ def test_each_start_offers_the_same_link_until_the_secret_key_changes(
     first, second = prepare(app), prepare(app)
     assert first == second
     assert client.get(f"/setup/{first}", headers=HTML).status_code == 200
-    assert value(app, "SELECT count(*) FROM one_time_links WHERE token_hash = :token", token=first) == 0
+    assert count(app, OneTimeLink, OneTimeLink.token_hash == first) == 0
     other = make_app(settings.model_copy(update={"SECRET_KEY": SecretStr("another secret, which is long enough")}))
     third = prepare(other)
     assert third != first
@@ -145,7 +147,7 @@ def test_two_who_set_up_at_once_make_one_account(app: Flask) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(make, range(4))) == 1
-    assert value(app, "SELECT count(*) FROM users") == 1
+    assert count(app, User) == 1
 
 
 def test_once_somebody_can_sign_in_the_set_up_is_over(app: Flask, client: StrictClient) -> None:
@@ -155,7 +157,7 @@ def test_once_somebody_can_sign_in_the_set_up_is_over(app: Flask, client: Strict
     assert client.get(f"/setup/{link}", headers=HTML).status_code == 410
     data = {"csrf_token": token(page), "name": "Mallory", "email": "m@x.example", "password": NEW}
     assert client.post(f"/setup/{link}", data=data, headers=HTML).status_code == 410
-    assert value(app, "SELECT count(*) FROM users") == 1
+    assert count(app, User) == 1
 
 
 def test_a_strangers_guess_of_a_link_costs_no_hash(app: Flask, client: StrictClient, monkeypatch: Any) -> None:
@@ -172,18 +174,18 @@ def test_a_strangers_guess_of_a_link_costs_no_hash(app: Flask, client: StrictCli
 
 def test_settings_make_the_first_administrator(app: Flask) -> None:
     assert prepare(app, "Rosa.Delgado@alma.example", NEW) is None
-    assert value(app, "SELECT name FROM users") == "Rosa Delgado"
-    assert value(app, "SELECT role FROM users") == "administrator"
+    assert value(app, select(User.name)) == "Rosa Delgado"
+    assert value(app, select(User.role)) == "administrator"
     assert signs_in(app, "rosa.delgado@alma.example", NEW)
     # Later starts change nothing, whatever the settings say then.
     assert prepare(app, "other@alma.example", "and yet other words 3") is None
-    assert value(app, "SELECT count(*) FROM users") == 1
+    assert count(app, User) == 1
 
 
 def test_a_weak_password_in_the_settings_makes_nobody(app: Flask) -> None:
     with pytest.raises(WeakPassword):
         prepare(app, "rosa@alma.example", "password1234")
-    assert value(app, "SELECT count(*) FROM users") == 0
+    assert count(app, User) == 0
 
 
 # Links by which people choose a password
@@ -207,23 +209,23 @@ def test_an_invited_person_chooses_a_password_once(app: Flask, client: StrictCli
 
 def test_a_link_is_too_old_after_a_day(app: Flask, client: StrictClient) -> None:
     path = invited(app)
-    run(app, "UPDATE one_time_links SET expires_at = :at", at=to_stamp(utc_now() + timedelta(seconds=30)))
+    run(app, update(OneTimeLink).values(expires_at=utc_now() + timedelta(seconds=30)))
     page = client.get(path, headers=HTML)
     assert page.status_code == 200
-    run(app, "UPDATE one_time_links SET expires_at = :at", at=to_stamp(utc_now() - timedelta(seconds=1)))
+    run(app, update(OneTimeLink).values(expires_at=utc_now() - timedelta(seconds=1)))
     assert client.get(path, headers=HTML).status_code == 410
     data = {"csrf_token": token(page), "password": NEW}
     assert client.post(path, data=data, headers=HTML).status_code == 410
-    assert value(app, "SELECT password FROM users") is None
+    assert value(app, select(User.password)) is None
     with app.app_context():
         assert purge_expired() == 1
 
 
 def test_a_new_link_lasts_a_day(app: Flask) -> None:
     invited(app)
-    stamp = value(app, "SELECT expires_at FROM one_time_links")
+    expires_at = value(app, select(OneTimeLink.expires_at))
     left = utc_now() + timedelta(hours=24)
-    assert to_stamp(left - timedelta(minutes=1)) < str(stamp).replace(" ", "T") <= to_stamp(left)
+    assert left - timedelta(minutes=1) < expires_at <= left
 
 
 def test_a_link_for_one_purpose_is_none_for_another(app: Flask, client: StrictClient) -> None:
@@ -238,7 +240,7 @@ def test_the_link_of_someone_turned_off_does_nothing(app: Flask, client: StrictC
     assert flask(app, "deactivate", IAN).exit_code == 0
     data = {"csrf_token": token(page), "password": NEW}
     assert client.post(path, data=data, headers=HTML).status_code == 410
-    assert value(app, "SELECT password FROM users") is None
+    assert value(app, select(User.password)) is None
 
 
 # The operator's commands
@@ -249,8 +251,8 @@ def test_inviting_again_replaces_the_link_the_name_and_the_role(app: Flask, clie
     second = invited(app, IAN.upper(), role="viewer")
     assert client.get(first, headers=HTML).status_code == 410
     assert client.get(second, headers=HTML).status_code == 200
-    assert value(app, "SELECT role FROM users") == "viewer"
-    assert value(app, "SELECT count(*) FROM users") == 1
+    assert value(app, select(User.role)) == "viewer"
+    assert count(app, User) == 1
 
 
 def test_adding_someone_who_is_there_says_so(app: Flask) -> None:
@@ -259,7 +261,7 @@ def test_adding_someone_who_is_there_says_so(app: Flask) -> None:
         result = flask(app, "add", IAN, "--name", "Somebody Else", "--role", role.value)
         assert result.exit_code != 0
         assert f"{IAN} has an account already" in result.output
-    assert value(app, "SELECT name FROM users") == "Ian Park"
+    assert value(app, select(User.name)) == "Ian Park"
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def test_what_a_command_cannot_do_it_says_and_fails(app: Flask, arguments: tuple
     assert result.exit_code != 0
     assert words in result.output
     assert "Traceback" not in result.output
-    assert value(app, "SELECT count(*) FROM users") == 0
+    assert count(app, User) == 0
 
 
 def test_the_list_says_who_can_sign_in(app: Flask) -> None:
@@ -334,7 +336,7 @@ def test_two_administrators_cannot_turn_each_other_off_at_once(app: Flask) -> No
 
     with ThreadPoolExecutor(2) as pool:
         assert sum(pool.map(turn_off, both)) == 1
-    assert value(app, "SELECT count(*) FROM users WHERE active") == 1
+    assert count(app, User, User.active.is_(True)) == 1
 
 
 def test_two_administrators_cannot_demote_each_other_at_once(app: Flask) -> None:
@@ -350,7 +352,7 @@ def test_two_administrators_cannot_demote_each_other_at_once(app: Flask) -> None
 
     with ThreadPoolExecutor(2) as pool:
         assert sum(pool.map(demote, both)) == 1
-    assert value(app, "SELECT count(*) FROM users WHERE role = 'administrator'") == 1
+    assert count(app, User, User.role == "administrator") == 1
 
 
 def test_the_role_command_says_what_it_changed(app: Flask) -> None:
@@ -358,10 +360,10 @@ def test_the_role_command_says_what_it_changed(app: Flask) -> None:
     add_person(app, "Ian Park", role=Role.ATTORNEY)
     result = flask(app, "role", IAN, "viewer")
     assert (result.exit_code, result.output) == (0, f"{IAN} is viewer now, and was attorney.\n")
-    assert value(app, "SELECT role FROM users WHERE email = :email", email=IAN) == "viewer"
+    assert value(app, select(User.role).where(User.email == IAN)) == "viewer"
     assert value(app, "SELECT kind FROM outbox_messages") == "account_notice"
     assert flask(app, "role", IAN, "viewer").output == f"{IAN} is viewer already.\n"
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'role_changed'") == 1
+    assert count(app, AuditEvent, AuditEvent.action == "role_changed") == 1
     refused = flask(app, "role", "rosa.delgado@alma.example", "viewer")
     assert refused.exit_code != 0
     assert "the last active administrator" in refused.output
@@ -377,7 +379,7 @@ def test_adding_someone_says_whether_the_mail_goes_out(app: Flask) -> None:
     assert value(app, "SELECT count(*) FROM outbox_messages") == 1, "the e-mail with the old link goes nowhere"
     link = again.split()[-1].rpartition("/")[2]
     assert link in value(app, "SELECT text_body FROM outbox_messages")
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'person_added'") == 1
+    assert count(app, AuditEvent, AuditEvent.action == "person_added") == 1
 
 
 def test_the_librarys_own_commands_are_not_offered(app: Flask) -> None:

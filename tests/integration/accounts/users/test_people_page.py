@@ -8,10 +8,13 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import insert, select, update
 
-from alma_leads.accounts.core.models import Role
-from alma_leads.database.base import to_stamp, utc_now
-from tests.support.desk import HTML, PASSWORD, add_lead, add_person, get, post, run, sign_in, token, value
+from alma_leads.accounts.core.models import Authenticator, OneTimeLink, Role, User, UserSession
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import utc_now
+from alma_leads.extensions import db
+from tests.support.desk import HTML, PASSWORD, add_lead, add_person, count, get, post, run, sign_in, token, value
 
 HOME = "/internal/settings/people"
 IAN = "ian.park@alma.example"
@@ -32,7 +35,7 @@ def invite(client: FlaskClient, **changes: str) -> int:
 
 
 def number(app: Flask, email: str = IAN) -> int:
-    return int(value(app, "SELECT id FROM users WHERE email = :email", email=email))
+    return int(value(app, select(User.id).where(User.email == email)))
 
 
 def mailed(app: Flask, kind: str = "invitation") -> str:
@@ -44,11 +47,8 @@ def mailed(app: Flask, kind: str = "invitation") -> str:
 
 
 def actions(app: Flask) -> str:
-    return str(
-        value(app, "SELECT group_concat(action, ' ') FROM (SELECT action FROM audit_events ORDER BY id) AS events")
-        if str(app.config["SETTINGS"].DATABASE_URL).startswith("sqlite")
-        else value(app, "SELECT string_agg(action, ' ' ORDER BY id) FROM audit_events")
-    )
+    with app.app_context():
+        return " ".join(db.session.scalars(select(AuditEvent.action).order_by(AuditEvent.id)))
 
 
 def test_an_invited_person_comes_in_by_the_link_in_the_email(app: Flask, desk: FlaskClient) -> None:
@@ -81,7 +81,7 @@ def test_what_is_wrong_is_said_at_its_field(app: Flask, desk: FlaskClient) -> No
         answer = post(desk, HOME, on=f"{HOME}/new", **fields)
         assert answer.status_code == 422
         assert words in answer.get_data(as_text=True)
-    assert value(app, "SELECT count(*) FROM users") == 1
+    assert count(app, User) == 1
     assert value(app, "SELECT count(*) FROM outbox_messages") == 0
 
 
@@ -97,7 +97,7 @@ def test_a_new_invitation_ends_the_earlier_one(app: Flask, desk: FlaskClient) ->
     assert gone.status_code == 410
     assert "Ask an administrator for a new one" in gone.get_data(as_text=True)
     assert stranger.get(mailed(app), headers=HTML).status_code == 200
-    run(app, "UPDATE one_time_links SET expires_at = :at", at=to_stamp(utc_now() - timedelta(seconds=1)))
+    run(app, update(OneTimeLink).values(expires_at=utc_now() - timedelta(seconds=1)))
     assert "The link is too old" in get(desk, page).text
     assert "Invitation too old" in get(desk, HOME).text
 
@@ -126,7 +126,7 @@ def test_who_has_come_cannot_be_uninvited(app: Flask, desk: FlaskClient) -> None
         answer = post(desk, f"{page}/invitation", on=page, do=do)
         assert answer.status_code == 409
         assert "has come in already" in answer.get_data(as_text=True)
-    assert value(app, "SELECT active FROM users WHERE email = :email", email=IAN)
+    assert value(app, select(User.active).where(User.email == IAN))
 
 
 def test_a_role_holds_from_the_next_click_on_and_the_person_is_told(app: Flask, desk: FlaskClient) -> None:
@@ -211,17 +211,11 @@ def test_resetting_a_second_factor_is_offered_where_there_is_one(app: Flask, des
     person_id = add_person(app, "Ian Park")
     page = f"{HOME}/{person_id}"
     assert "Reset the second factor" not in get(desk, page).text
-    now = to_stamp(utc_now())
-    run(
-        app,
-        "INSERT INTO authenticators (user_id, secret, last_step, created_at, confirmed_at)"
-        " VALUES (:id, 'x', 0, :now, :now)",
-        id=person_id,
-        now=now,
-    )
+    now = utc_now()
+    run(app, insert(Authenticator).values(user_id=person_id, secret="x", created_at=now, confirmed_at=now))
     assert "Password and code" in get(desk, HOME).text
     assert post(desk, f"{page}/second-factor", on=page).status_code == 303
-    assert value(app, "SELECT count(*) FROM authenticators") == 0
+    assert count(app, Authenticator) == 0
     assert "second factor was reset" in value(app, "SELECT text_body FROM outbox_messages")
 
 
@@ -229,13 +223,13 @@ def test_changes_are_made_by_someone_who_signed_in_lately(app: Flask, desk: Flas
     page = f"{HOME}/{add_person(app, 'Ian Park')}"
     get(desk, page)
     csrf = token(desk.get(page, headers=HTML))
-    run(app, "UPDATE user_sessions SET authenticated_at = :at", at=to_stamp(utc_now() - timedelta(minutes=16)))
+    run(app, update(UserSession).values(authenticated_at=utc_now() - timedelta(minutes=16)))
     for path in (f"{page}/role", f"{page}/active", f"{page}/reset-link", f"{page}/invitation", HOME):
         answer = desk.post(path, data={"csrf_token": csrf, "role": "viewer"}, headers=HTML)
         assert answer.headers["Location"].startswith("/internal/account/confirm"), path
     assert desk.get(page, headers=HTML).headers["Location"].startswith("/internal/account/confirm")
     assert desk.get(HOME, headers=HTML).status_code == 200
-    assert value(app, "SELECT role FROM users WHERE email = :email", email=IAN) == "administrator"
+    assert value(app, select(User.role).where(User.email == IAN)) == "administrator"
 
 
 def test_nobody_is_a_404(desk: FlaskClient) -> None:

@@ -9,16 +9,18 @@ from threading import Barrier
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select, update
 
 from alma_leads.accounts.core import links
 from alma_leads.accounts.core.errors import UserExists
-from alma_leads.accounts.core.models import LinkPurpose
+from alma_leads.accounts.core.models import LinkPurpose, OneTimeLink, User, UserSession
 from alma_leads.accounts.users.profile_service import change_email
 from alma_leads.actor import Actor
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.audit.models import AuditEvent
+from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
 from tests.integration.accounts.users.test_people_page import mailed
-from tests.support.desk import HTML, add_person, get, post, run, sign_in, token, value
+from tests.support.desk import HTML, add_person, count, get, post, run, sign_in, token, value
 
 ACCOUNT = "/internal/account"
 OLD, NEW = "rosa.delgado@alma.example", "rosa@delgado.example"
@@ -37,7 +39,7 @@ def ask(client: FlaskClient, email: str = NEW) -> int:
 
 
 def email_now(app: Flask) -> str:
-    return str(value(app, "SELECT email FROM users ORDER BY id LIMIT 1"))
+    return str(value(app, select(User.email).order_by(User.id).limit(1)))
 
 
 def test_a_name_is_changed(app: Flask, desk: FlaskClient) -> None:
@@ -49,7 +51,7 @@ def test_a_name_is_changed(app: Flask, desk: FlaskClient) -> None:
         answer = post(desk, f"{ACCOUNT}/name", on=ACCOUNT, name=wrong)
         assert answer.status_code == 422
         assert "Enter your name" in answer.get_data(as_text=True)
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'name_changed'") == 1
+    assert count(app, AuditEvent, AuditEvent.action == "name_changed") == 1
 
 
 def test_an_address_changes_when_its_owner_confirms_it(app: Flask, desk: FlaskClient) -> None:
@@ -74,7 +76,7 @@ def test_an_address_changes_when_its_owner_confirms_it(app: Flask, desk: FlaskCl
     gone = desk.get(link, headers=HTML)
     assert gone.status_code == 410
     assert "Your account" in gone.get_data(as_text=True)
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'email_changed'") == 1
+    assert count(app, AuditEvent, AuditEvent.action == "email_changed") == 1
 
 
 def test_the_link_alone_hands_nobody_an_account(app: Flask, desk: FlaskClient) -> None:
@@ -101,7 +103,7 @@ def test_an_address_that_somebody_has_is_refused_also_at_the_last_moment(app: Fl
     link = mailed(app, "email_change")
     form = desk.get(link, headers=HTML)
     add_person(app, "Ian Park")
-    run(app, "UPDATE users SET email = :new WHERE name = 'Ian Park'", new=NEW)
+    run(app, update(User).where(User.name == "Ian Park").values(email=NEW))
     answer = desk.post(link, data={"csrf_token": token(form)}, headers=HTML)
     assert answer.status_code == 409
     assert "has an account already" in answer.get_data(as_text=True)
@@ -114,13 +116,13 @@ def test_a_second_wish_ends_the_first(app: Flask, desk: FlaskClient) -> None:
     ask(desk, "rosa@other.example")
     assert desk.get(first, headers=HTML).status_code == 410
     assert value(app, "SELECT count(*) FROM outbox_messages") == 1
-    run(app, "UPDATE one_time_links SET expires_at = :at", at=to_stamp(utc_now() - timedelta(seconds=1)))
+    run(app, update(OneTimeLink).values(expires_at=utc_now() - timedelta(seconds=1)))
     assert desk.get(mailed(app, "email_change"), headers=HTML).status_code == 410
 
 
 def test_whoever_signed_in_long_ago_is_asked_again(app: Flask, desk: FlaskClient) -> None:
     csrf = token(desk.get(f"{ACCOUNT}/email", headers=HTML))
-    run(app, "UPDATE user_sessions SET authenticated_at = :at", at=to_stamp(utc_now() - timedelta(minutes=16)))
+    run(app, update(UserSession).values(authenticated_at=utc_now() - timedelta(minutes=16)))
     answer = desk.post(f"{ACCOUNT}/email", data={"csrf_token": csrf, "email": NEW}, headers=HTML)
     assert answer.headers["Location"].startswith("/internal/account/confirm")
     assert value(app, "SELECT count(*) FROM outbox_messages") == 0
@@ -148,4 +150,4 @@ def test_of_two_who_take_one_address_at_once_one_gets_it(app: Flask) -> None:
 
     with ThreadPoolExecutor(len(people)) as pool:
         assert sum(pool.map(take, people, tokens)) == 1
-    assert value(app, "SELECT count(*) FROM users WHERE email = 'new@alma.example'") == 1
+    assert count(app, User, User.email == "new@alma.example") == 1
