@@ -26,6 +26,7 @@ from alma_leads.extensions import db
 from config import Settings
 from tests.support.databases import Postgres, migrate
 from tests.support.oidc import Provider
+from tests.support.outbox import offer_notes
 from tests.support.pages import StrictClient
 from tests.support.smtp import SmtpServer
 
@@ -152,6 +153,7 @@ def make_app(compiled_templates: FileSystemBytecodeCache) -> Iterator[Callable[[
     def make(settings: Settings) -> Flask:
         app = create_app(settings)
         app.testing = True
+        offer_notes(app)
         app.jinja_env.bytecode_cache = compiled_templates
         app.test_client_class = StrictClient
         made.append(app)

@@ -63,7 +63,7 @@ def retry(ids: tuple[int, ...], everything: bool) -> None:
     if everything == bool(ids):
         raise click.UsageError("Give the ID of one or more messages, or --all.")
     if everything:
-        number = queue.retry_dead(db.engine, actor=OPERATOR)
+        number = queue.retry_failed(db.engine, actor=OPERATOR)
         click.echo(f"{number} dead {'letter' if number == 1 else 'letters'} queued again.")
         refused = []
     else:

@@ -13,22 +13,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import flask_mail
 import structlog
 from flask import current_app
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row
 
-from alma_leads.database.base import from_stamp, to_stamp, utc_now
+from alma_leads.database.base import from_stamp, utc_now
 from alma_leads.database.transactions import reading
 from alma_leads.extensions import db, settings
 from alma_leads.outbox import queue
 from alma_leads.outbox.backoff import RetryPolicy
 from alma_leads.outbox.connection import SmtpServer
+from alma_leads.outbox.message import ENGLISH
 from alma_leads.outbox.mime import Envelope, Unmailable, envelope
 from alma_leads.outbox.queries import next_due
-from alma_leads.outbox.queue import Claimed, Failure
-from alma_leads.outbox.transport import Accepted, ConnectionFailed, ConnectionLost, Permanent, Transport
+from alma_leads.outbox.queue import Failure
+from alma_leads.outbox.rendering import Content, render
+from alma_leads.outbox.transport import Accepted, ConnectionFailed, ConnectionLost, Outcome, Permanent, Transport
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +41,9 @@ BATCH = 50
 # While the server is down a batch costs a time-out: then few large ones, so that all messages see their attempts.
 BATCH_WHILE_DOWN = 500
 TOO_OLD = "It was not sent in time: the link in it no longer works."
+# An email that cannot be rendered is our fault, and the next version may mend it.
+NOT_RENDERED = "We could not write this email. The log says why."
+RENDER_AGAIN_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ class Drain:
     def _transport(self) -> Transport:
         return Transport(self.mail, self.route.server)
 
-    def _claim(self) -> list[Claimed]:
+    def _claim(self) -> list[Row[Any]]:
         began = time.monotonic()
         limit = BATCH_WHILE_DOWN if self._server_down else BATCH
         batch = queue.claim(self.engine, self._lease, limit=limit, lease_s=self.lease_s)
@@ -135,7 +141,7 @@ class Drain:
         # Never without a pause: what is due and yet cannot be claimed is being claimed by another worker.
         return wait_s <= self.linger_s and not self.stop.wait(max(wait_s, 0.02))
 
-    def _deliver(self, batch: Sequence[Claimed], transport: Transport) -> None:
+    def _deliver(self, batch: Sequence[Row[Any]], transport: Transport) -> None:
         lost_before = False
         try:
             for index, message in enumerate(batch):
@@ -160,29 +166,43 @@ class Drain:
         finally:
             self.release()
 
-    def _settle(self, message: Claimed, transport: Transport) -> None:
-        if message.expires_at is not None and message.expires_at <= to_stamp(utc_now()):
+    def _settle(self, message: Row[Any], transport: Transport) -> None:
+        if message.expires_at is not None and message.expires_at <= utc_now():
             self._fail([message], TOO_OLD, for_good=True)
             return
+        text = ""
+        outcome: Outcome
         try:
-            outcome = transport.send(self._envelope(message))
+            content = _content(message)
+            text = content.text
+            envelope = self._envelope(message, content)
         except Unmailable as error:
             outcome = Permanent(str(error))
+        except Exception:
+            log.exception("email could not be rendered", id=message.id, kind=message.kind)
+            self._postpone(message)
+            return
+        else:
+            outcome = transport.send(envelope)
         if isinstance(outcome, Accepted):
             # No longer ours to give back, also when the database fails now: a repeat later beats one at once.
             self._held.pop(message.id, None)
             if queue.settle_sent(self.engine, self._lease, message.id):
                 self.tally.sent += 1
             return
-        self._fail([message], outcome.words, for_good=isinstance(outcome, Permanent))
+        words = outcome.words if message.expires_at is None else _without_secrets(outcome.words, text)
+        self._fail([message], words, for_good=isinstance(outcome, Permanent))
 
-    def _fail(self, messages: Sequence[Claimed], words: str, *, for_good: bool = False) -> None:
+    def _postpone(self, message: Row[Any]) -> None:
+        queue.postpone(self.engine, self._lease, message.id, words=NOT_RENDERED, delay_s=RENDER_AGAIN_S)
+        self._held.pop(message.id, None)
+        self.tally.retrying += 1
+
+    def _fail(self, messages: Sequence[Row[Any]], words: str, *, for_good: bool = False) -> None:
         policy = self.route.policy
         failures = [
-            Failure(
-                m.id, _without_secrets(words, m), None if for_good else policy.delay_s(m.attempts + 1, random=self.rng)
-            )
-            for m in messages
+            Failure(each.id, words, None if for_good else policy.delay_s(each.attempts + 1, random=self.rng))
+            for each in messages
         ]
         queue.settle_failed(self.engine, self._lease, failures)
         for failure in failures:
@@ -193,16 +213,16 @@ class Drain:
             else:
                 self.tally.retrying += 1
 
-    def _envelope(self, message: Claimed) -> Envelope:
+    def _envelope(self, message: Row[Any], content: Content) -> Envelope:
         return envelope(
             message_id=message.message_id,
             sender_name=message.sender_name,
             sender=self.route.sender,
             recipient=message.recipient or self.route.default_recipient,
             reply_to=message.reply_to or self.route.default_recipient,
-            subject=message.subject,
-            text=message.text,
-            html=message.html,
+            subject=content.subject,
+            text=content.text,
+            html=content.html,
         )
 
     @contextmanager
@@ -230,11 +250,16 @@ class Drain:
             thread.join()
 
 
-def _without_secrets(words: str, message: Claimed) -> str:
+def _content(message: Row[Any]) -> Content:
+    """Return what a message says. One from before there were facts says what was written then."""
+    if message.facts is None:
+        return Content(message.subject, message.text_body, message.html_body)
+    return render(message.kind, message.facts, language=message.language or ENGLISH)
+
+
+def _without_secrets(words: str, text: str) -> str:
     """Return a server's words without the secret ends of links: a spam filter quotes what it does not like."""
-    if message.expires_at is None:
-        return words
-    secrets_in_it = {link.rpartition("/")[2] for link in re.findall(r"https?://\S+/\S+", message.text)}
+    secrets_in_it = {link.rpartition("/")[2] for link in re.findall(r"https?://\S+/\S+", text)}
     for secret in secrets_in_it:
         words = words.replace(secret, "…")
     return words

@@ -13,6 +13,8 @@ from email.utils import formataddr, formatdate
 import flask_mail
 import idna
 
+from alma_leads.outbox.message import ensure_one_line
+
 _POLICY = compat32.clone(linesep="\r\n")
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP  # legible in transit; base64 bodies look like spam to filters
@@ -65,7 +67,9 @@ def envelope(
 
     Raises:
         Unmailable: an address cannot be written in ASCII.
+        UnsafeHeader: the subject would break the header.
     """
+    ensure_one_line("subject", subject)
     sender, recipient = wire_address(sender), wire_address(recipient)
     mail = _Mail(
         subject=subject,

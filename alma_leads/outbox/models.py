@@ -1,11 +1,12 @@
-"""The outbox table: every e-mail that was promised, until a server has taken it. It knows no lead."""
+"""The outbox table: every email that was enqueued, until a server has taken it. It knows no lead."""
 
 from __future__ import annotations
 
 import enum
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Index, String, Text, text
+from sqlalchemy import JSON, ColumnElement, Index, String, Text, and_, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alma_leads.database.base import Base, Id, UtcDateTime, text_enum
@@ -24,13 +25,16 @@ def _where(name: str, *columns: str, condition: str) -> Index:
 
 
 class OutboxMessage(Base):
-    """One e-mail to one address.
+    """One email to one address.
 
-    A worker claims a message by moving `due_at` into the future and writing its `lease`; whoever's lease it is
-    settles it. A worker that dies leaves a message that comes due again by itself. `correlation` is the sender's own
-    key ("lead:412"). Without a `recipient` it goes to the default recipient as set when it is sent. The bodies are
-    emptied once a server has taken the message. What has not been sent by `expires_at` is given up. `message_id`
-    needs no unique index: it holds 128 random bits.
+    A worker claims a message by moving `due_at` into the future and writing its `lease`; only who has the lease may
+    finish it. A worker that dies leaves a message that comes due again by itself. `correlation` is the caller's own key
+    ("lead:412"). Without a `recipient` it goes to the default recipient as set when it is sent. The worker renders it
+    from its `facts`; those of a message that expires hold a link, and are deleted once it is finished. What has not
+    been sent by `expires_at` is given up. `message_id` needs no unique index: it holds 128 random bits.
+
+    `subject`, `text_body` and `html_body` are those of messages from before there were facts. Nothing writes them any
+    more, and the next release drops them.
     """
 
     __tablename__ = "outbox_messages"
@@ -42,9 +46,11 @@ class OutboxMessage(Base):
     recipient: Mapped[str | None] = mapped_column(String(320))
     sender_name: Mapped[str] = mapped_column(String(100))
     reply_to: Mapped[str | None] = mapped_column(String(320))
-    subject: Mapped[str] = mapped_column(String(500))
-    text_body: Mapped[str] = mapped_column(Text)
-    html_body: Mapped[str] = mapped_column(Text)
+    language: Mapped[str | None] = mapped_column(String(35))
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    subject: Mapped[str | None] = mapped_column(String(500))
+    text_body: Mapped[str | None] = mapped_column(Text)
+    html_body: Mapped[str | None] = mapped_column(Text)
     state: Mapped[MessageState] = mapped_column(text_enum(MessageState, name="state", length=10))
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -64,3 +70,11 @@ class OutboxMessage(Base):
         _where("ix_outbox_messages_sent", "id", condition="state = 'sent'"),
         _where("ix_outbox_messages_settled", "settled_at", "state", "attempts", condition="settled_at IS NOT NULL"),
     )
+
+
+# Literals and not parameters: a partial index serves only a condition that it can read.
+WAITS: ColumnElement[bool] = OutboxMessage.state == literal_column("'queued'")
+IS_QUEUED = and_(WAITS, OutboxMessage.attempts == literal_column("0"))
+IS_RETRYING = and_(WAITS, OutboxMessage.attempts > literal_column("0"))
+HAS_FAILED: ColumnElement[bool] = OutboxMessage.state == literal_column("'dead'")
+IS_SENT: ColumnElement[bool] = OutboxMessage.state == literal_column("'sent'")

@@ -26,7 +26,7 @@ _BY_RANK: tuple[Delivery, ...] = ("sent", "queued", "retrying", "dead")
 
 _ROW = """
     SELECT id, kind, correlation, recipient, subject, state, attempts, due_at, last_error, created_at, settled_at,
-        expires_at
+        expires_at, language, CAST(facts AS text)
       FROM outbox_messages
 """
 _PAGE = {
@@ -72,7 +72,7 @@ class MessageRow(NamedTuple):
     kind: str
     correlation: str
     recipient: str
-    subject: str
+    subject: str | None
     state: str
     attempts: int
     due_at: str
@@ -80,6 +80,8 @@ class MessageRow(NamedTuple):
     created_at: str
     settled_at: str | None
     expires_at: str | None
+    language: str | None
+    facts: str | None
 
     @property
     def is_too_old(self) -> bool:
@@ -140,7 +142,7 @@ def page(
     """
     bound = 2**62 if before_id is None else before_id
     found = [row for delivery in deliveries for row in _PAGE[delivery].rows(connection, before_id=bound, limit=limit)]
-    return [_row(row) for row in sorted(found, reverse=True)[:limit]]
+    return [_row(row) for row in sorted(found, key=lambda row: row[0], reverse=True)[:limit]]
 
 
 def count_dead(connection: Connection, *, cap: int = COUNT_CAP) -> int:

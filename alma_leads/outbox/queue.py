@@ -1,239 +1,337 @@
-"""The life of an outbox row: enqueued, claimed by lease, settled, sent again.
+"""The life of an outbox row: enqueued, claimed by lease, finished, sent again.
 
 The only module of this package that writes and commits. It opens no connection to a mail server.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Session
 
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.database.base import from_stamp, to_stamp, utc_now
-from alma_leads.database.raw import Sql, Step, id_list, run_together, sql_in
+from alma_leads.database.raw import Sql, Step
 from alma_leads.database.transactions import transaction_on
-from alma_leads.outbox.message import Message
+from alma_leads.extensions import settings
+from alma_leads.outbox.message import NewMessage
+from alma_leads.outbox.models import HAS_FAILED, IS_SENT, WAITS, MessageState
+from alma_leads.outbox.models import OutboxMessage as Message
 
 WORDS_LENGTH = 1000
 
-_CLAIMED = "id, message_id, recipient, sender_name, reply_to, subject, text_body, html_body, attempts, expires_at"
-_DUE = "SELECT id FROM outbox_messages WHERE state = 'queued' AND due_at <= :now ORDER BY due_at, id LIMIT :limit"
+_ENQUEUE = insert(Message)
+
 # PostgreSQL may run a plain subquery again and then lock more rows than the limit; a materialised one runs once.
-_CLAIM = Sql(
-    sqlite=f"UPDATE outbox_messages SET lease = :lease, due_at = :until WHERE id IN ({_DUE}) RETURNING {_CLAIMED}",
-    postgresql=f"""
-        WITH due (due_id) AS MATERIALIZED ({_DUE} FOR UPDATE SKIP LOCKED)
-        UPDATE outbox_messages SET lease = :lease, due_at = :until FROM due WHERE id = due_id
-        RETURNING {_CLAIMED}
-    """,
+_DUE = (
+    select(Message.id.label("due_id"))
+    .where(WAITS, Message.due_at <= bindparam("now"))
+    .order_by(Message.due_at, Message.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+    .prefix_with("MATERIALIZED", dialect="postgresql")
 )
-_HELD = "state = 'queued' AND lease = :lease AND id"
-_EXTEND = sql_in(f"UPDATE outbox_messages SET due_at = :until WHERE {_HELD} IN :ids")
-_RELEASE = sql_in(f"UPDATE outbox_messages SET due_at = :now, lease = NULL WHERE {_HELD} IN :ids")
-_SENT = Sql(f"""
-    UPDATE outbox_messages SET state = 'sent', attempts = attempts + 1, lease = NULL, last_error = NULL,
-           settled_at = :now, text_body = '', html_body = ''
-     WHERE {_HELD} = :id
-""")
-_LATER = Sql(f"""
-    UPDATE outbox_messages SET attempts = attempts + 1, lease = NULL, last_error = :words, due_at = :due
-     WHERE {_HELD} = :id
-""")
-_DEAD = Sql(f"""
-    UPDATE outbox_messages SET state = 'dead', attempts = attempts + 1, lease = NULL, last_error = :words,
-           settled_at = :now
-     WHERE {_HELD} = :id
-""")
-_REVIVED = "state = 'queued', attempts = 0, due_at = :now, lease = NULL, last_error = NULL, settled_at = NULL"
-_DEAD_AND_OF_USE = "state = 'dead' AND (expires_at IS NULL OR expires_at > :now)"
-_REVIVE = Sql(
-    f"UPDATE outbox_messages SET {_REVIVED} WHERE id = :id AND {_DEAD_AND_OF_USE} RETURNING kind, correlation"
+_CLAIM = (
+    update(Message)
+    .where(Message.id.in_(select(_DUE.c.due_id)))
+    .values(lease=bindparam("new_lease"), due_at=bindparam("until"))
+    .returning(
+        Message.id,
+        Message.message_id,
+        Message.kind,
+        Message.correlation,
+        Message.recipient,
+        Message.sender_name,
+        Message.reply_to,
+        Message.language,
+        Message.facts,
+        Message.subject,
+        Message.text_body,
+        Message.html_body,
+        Message.attempts,
+        Message.expires_at,
+    )
 )
-_REVIVE_ALL = Sql(f"UPDATE outbox_messages SET {_REVIVED} WHERE {_DEAD_AND_OF_USE}")
+_HELD = and_(WAITS, Message.lease == bindparam("held_lease"))
+_ONE_HELD = and_(_HELD, Message.id == bindparam("message"))
+_THESE_HELD = and_(_HELD, Message.id.in_(bindparam("messages", expanding=True)))
+
+_EXTEND = update(Message).where(_THESE_HELD).values(due_at=bindparam("until"))
+_RELEASE = update(Message).where(_THESE_HELD).values(due_at=bindparam("now"), lease=null())
+# The link among the facts of a message that expires is a secret. Bodies are those of before there were facts.
+_WITHOUT_SECRETS = {
+    "facts": case((Message.expires_at.is_(None), Message.facts), else_=literal({}, Message.facts.type)),
+    "text_body": null(),
+    "html_body": null(),
+}
+_SENT = (
+    update(Message)
+    .where(_ONE_HELD)
+    .values(
+        state=MessageState.SENT,
+        attempts=Message.attempts + 1,
+        lease=null(),
+        last_error=null(),
+        settled_at=bindparam("now"),
+        **_WITHOUT_SECRETS,
+    )
+)
+_RETRY_LATER = (
+    update(Message)
+    .where(_ONE_HELD)
+    .values(attempts=Message.attempts + 1, lease=null(), last_error=bindparam("words"), due_at=bindparam("due"))
+)
+_POSTPONED = (
+    update(Message).where(_ONE_HELD).values(lease=null(), last_error=bindparam("words"), due_at=bindparam("due"))
+)
+_FAILED = (
+    update(Message)
+    .where(_ONE_HELD)
+    .values(
+        state=MessageState.DEAD,
+        attempts=Message.attempts + 1,
+        lease=null(),
+        last_error=bindparam("words"),
+        settled_at=bindparam("now"),
+    )
+)
+_PURGE = (
+    update(Message)
+    .where(
+        HAS_FAILED,
+        Message.expires_at <= bindparam("now"),
+        or_(cast(Message.facts, Text) != "{}", Message.text_body.is_not(None)),
+    )
+    .values(**_WITHOUT_SECRETS)
+)
+_STILL_VALID = or_(Message.expires_at.is_(None), Message.expires_at > bindparam("now"))
+_REVIVED = {
+    "state": MessageState.QUEUED,
+    "attempts": 0,
+    "due_at": bindparam("now"),
+    "lease": null(),
+    "last_error": null(),
+    "settled_at": null(),
+}
+_REVIVE_ALL = update(Message).where(HAS_FAILED, _STILL_VALID).values(**_REVIVED)
+_REVIVE = _REVIVE_ALL.where(Message.id == bindparam("message")).returning(Message.kind, Message.correlation)
 # Not one that a worker holds: it is being sent this very moment, and a second worker would send it as well.
-_HASTEN = Sql("""
-    UPDATE outbox_messages SET due_at = :now
-     WHERE id = :id AND state = 'queued' AND lease IS NULL AND due_at > :now
-    RETURNING kind, correlation
-""")
+_HASTEN = (
+    update(Message)
+    .where(Message.id == bindparam("message"), WAITS, Message.lease.is_(None), Message.due_at > bindparam("now"))
+    .values(due_at=bindparam("now"))
+    .returning(Message.kind, Message.correlation)
+)
 # Neither what is sent nor what a worker is sending.
-_WITHDRAW = Sql("""
-    DELETE FROM outbox_messages
-     WHERE correlation = :correlation AND kind = :kind AND state <> 'sent' AND (lease IS NULL OR due_at <= :now)
-""")
-_CLOCK = Sql("SELECT now()")
-# Losing this commit to a power cut costs a repeated e-mail, never a lost one: it need not wait for the disk.
-_LOSABLE = Sql("SET LOCAL synchronous_commit TO OFF")
-
-
-class Claimed(NamedTuple):
-    """A message that this worker may send, in full. `attempts` counts those before this one."""
-
-    id: int
-    message_id: str
-    recipient: str | None
-    sender_name: str
-    reply_to: str | None
-    subject: str
-    text: str
-    html: str
-    attempts: int
-    expires_at: str | None
+_WITHDRAW = delete(Message).where(
+    Message.correlation == bindparam("correlation"),
+    Message.kind == bindparam("kind"),
+    ~IS_SENT,
+    or_(Message.lease.is_(None), Message.due_at <= bindparam("now")),
+)
+_CLOCK = select(func.now())
+# Losing this commit to a power cut costs a repeated email, never a lost one: it need not wait for the disk.
+_LOSABLE = text("SET LOCAL synchronous_commit TO OFF")
 
 
 class Failure(NamedTuple):
-    """A message that was not taken: the server's words, and seconds until the next attempt (None: dead letter)."""
+    """A message that was not taken: the server's words, and seconds until the next attempt (None: it has failed)."""
 
     id: int
     words: str
     delay_s: float | None
 
 
-def enqueue(connection: Connection, messages: Sequence[Message], *, now: str, message_id_domain: str) -> None:
-    """Promise `messages`, in the caller's transaction, with one statement.
-
-    Args:
-        connection: in a transaction of the caller; nothing is committed here.
-        messages: may be empty.
-        now: stamp of the present moment.
-        message_id_domain: right-hand side of each `Message-ID`, in ASCII.
-    """
+def enqueue(connection: Connection | Session, *messages: NewMessage) -> None:
+    """Put messages into the outbox, in the caller's transaction; nothing is committed here."""
     if messages:
-        run_together(connection, enqueuing(messages, now=now, message_id_domain=message_id_domain))
+        now, domain = utc_now(), message_id_domain(settings().PUBLIC_URL)
+        connection.execute(_ENQUEUE, [_values(message, now, domain) for message in messages])
 
 
-def enqueuing(messages: Sequence[Message], *, now: str, message_id_domain: str) -> Step:
+def message_id_domain(public_url: str) -> str:
+    """Return the right-hand side of each Message-ID."""
+    return urlsplit(public_url).hostname or "localhost"
+
+
+def _values(message: NewMessage, now: datetime, domain: str) -> dict[str, Any]:
+    return {
+        "message_id": f"<{secrets.token_hex(16)}@{domain}>",
+        "kind": message.kind,
+        "correlation": message.correlation,
+        "recipient": message.recipient,
+        "sender_name": message.sender_name,
+        "reply_to": message.reply_to,
+        "language": message.language,
+        "facts": message.facts,
+        "state": MessageState.QUEUED,
+        "attempts": 0,
+        "due_at": now,
+        "created_at": now,
+        "expires_at": message.expires_at,
+    }
+
+
+def enqueuing(messages: Sequence[NewMessage], *, now: datetime) -> Step:
     """Return the statement of `enqueue` for at least one message, for callers that run it together with others."""
-    params: dict[str, str | None] = {"now": now}
-    for index, message in enumerate(messages):
-        params |= {
-            f"message_id{index}": f"<{secrets.token_hex(16)}@{message_id_domain}>",
-            f"kind{index}": message.kind,
-            f"correlation{index}": message.correlation,
-            f"recipient{index}": message.recipient,
-            f"sender_name{index}": message.sender_name,
-            f"reply_to{index}": message.reply_to,
-            f"subject{index}": message.subject,
-            f"text{index}": message.text,
-            f"html{index}": message.html,
-            f"expires_at{index}": to_stamp(message.expires_at) if message.expires_at else None,
-        }
+    domain = message_id_domain(settings().PUBLIC_URL)
+    params = {
+        f"{name}{index}": value
+        for index, message in enumerate(messages)
+        for name, value in _values(message, now, domain).items()
+    }
+    for name, value in params.items():
+        if isinstance(value, datetime):
+            params[name] = to_stamp(value)
+        elif isinstance(value, dict):
+            params[name] = json.dumps(value)
     return _insert(len(messages)), params
 
 
 @lru_cache(maxsize=16)
 def _insert(count: int) -> Sql:
-    row = (
-        "(:message_id{0}, :kind{0}, :correlation{0}, :recipient{0}, :sender_name{0}, :reply_to{0}, :subject{0},"
-        " :text{0}, :html{0}, 'queued', 0, :now, :now, :expires_at{0})"
+    names = (
+        "message_id, kind, correlation, recipient, sender_name, reply_to, language, facts, state, attempts, due_at,"
+        " created_at, expires_at"
     )
-    return Sql(
-        "INSERT INTO outbox_messages (message_id, kind, correlation, recipient, sender_name, reply_to, subject,"
-        " text_body, html_body, state, attempts, due_at, created_at, expires_at) VALUES "
-        + ", ".join(row.format(index) for index in range(count))
-    )
+    rows = ("(" + ", ".join(f":{name}{index}" for name in names.split(", ")) + ")" for index in range(count))
+    return Sql(f"INSERT INTO outbox_messages ({names}) VALUES " + ", ".join(rows))
 
 
-def withdraw(connection: Connection, *, correlation: str, kind: str) -> int:
-    """Take back what was promised and has not been sent, in the caller's transaction; return how many that were.
+def withdraw(connection: Connection | Session, *, correlation: str, kind: str) -> int:
+    """Delete what was enqueued and has not been sent, in the caller's transaction; return how many that were.
 
     For messages that something newer has made wrong. One that is being sent this moment goes out all the same.
     """
-    return _WITHDRAW.run(connection, correlation=correlation, kind=kind, now=_stamp(_now(connection)))
+    there = connection.connection() if isinstance(connection, Session) else connection
+    return _changed(there, _WITHDRAW, correlation=correlation, kind=kind, now=_now(there))
 
 
-def claim(engine: Engine, lease: str, *, limit: int, lease_s: float) -> list[Claimed]:
+def claim(engine: Engine, lease: str, *, limit: int, lease_s: float) -> list[Row[Any]]:
     """Take up to `limit` due messages, longest due first; nobody else gets them for `lease_s` seconds."""
     with transaction_on(engine) as connection:
         now = _now(connection)
-        rows = _CLAIM.rows(connection, lease=lease, now=_stamp(now), until=_stamp(now, lease_s), limit=limit)
-    # RETURNING promises no order. Ids are given in the order of promising, which is fair enough within a batch.
-    return sorted(Claimed(*row) for row in rows)
+        params = {"new_lease": lease, "now": now, "until": now + timedelta(seconds=lease_s), "limit": limit}
+        rows: list[Row[Any]] = list(connection.execute(_CLAIM, params))
+    # RETURNING promises no order. Ids are given in the order of enqueuing, which is fair enough within a batch.
+    return sorted(rows, key=lambda row: row.id)
 
 
 def extend(engine: Engine, lease: str, ids: Iterable[int], *, lease_s: float) -> int:
     """Hold what is still ours of `ids` for `lease_s` seconds more; return how many that are."""
     with transaction_on(engine) as connection:
-        until = _stamp(_now(connection), lease_s)
-        return _EXTEND.run(connection, lease=lease, until=until, ids=id_list(connection, ids))
+        until = _now(connection) + timedelta(seconds=lease_s)
+        return _changed(connection, _EXTEND, held_lease=lease, until=until, messages=list(ids))
 
 
 def release(engine: Engine, lease: str, ids: Iterable[int]) -> int:
     """Give back at once what is still ours of `ids`, without counting an attempt; return how many that were."""
     with transaction_on(engine) as connection:
-        return _RELEASE.run(connection, lease=lease, now=_stamp(_now(connection)), ids=id_list(connection, ids))
+        return _changed(connection, _RELEASE, held_lease=lease, now=_now(connection), messages=list(ids))
 
 
-def settle_sent(engine: Engine, lease: str, message_row_id: int) -> bool:
+def settle_sent(engine: Engine, lease: str, message_id: int) -> bool:
     """Note that a server took the message, if it is still ours."""
     with transaction_on(engine) as connection:
         if connection.dialect.name == "postgresql":
-            _LOSABLE.run(connection)
-        return _SENT.run(connection, lease=lease, id=message_row_id, now=to_stamp(utc_now())) == 1
+            connection.execute(_LOSABLE)
+        return _changed(connection, _SENT, held_lease=lease, message=message_id, now=utc_now()) == 1
 
 
 def settle_failed(engine: Engine, lease: str, failures: Iterable[Failure]) -> int:
-    """Note what was not taken, each to be tried again later or a dead letter; return how many were still ours."""
+    """Note what was not taken, each to be tried again later or failed; return how many were still ours."""
     with transaction_on(engine) as connection:
         now = _now(connection)
         settled = 0
         for failure in failures:
-            words = _printable(failure.words)
+            params = {"held_lease": lease, "message": failure.id, "words": _printable(failure.words)}
             if failure.delay_s is None:
-                settled += _DEAD.run(connection, lease=lease, id=failure.id, words=words, now=_stamp(now))
+                settled += _changed(connection, _FAILED, **params, now=now)
             else:
-                due = _stamp(now, failure.delay_s)
-                settled += _LATER.run(connection, lease=lease, id=failure.id, words=words, due=due)
+                settled += _changed(connection, _RETRY_LATER, **params, due=now + timedelta(seconds=failure.delay_s))
         return settled
 
 
-def retry(engine: Engine, message_row_id: int, *, actor: Actor) -> bool:
-    """Send a dead letter again, from its first attempt on, or try a waiting message now. `actor` wants it.
+def postpone(engine: Engine, lease: str, message_id: int, *, words: str, delay_s: float) -> None:
+    """Give a message back without counting an attempt, to be tried in `delay_s` seconds. `words` say why."""
+    with transaction_on(engine) as connection:
+        due = _now(connection) + timedelta(seconds=delay_s)
+        _changed(connection, _POSTPONED, held_lease=lease, message=message_id, words=_printable(words), due=due)
+
+
+def retry(engine: Engine, message_id: int, *, actor: Actor) -> bool:
+    """Send a failed message again, from its first attempt on, or try a waiting message now, as `actor` wants.
 
     Returns:
         False when there was nothing to do: it is sent, due already, in a worker's hands, too old, or there is none.
     """
     with transaction_on(engine) as connection:
-        now = _stamp(_now(connection))
-        for statement in (_REVIVE, _HASTEN):
-            row = statement.row(connection, id=message_row_id, now=now)
-            if row is not None:
-                kind, correlation = row
-                about = correlation.replace(":", " ")
-                trail.record(
-                    connection, Action.OUTBOX_RETRIED, actor=actor, subject=about, message=message_row_id, kind=kind
-                )
-                return True
-        return False
+        params = {"message": message_id, "now": _now(connection)}
+        row = connection.execute(_REVIVE, params).first() or connection.execute(_HASTEN, params).first()
+        if row is None:
+            return False
+        about = row.correlation.replace(":", " ")
+        trail.record(connection, Action.OUTBOX_RETRIED, actor=actor, subject=about, message=message_id, kind=row.kind)
+        return True
 
 
-def retry_dead(engine: Engine, *, actor: Actor) -> int:
-    """Send every dead letter again that is not too old, as `actor` wants; return how many there were."""
+def retry_failed(engine: Engine, *, actor: Actor) -> int:
+    """Send every failed message again that is not too old, as `actor` wants; return how many there were."""
     with transaction_on(engine) as connection:
-        count = _REVIVE_ALL.run(connection, now=_stamp(_now(connection)))
+        count = _changed(connection, _REVIVE_ALL, now=_now(connection))
         if count:
             trail.record(connection, Action.OUTBOX_RETRIED, actor=actor, subject="every dead letter", count=count)
         return count
+
+
+def purge_secrets(session: Session) -> int:
+    """Delete the facts of failed messages whose link has expired, in the caller's transaction."""
+    connection = session.connection()
+    return _changed(connection, _PURGE, now=_now(connection))
+
+
+def _changed(connection: Connection, statement: Executable, **params: Any) -> int:
+    result = connection.execute(statement, params)
+    assert isinstance(result, CursorResult)
+    return result.rowcount
 
 
 def _now(connection: Connection) -> datetime:
     """Return the database's time where it has a clock: workers on several machines must agree when a lease ends."""
     if connection.dialect.name == "sqlite":
         return utc_now()
-    row = _CLOCK.row(connection)
-    assert row is not None
-    return from_stamp(row[0])
-
-
-def _stamp(now: datetime, after_s: float = 0.0) -> str:
-    return to_stamp(now + timedelta(seconds=after_s))
+    now = connection.execute(_CLOCK).scalar_one()
+    return now if isinstance(now, datetime) else from_stamp(now)
 
 
 def _printable(words: str) -> str:

@@ -16,8 +16,8 @@ from alma_leads.accounts.core.password_rule import passwords_are_on
 from alma_leads.actor import Actor
 from alma_leads.database.base import utc_now
 from alma_leads.extensions import settings
-from alma_leads.outbox.composition import compose, promise
-from alma_leads.outbox.queue import withdraw
+from alma_leads.outbox.message import NewMessage
+from alma_leads.outbox.queue import enqueue, withdraw
 
 INVITATION = "invitation"
 PASSWORD_RESET = "password_reset"  # noqa: S105 -- a name, not a secret
@@ -72,25 +72,27 @@ def send_link(session: Session, purpose: LinkPurpose, *, user_id: int, recipient
     now = utc_now()
     new_email = recipient if purpose is LinkPurpose.CHANGE_EMAIL else None
     token = links.create_link(session, purpose, user_id=user_id, now=now, new_email=new_email)
-    message = compose(
+    message = NewMessage(
         _CARRIES[purpose][0],
         correlation=correlation(user_id),
         recipient=recipient,
         sender_name=SENDER_NAME,
         expires_at=now + links.LIFETIME,
-        link=address_of_link(purpose, token),
-        by=by,
-        email=recipient,
-        passwords=passwords_are_on(),
+        facts={
+            "link": address_of_link(purpose, token),
+            "by": by,
+            "email": recipient,
+            "passwords": passwords_are_on(),
+        },
     )
-    promise(session.connection(), message)
+    enqueue(session, message)
     return token
 
 
 def revoke_link(session: Session, purpose: LinkPurpose, *, user_id: int) -> bool:
     """Delete a user's unused link, withdraw its email, and return whether there was a link."""
     there_was = links.revoke_link(session, purpose, user_id=user_id)
-    withdraw(session.connection(), correlation=correlation(user_id), kind=_CARRIES[purpose][0])
+    withdraw(session, correlation=correlation(user_id), kind=_CARRIES[purpose][0])
     return there_was
 
 
@@ -112,16 +114,14 @@ def notify(session: Session, notice: Notice, *, user_id: int, actor: Actor, reci
     """
     user = session.get_one(User, user_id)
     own = actor.kind == "user" and actor.id == user_id
-    message = compose(
+    message = NewMessage(
         ACCOUNT_NOTICE,
         correlation=correlation(user_id),
         recipient=recipient or user.email,
         sender_name=SENDER_NAME,
-        what=notice.value,
-        when=_in_words(utc_now()),
-        by="" if own else actor.name,
+        facts={"what": notice.value, "when": _in_words(utc_now()), "by": "" if own else actor.name},
     )
-    promise(session.connection(), message)
+    enqueue(session, message)
 
 
 def _in_words(moment: datetime) -> str:

@@ -17,13 +17,12 @@ from alma_leads.accounts.core.models import User
 from alma_leads.actor import SYSTEM, Actor
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.upsert import insert
-from alma_leads.extensions import settings
 from alma_leads.leads.core import emails
 from alma_leads.leads.core.events import EventKind, record_for_prospects
 from alma_leads.leads.core.models import NO_MORE_REMINDERS, Lead, Prospect
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.first_contact import first_contact
-from alma_leads.outbox.composition import promise
+from alma_leads.outbox.queue import enqueue
 
 _T = TypeVar("_T")
 # A prospect whose row is locked until the transaction ends, and its attorney until then: `id, email, attorney_id`.
@@ -125,7 +124,7 @@ def notify_attorney(
     lead = max(newest, key=lambda row: row.id)
     pending.sort(key=lambda row: (row.created_at, row.id))
     clock = first_contact.read(session.connection())
-    promise(
+    enqueue(
         session.connection(),
         emails.assigned(
             lead_id=lead.id,
@@ -140,7 +139,6 @@ def notify_attorney(
             by=actor.name,
             attorney_id=attorney.id,
             recipient=attorney.email,
-            public_url=settings().PUBLIC_URL,
         ),
     )
     return True

@@ -1,11 +1,10 @@
-"""The e-mails that a lead causes, and those that remind of it: composed here as values, sent by the outbox."""
+"""The emails that a lead causes, and those that remind of it: values for the outbox, which renders and sends them."""
 
 from __future__ import annotations
 
 from alma_leads.leads.core.links import web_link
 from alma_leads.leads.core.schemas import LeadIn
-from alma_leads.outbox.composition import compose
-from alma_leads.outbox.message import Message
+from alma_leads.outbox.message import NewMessage
 
 CONFIRMATION = "lead_confirmation"
 NOTIFICATION = "lead_notification"
@@ -24,15 +23,15 @@ def correlation(lead_id: int) -> str:
     return f"lead:{lead_id}"
 
 
-def confirmation(lead: LeadIn, *, lead_id: int) -> Message:
+def confirmation(lead: LeadIn, *, lead_id: int) -> NewMessage:
     """Return the e-mail that tells the prospect that the details have arrived. Holds no address of this application."""
     safe_name = "" if _LINK_MARKS.intersection(lead.first_name) else lead.first_name
-    return compose(
+    return NewMessage(
         CONFIRMATION,
         correlation=correlation(lead_id),
         recipient=lead.email,
         sender_name="Alma",
-        first_name=safe_name,
+        facts={"first_name": safe_name},
     )
 
 
@@ -43,8 +42,7 @@ def notification(
     attorney_email: str | None,
     file_name: str | None,
     earlier: list[tuple[int, str]],
-    public_url: str,
-) -> Message:
+) -> NewMessage:
     """Return the e-mail that tells the attorney, or the helpdesk when there is none, of a new lead.
 
     Args:
@@ -53,21 +51,20 @@ def notification(
         attorney_email: the active attorney who has this prospect.
         file_name: name of the uploaded file, if one was.
         earlier: (number, status) of the prospect's earlier leads, newest first.
-        public_url: start of the link to the desk.
     """
-    return compose(
+    return NewMessage(
         NOTIFICATION,
         correlation=correlation(lead_id),
         recipient=attorney_email,
         sender_name="Alma leads",
-        lead_id=str(lead_id),
-        name=f"{lead.first_name} {lead.last_name}",
-        email=lead.email,
-        resume_label=file_name or web_link(lead.resume_url or "").host or "a link",
-        lead_url=f"{public_url}/internal/leads/{lead_id}",
-        earlier=tuple(earlier),
-        returning=bool(earlier),
-        assigned=attorney_email is not None,
+        facts={
+            "lead_id": lead_id,
+            "name": f"{lead.first_name} {lead.last_name}",
+            "email": lead.email,
+            "resume_label": file_name or web_link(lead.resume_url or "").host or "a link",
+            "earlier": earlier,
+            "assigned": attorney_email is not None,
+        },
     )
 
 
@@ -81,8 +78,7 @@ def reminder(
     recipient: str | None,
     away: str,
     escalated: bool,
-    public_url: str,
-) -> Message:
+) -> NewMessage:
     """Return the e-mail that reminds the attorney, or the helpdesk, of a lead that nobody has contacted in time.
 
     Args:
@@ -94,22 +90,22 @@ def reminder(
         recipient: the attorney's address, or None for the helpdesk.
         away: name of the attorney in whose place the helpdesk gets it, or "".
         escalated: whether it has waited twice as long as the firm means to.
-        public_url: start of the link to the desk.
     """
-    return compose(
+    return NewMessage(
         REMINDER,
         correlation=correlation(lead_id),
         recipient=recipient,
         sender_name="Alma leads",
-        lead_id=str(lead_id),
-        name=name,
-        email=email,
-        received=received,
-        due=due,
-        lead_url=f"{public_url}/internal/leads/{lead_id}",
-        assigned=recipient is not None,
-        away=away,
-        escalated=escalated,
+        facts={
+            "lead_id": lead_id,
+            "name": name,
+            "email": email,
+            "received": received,
+            "due": due,
+            "assigned": recipient is not None,
+            "away": away,
+            "escalated": escalated,
+        },
     )
 
 
@@ -119,8 +115,7 @@ def digest(
     recipient: str,
     leads: tuple[tuple[int, str, str, bool], ...],
     count: str,
-    public_url: str,
-) -> Message:
+) -> NewMessage:
     """Return the morning's e-mail to an attorney about the leads that wait.
 
     Args:
@@ -128,20 +123,13 @@ def digest(
         recipient: the attorney's address.
         leads: (number, name, when it came in, whether it is overdue) of those that have waited longest.
         count: how many wait in all, as text.
-        public_url: start of the links to the desk.
     """
-    return compose(
+    return NewMessage(
         DIGEST,
         correlation=f"digest:{user_id}",
         recipient=recipient,
         sender_name="Alma leads",
-        count=count,
-        leads=leads,
-        list_url=f"{public_url}/internal/leads?assigned_to=me&status=PENDING",
-        account_url=f"{public_url}/internal/account",
-        public_url=public_url,
-        more=len(leads) < int(count.rstrip("+")),
-        single=count == "1",
+        facts={"count": count, "leads": leads, "more": len(leads) < int(count.rstrip("+")), "single": count == "1"},
     )
 
 
@@ -156,8 +144,7 @@ def assigned(
     by: str,
     attorney_id: int,
     recipient: str,
-    public_url: str,
-) -> Message:
+) -> NewMessage:
     """Return the e-mail that tells an attorney of prospects who were given to them.
 
     Args:
@@ -170,21 +157,20 @@ def assigned(
         by: who gave them.
         attorney_id: the attorney.
         recipient: the attorney's address.
-        public_url: start of the links to the desk.
     """
-    return compose(
+    return NewMessage(
         ASSIGNED,
         # One prospect's stands in the lead's timeline; one about several would stand in that of a lead among many.
         correlation=f"assigned:{attorney_id}" if several else correlation(lead_id),
         recipient=recipient,
         sender_name="Alma leads",
-        lead_id=str(lead_id),
-        name=name,
-        email=email,
-        several=several,
-        leads=leads,
-        more=more,
-        by=by,
-        list_url=f"{public_url}/internal/leads?assigned_to=me&status=PENDING",
-        public_url=public_url,
+        facts={
+            "lead_id": lead_id,
+            "name": name,
+            "email": email,
+            "several": several,
+            "leads": leads,
+            "more": more,
+            "by": by,
+        },
     )

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads.core import emails
 from alma_leads.leads.core.attorneys import SERVES
@@ -22,9 +23,9 @@ from alma_leads.leads.core.events import EventKind, record
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.outbox import queries as outbox
 from alma_leads.outbox import queue
-from alma_leads.outbox.composition import promise
-from alma_leads.outbox.message import Message
+from alma_leads.outbox.message import NewMessage
 from alma_leads.outbox.queries import MessageRow
+from alma_leads.outbox.queue import enqueue
 from alma_leads.resumes.service import find_resume
 
 # The kinds that are true at any time. What a reminder says is not, and the next one comes by itself.
@@ -90,19 +91,20 @@ def send_again(lead_id: int, message_id: int, *, actor: Actor) -> Resent:
         return Resent(Sending.GOES_OUT if done else refused, message.kind, message.recipient)
     if message.kind not in KINDS:
         raise EmailNotFound(message_id)
-    with transaction_on(db.engine) as connection:
-        return _send_anew(connection, lead_id, message, actor)
+    with transaction() as session:
+        return _send_anew(session, lead_id, message, actor)
 
 
-def _send_anew(connection: Connection, lead_id: int, message: MessageRow, actor: Actor) -> Resent:
+def _send_anew(session: Session, lead_id: int, message: MessageRow, actor: Actor) -> Resent:
+    connection = session.connection()
     lead = _HOLD_LEAD.row(connection, id=lead_id)
     if lead is None:
         raise LeadNotFound(lead_id)
     sending = _may_go(connection, message, prospect_id=lead[4])
     if sending is not Sending.GOES_OUT:
         return Resent(sending, message.kind, message.recipient)
-    anew = _compose(connection, lead_id, message.kind, *lead)
-    promise(connection, anew)
+    anew = _compose(session, lead_id, message.kind, *lead)
+    enqueue(session, anew)
     recipient = anew.recipient or settings().HELPDESK_EMAIL or "the helpdesk"
     # The prospect is not named in the event: it stands in the lead itself.
     data = {"kind": message.kind} | ({} if message.kind == CONFIRMATION else {"to": recipient})
@@ -125,7 +127,7 @@ def _may_go(connection: Connection, message: MessageRow, *, prospect_id: int) ->
 
 
 def _compose(
-    connection: Connection,
+    session: Session,
     lead_id: int,
     kind: str,
     first_name: str,
@@ -134,17 +136,16 @@ def _compose(
     resume_url: str | None,
     prospect_id: int,
     attorney_email: str | None,
-) -> Message:
+) -> NewMessage:
     # Accepted once already, by the rules of that day.
     lead = LeadIn.model_construct(first_name=first_name, last_name=last_name, email=email, resume_url=resume_url)
     if kind == CONFIRMATION:
         return emails.confirmation(lead, lead_id=lead_id)
-    resume = find_resume(Session(connection), lead_id)
+    resume = find_resume(session, lead_id)
     return emails.notification(
         lead,
         lead_id=lead_id,
         attorney_email=attorney_email,
         file_name=resume.file_name if resume else None,
-        earlier=[(row[0], row[1]) for row in _EARLIER.rows(connection, prospect_id=prospect_id, id=lead_id)],
-        public_url=settings().PUBLIC_URL,
+        earlier=[(row[0], row[1]) for row in _EARLIER.rows(session.connection(), prospect_id=prospect_id, id=lead_id)],
     )

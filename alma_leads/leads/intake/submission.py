@@ -28,7 +28,6 @@ from alma_leads.leads.first_contact import first_contact
 from alma_leads.leads.first_contact.first_contact import Moments
 from alma_leads.leads.intake import confirmations
 from alma_leads.leads.intake.confirmations import Counted
-from alma_leads.outbox.composition import message_id_domain
 from alma_leads.outbox.queue import enqueuing
 from alma_leads.resumes.models import Resume
 from alma_leads.resumes.service import attach
@@ -216,7 +215,6 @@ def store(
             attorney_email=attorney,
             file_name=resume.file_name if resume else None,
             earlier=earlier,
-            public_url=public_url,
         )
     ]
     if reached is None:
@@ -240,7 +238,7 @@ def store(
             now=stamp,
         ),
         recording(lead_id, kind=EventKind.SUBMITTED, actor=actor, at=stamp, data=detail),
-        enqueuing(messages, now=stamp, message_id_domain=message_id_domain(public_url)),
+        enqueuing(messages, now=now),
     )
     store_blocking_keys(
         connection, lead_id, first_name=lead.first_name, last_name=lead.last_name, address=lead.normalised_email

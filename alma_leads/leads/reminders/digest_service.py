@@ -9,14 +9,14 @@ from sqlalchemy import Connection
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
 from alma_leads.database.transactions import reading, transaction_on
-from alma_leads.extensions import db, settings
+from alma_leads.extensions import db
 from alma_leads.leads.assignments.absences import AWAY
 from alma_leads.leads.core import emails
 from alma_leads.leads.core.attorneys import SERVES
 from alma_leads.leads.first_contact import first_contact
 from alma_leads.leads.first_contact.first_contact import FirstContact
 from alma_leads.leads.listing.queries import COUNT_CAP
-from alma_leads.outbox.composition import promise
+from alma_leads.outbox.queue import enqueue
 
 _WANTS = Sql("SELECT 1 FROM lead_digests WHERE user_id = :user_id")
 _WANT = Sql("""
@@ -60,7 +60,7 @@ def set_digest(user_id: int, *, wanted: bool) -> None:
 
 
 def send_digests() -> int:
-    """Promise the digests of this working day that nobody has sent yet, and return how many there were.
+    """Enqueue the digests of this working day that nobody has enqueued yet, and return how many there were.
 
     A day on which nothing waits is over all the same: the first lead of the afternoon makes no digest.
     """
@@ -78,10 +78,10 @@ def _send(user_id: int, email: str, clock: FirstContact, now: datetime) -> bool:
     with transaction_on(db.engine) as connection:
         if not _TAKE.run(connection, user_id=user_id, day=clock.working.day_of(now).isoformat()):
             return False
-        return _promise(connection, user_id, email, clock, to_stamp(now))
+        return _enqueue(connection, user_id, email, clock, to_stamp(now))
 
 
-def _promise(connection: Connection, user_id: int, email: str, clock: FirstContact, now: str) -> bool:
+def _enqueue(connection: Connection, user_id: int, email: str, clock: FirstContact, now: str) -> bool:
     waiting = _WAITING.rows(connection, user_id=user_id)
     if not waiting:
         return False
@@ -91,6 +91,6 @@ def _promise(connection: Connection, user_id: int, email: str, clock: FirstConta
     )
     count = _COUNT.rows(connection, user_id=user_id)[0][0]
     said = str(count) if count < COUNT_CAP else f"{COUNT_CAP - 1}+"
-    message = emails.digest(user_id=user_id, recipient=email, leads=leads, count=said, public_url=settings().PUBLIC_URL)
-    promise(connection, message)
+    message = emails.digest(user_id=user_id, recipient=email, leads=leads, count=said)
+    enqueue(connection, message)
     return True

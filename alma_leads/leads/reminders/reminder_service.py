@@ -16,15 +16,15 @@ from alma_leads.actor import SYSTEM
 from alma_leads.database.base import from_stamp, to_stamp, utc_now
 from alma_leads.database.raw import Sql
 from alma_leads.database.transactions import reading, transaction_on
-from alma_leads.extensions import db, settings
+from alma_leads.extensions import db
 from alma_leads.leads.assignments.absences import AWAY
 from alma_leads.leads.core import emails
 from alma_leads.leads.core.attorneys import SERVES
 from alma_leads.leads.core.events import EventKind, record
 from alma_leads.leads.first_contact import first_contact
 from alma_leads.leads.first_contact.first_contact import FirstContact
-from alma_leads.outbox.composition import promise
-from alma_leads.outbox.message import Message
+from alma_leads.outbox.message import NewMessage
+from alma_leads.outbox.queue import enqueue
 
 BATCH = 100
 
@@ -57,7 +57,7 @@ class Due(NamedTuple):
 
 
 def send_reminders() -> int:
-    """Promise the reminders that are due, and return how many there were."""
+    """Enqueue the reminders that are due, and return how many there were."""
     sent = 0
     while due := _find(now := to_stamp(utc_now())):
         taken = sum(_remind(lead, clock, now) for lead, clock in due)
@@ -76,7 +76,7 @@ def _find(now: str) -> list[tuple[Due, FirstContact]]:
 
 
 def _remind(lead: Due, clock: FirstContact, now: str) -> bool:
-    """Take one reminder and promise its e-mail; say whether it was ours to take."""
+    """Take one reminder and enqueue its email; say whether it was ours to take."""
     with transaction_on(db.engine) as connection:
         if not _take(connection, lead, clock, now):
             return False
@@ -86,7 +86,7 @@ def _remind(lead: Due, clock: FirstContact, now: str) -> bool:
             data["away"] = lead.attorney_name
         kind = EventKind.REMINDED if first else EventKind.ESCALATED
         record(connection, lead.id, kind=kind, actor=SYSTEM, at=now, data=data)
-        promise(connection, _message(lead, clock, first=first))
+        enqueue(connection, _message(lead, clock, first=first))
     return True
 
 
@@ -97,7 +97,7 @@ def _take(connection: Connection, lead: Due, clock: FirstContact, now: str) -> b
     return taken == 1
 
 
-def _message(lead: Due, clock: FirstContact, *, first: bool) -> Message:
+def _message(lead: Due, clock: FirstContact, *, first: bool) -> NewMessage:
     return emails.reminder(
         lead_id=lead.id,
         name=f"{lead.first_name} {lead.last_name}",
@@ -107,5 +107,4 @@ def _message(lead: Due, clock: FirstContact, *, first: bool) -> Message:
         recipient=lead.attorney_email if first and not lead.is_away else None,
         away=(lead.attorney_name or "") if first and lead.is_away else "",
         escalated=not first,
-        public_url=settings().PUBLIC_URL,
     )

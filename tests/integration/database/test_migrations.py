@@ -30,6 +30,7 @@ from alma_leads.leads.core.models import Lead
 from alma_leads.models import RETIRED_TABLES
 from config import ROOT, Settings
 from tests.conftest import MakeSettings
+from tests.support.outbox import enqueue_notes
 
 
 @pytest.fixture
@@ -132,6 +133,34 @@ def test_attempts_of_before_still_count_after_the_upgrade(empty_app: Flask) -> N
         flask_migrate.downgrade(revision="0022")
         with db.engine.connect() as connection:
             assert connection.execute(text(attempts)).scalar() == 2
+
+
+def test_emails_of_before_keep_what_was_written(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        flask_migrate.upgrade(revision="0025")
+        with db.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO outbox_messages (message_id, kind, correlation, sender_name, subject, text_body,"
+                    " html_body, state, attempts, due_at, created_at) VALUES ('<a@b>', 'note', 'lead:1', 'Alma', 'Hi',"
+                    " 'text', '<p>', 'queued', 2, '2026-11-24T00:00:00.000000Z', '2026-11-24T00:00:00.000000Z')"
+                )
+            )
+        flask_migrate.upgrade()
+        found = "SELECT subject, text_body, html_body, attempts FROM outbox_messages"
+        with db.engine.connect() as connection:
+            assert tuple(connection.execute(text(found)).one()) == ("Hi", "text", "<p>", 2)
+        flask_migrate.downgrade(revision="0025")
+        with db.engine.connect() as connection:
+            assert tuple(connection.execute(text(found)).one()) == ("Hi", "text", "<p>", 2)
+
+
+def test_the_version_before_gets_no_email_that_it_cannot_send(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        flask_migrate.upgrade()
+        enqueue_notes(db.engine)
+        with pytest.raises(SystemExit):  # what Flask-Migrate makes of the error, after it has logged it
+            flask_migrate.downgrade(revision="0025")
 
 
 def _zones(engine: Engine) -> list[str]:

@@ -21,7 +21,7 @@ from alma_leads.leads.first_contact.contact_time_service import measure_contact_
 from alma_leads.leads.first_contact.settings_service import get_settings
 from alma_leads.leads.first_contact.status_service import mark_reached_out
 from alma_leads.outbox.models import MessageState, OutboxMessage
-from alma_leads.outbox.queue import retry_dead
+from alma_leads.outbox.queue import retry_failed
 from tests.conftest import TestClock
 from tests.support.desk import add_person
 from tests.support.first_contact import ROSA, firm, set_clock
@@ -187,7 +187,7 @@ def test_mail_is_counted_as_it_is_now(started: Flask) -> None:
     mail = report_of(started, period, Bucket.MONTH).mail
     assert (mail.first, mail.retried, mail.dead) == (1, 0, 1)
     with started.app_context():
-        retry_dead(db.engine, actor=ROSA)
+        retry_failed(db.engine, actor=ROSA)
     mail = report_of(started, period, Bucket.MONTH).mail
     assert (mail.first, mail.retried, mail.dead) == (1, 0, 0)
 

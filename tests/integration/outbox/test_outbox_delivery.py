@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -19,17 +20,18 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
+from structlog.testing import capture_logs
 
 from alma_leads.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.transactions import reading
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.backoff import RetryPolicy
 from alma_leads.outbox.connection import SmtpServer as Server
 from alma_leads.outbox.delivery import Drain, configured_drain, configured_route
-from alma_leads.outbox.message import Message
 from config import Settings
 from tests.conftest import MakeSettings
+from tests.support.outbox import enqueue_notes, written_message
 from tests.support.smtp import SmtpServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,18 +54,14 @@ def _context(app: Flask) -> Iterator[None]:
         yield
 
 
-def promise(engine: Engine, count: int = 1, **changes: Any) -> None:
-    message = Message("note", "lead:1", "ada@example.com", "Alma", None, "Hello", "text", "<p>html</p>")
-    messages = [replace(message, **{"subject": f"No. {number}"} | changes) for number in range(count)]
-    with transaction_on(engine) as connection:
-        queue.enqueue(connection, messages, now=to_stamp(utc_now()), message_id_domain="firm.example")
+promise = enqueue_notes
 
 
 def drain(engine: Engine, *, linger_s: float = 0.0, policy: RetryPolicy | None = None, **server: Any) -> Drain:
-    """Return a drain by the settings, with short time-outs, and with other properties of the mail server."""
+    """Return a drain by the settings, and with other properties of the mail server."""
     route = configured_route()
     assert route is not None
-    there = replace(route.server, **{"greeting_timeout_s": 0.4, "answer_timeout_s": 0.4} | server)
+    there = replace(route.server, **{"greeting_timeout_s": 5.0, "answer_timeout_s": 5.0} | server)
     made = configured_drain(linger_s=linger_s)
     assert made is not None
     made.route = replace(route, server=there, policy=policy or route.policy)
@@ -106,6 +104,34 @@ def test_a_message_arrives_with_everything_it_should_have(engine: Engine, smtp_s
     assert "AUTH" in smtp_server.commands
     [row] = messages(engine)
     assert (row.state, row.attempts, row.last_error) == ("sent", 1, None)
+
+
+def test_a_message_from_before_the_upgrade_goes_out_as_it_was_written(engine: Engine, smtp_server: SmtpServer) -> None:
+    written_message(engine, text="Dear Ada")
+    assert drain(engine).run().sent == 1
+
+    [taken] = smtp_server.taken
+    assert taken.message["Subject"] == "Written before"
+    assert [part.get_content().strip() for part in taken.message.iter_parts()] == ["Dear Ada", "<p>Dear Ada</p>"]
+
+
+@pytest.mark.parametrize(
+    "facts", [{"subject": "A name is missing"}, {"subject": "a\nBcc: b@example.com", "text": "", "html": ""}]
+)
+def test_what_cannot_be_rendered_waits_and_the_rest_goes(
+    engine: Engine, smtp_server: SmtpServer, facts: dict[str, str]
+) -> None:
+    promise(engine, facts=facts)
+    promise(engine)
+    with capture_logs() as logs:
+        assert drain(engine).run().sent == 1
+
+    waits, sent = messages(engine)
+    assert (waits.state, waits.attempts, sent.state) == ("queued", 0, "sent")
+    assert waits.last_error == "We could not write this email. The log says why."
+    assert waits.due_at > to_stamp(utc_now())
+    assert [entry["event"] for entry in logs] == ["email could not be rendered"]
+    assert len(smtp_server.taken) == 1
 
 
 def test_an_international_domain_and_the_default_recipient(engine: Engine, smtp_server: SmtpServer) -> None:
@@ -181,7 +207,7 @@ def test_a_silent_server_costs_one_time_out_for_all_and_ends_in_dead_letters(
     smtp_server.behaviour.silent = True
     promise(engine, 30)
     began = time.monotonic()
-    tally = drain(engine, linger_s=1.0).run()
+    tally = drain(engine, linger_s=1.0, greeting_timeout_s=0.4).run()
 
     assert (tally.sent, tally.retrying, tally.dead) == (0, 90, 30)
     assert time.monotonic() - began < 8
@@ -280,7 +306,7 @@ def test_two_workers_share_two_hundred_messages_and_send_each_once(engine: Engin
     promise(engine, 200)
     drains = [drain(engine, answer_timeout_s=10, greeting_timeout_s=10) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        tallies = list(pool.map(lambda one: one.run(), drains))
+        tallies = [task.result() for task in [pool.submit(copy_context().run, one.run) for one in drains]]
 
     assert sum(tally.sent for tally in tallies) == 200
     assert Counter(taken.message["Message-ID"] for taken in smtp_server.taken) == Counter(message_ids(engine))
@@ -291,7 +317,7 @@ def test_a_slow_server_does_not_cost_the_lease(engine: Engine, smtp_server: Smtp
     promise(engine, 2)
     slow = drain(engine, greeting_timeout_s=5, answer_timeout_s=5)
     slow.lease_s, slow.heartbeat_s = 0.8, 0.2
-    thread = threading.Thread(target=slow.run)
+    thread = threading.Thread(target=copy_context().run, args=(slow.run,))
     thread.start()
     time.sleep(0.2)
     while thread.is_alive():
@@ -320,7 +346,7 @@ def test_a_worker_that_is_told_to_stop_gives_the_rest_back_at_once(engine: Engin
     smtp_server.behaviour.delay_s = 0.1
     promise(engine, 10)
     stopped = drain(engine, greeting_timeout_s=5, answer_timeout_s=5)
-    thread = threading.Thread(target=stopped.run)
+    thread = threading.Thread(target=copy_context().run, args=(stopped.run,))
     thread.start()
     smtp_server.wait_for(1)
     stopped.stop.set()
@@ -339,7 +365,10 @@ import sys
 from alma_leads.app import create_app
 from alma_leads.outbox.delivery import configured_drain
 from config import load_settings
-with create_app(load_settings()).app_context():
+from tests.support.outbox import offer_notes
+app = create_app(load_settings())
+offer_notes(app)
+with app.app_context():
     drain = configured_drain()
     drain.lease_s = float(sys.argv[1])
     drain.run()

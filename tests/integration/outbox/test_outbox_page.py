@@ -123,7 +123,8 @@ def test_a_program_gets_what_is_open_without_bodies(app: Flask, client: FlaskCli
     assert [(row["id"], row["state"], row["recipient"], row["last_error"]) for row in found] == [
         (dead, "dead", "olena@example.com", WORDS)
     ]
-    assert not {"text_body", "html_body", "lease"} & set(found[0])
+    assert found[0]["subject"] == "We have your details"
+    assert not {"facts", "text_body", "html_body", "lease"} & set(found[0])
     assert len(client.get("/internal/outbox?state=sent", headers=KEY).json) == 1
     assert client.get(f"/internal/outbox/{dead}", headers=KEY).json == found[0]
     again = client.post(f"/internal/outbox/{dead}/send", headers=KEY)

@@ -7,24 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
 
 from alma_leads.actor import OPERATOR
-from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.raw import Sql
 from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.outbox import queries, queue
-from alma_leads.outbox.message import Message
+from alma_leads.outbox.models import OutboxMessage
 from alma_leads.outbox.queue import Failure
+from tests.support.outbox import note, written_message
 
 
 def promise(engine: Engine, count: int, *, correlation: str = "lead:1", recipient: str | None = None) -> None:
-    messages = [
-        Message("note", correlation, recipient or f"p{index}@example.com", "Alma", None, "Hello", "text", "<p>html</p>")
-        for index in range(count)
-    ]
+    messages = [note(correlation=correlation, recipient=recipient or f"p{index}@example.com") for index in range(count)]
     with transaction_on(engine) as connection:
-        queue.enqueue(connection, messages, now=to_stamp(utc_now()), message_id_domain="firm.example")
+        queue.enqueue(connection, *messages)
 
 
 def rows(engine: Engine) -> list[queries.MessageRow]:
@@ -40,9 +38,8 @@ def _context(app: Flask) -> Iterator[None]:
 
 
 def test_a_promise_is_kept_only_when_its_transaction_is(engine: Engine) -> None:
-    message = Message("note", "lead:1", None, "Alma", None, "s", "t", "h")
     with engine.connect() as connection:
-        queue.enqueue(connection, [message], now=to_stamp(utc_now()), message_id_domain="firm.example")
+        queue.enqueue(connection, note())
 
     assert rows(engine) == []
 
@@ -65,9 +62,8 @@ def test_a_claim_is_exclusive_and_the_longest_due_come_first(engine: Engine) -> 
     ]  # fmt: skip
     assert len(second) == 1
     assert queue.claim(engine, "theirs", limit=4, lease_s=15) == []
-    assert first[0].text == "text"
-    assert first[0].html == "<p>html</p>"
-    assert first[0].message_id.endswith("@firm.example>")
+    assert first[0].facts == {"subject": "Hello", "text": "text", "html": "<p>html</p>"}
+    assert first[0].message_id.endswith("@127.0.0.1>")
 
 
 def test_twenty_claims_at_once_share_out_every_message_once(engine: Engine) -> None:
@@ -110,13 +106,13 @@ def test_what_is_released_is_due_at_once_and_has_lost_no_attempt(engine: Engine)
 
 
 def test_a_sent_message_keeps_no_body(engine: Engine) -> None:
-    promise(engine, 1)
+    written_message(engine, text="written before")
     [claimed] = queue.claim(engine, "mine", limit=1, lease_s=15)
     queue.settle_sent(engine, "mine", claimed.id)
 
-    with reading(engine) as connection:
-        bodies = connection.execute(text("SELECT text_body, html_body, lease FROM outbox_messages")).one()
-    assert tuple(bodies) == ("", "", None)
+    with Session(engine) as session:
+        [message] = session.scalars(select(OutboxMessage))
+    assert (message.text_body, message.html_body, message.lease) == (None, None, None)
     [row] = rows(engine)
     assert (row.state, row.delivery, row.attempts, row.last_error) == ("sent", "sent", 1, None)
     assert row.settled_at is not None
@@ -147,7 +143,7 @@ def test_send_again_revives_a_dead_letter_once(engine: Engine) -> None:
 
     [again] = queue.claim(engine, "mine", limit=1, lease_s=15)
     assert (again.id, again.attempts, again.message_id) == (claimed.id, 0, claimed.message_id)
-    assert again.text == "text"
+    assert again.facts == claimed.facts
 
 
 def test_try_now_hastens_a_waiting_message_but_not_one_in_a_workers_hands(engine: Engine) -> None:
@@ -212,8 +208,8 @@ def test_pages_go_back_by_id_within_the_states_asked_for(one_of_each: Engine) ->
 
 
 def test_all_dead_letters_are_sent_again(one_of_each: Engine) -> None:
-    assert queue.retry_dead(one_of_each, actor=OPERATOR) == 1
-    assert queue.retry_dead(one_of_each, actor=OPERATOR) == 0
+    assert queue.retry_failed(one_of_each, actor=OPERATOR) == 1
+    assert queue.retry_failed(one_of_each, actor=OPERATOR) == 0
 
 
 def test_the_next_due_and_the_oldest_waiting_are_known(engine: Engine) -> None:

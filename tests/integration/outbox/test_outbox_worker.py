@@ -25,6 +25,10 @@ from tests.integration.outbox.test_outbox_delivery import environment_of, promis
 from tests.support.smtp import SmtpServer
 
 ROOT = Path(__file__).resolve().parents[3]
+NOTICE: dict[str, Any] = {
+    "kind": "account_notice",
+    "facts": {"what": "Your password was changed.", "when": "today", "by": ""},
+}
 
 
 @pytest.fixture
@@ -90,10 +94,10 @@ def test_each_kind_of_queue_wakes_a_worker_at_once(
     settings = make_settings(DATABASE_URL=sqlite_url, TASK_QUEUE_URL=url, **smtp_server.settings())
     app = make_app(settings)
     with worker(settings), app.app_context():
-        promise(db.engine)
+        promise(db.engine, **NOTICE)
         smtp_server.wait_for(1, within_s=20)  # the worker starts up and looks by itself
         time.sleep(1)
-        promise(db.engine)
+        promise(db.engine, **NOTICE)
         began = time.monotonic()
         wake()
         smtp_server.wait_for(2, within_s=5)
@@ -113,7 +117,7 @@ def close(app: Flask) -> None:
 
 def test_a_retry_is_made_when_due(app: Flask, settings: Settings, engine: Engine, smtp_server: SmtpServer) -> None:
     smtp_server.behaviour.reply_once("DATA", *["451 4.7.1 Later"] * 3)
-    promise(engine)
+    promise(app, **NOTICE)
     with worker(settings):
         smtp_server.wait_for(1, within_s=20)
         until(lambda: states(app) == ["sent"], within_s=2)
@@ -129,7 +133,7 @@ def test_a_worker_that_is_stopped_while_a_server_is_silent_gives_back_what_it_ho
     app: Flask, settings: Settings, engine: Engine, smtp_server: SmtpServer
 ) -> None:
     smtp_server.behaviour.silent = True
-    promise(engine, 3)
+    promise(app, 3, **NOTICE)
     with worker(settings):
         until(lambda: smtp_server.connections >= 1, within_s=20)
 
@@ -141,7 +145,7 @@ def test_a_worker_that_is_stopped_while_a_server_is_silent_gives_back_what_it_ho
 def test_a_worker_delivers_also_while_the_queue_is_down(
     app: Flask, make_settings: MakeSettings, sqlite_url: str, engine: Engine, smtp_server: SmtpServer
 ) -> None:
-    promise(engine)
+    promise(app, **NOTICE)
     down = make_settings(DATABASE_URL=sqlite_url, TASK_QUEUE_URL="redis://127.0.0.1:1", **smtp_server.settings())
     with worker(down):
         smtp_server.wait_for(1, within_s=20)

@@ -11,17 +11,21 @@ from flask import Flask
 from alma_leads.accounts.core.emails import ACCOUNT_NOTICE, EMAIL_CHANGE, INVITATION, PASSWORD_RESET, Notice
 from alma_leads.leads.core.emails import assigned, confirmation, digest, notification, reminder
 from alma_leads.leads.core.schemas import LeadIn
-from alma_leads.outbox.composition import compose
-from alma_leads.outbox.message import Message
+from alma_leads.outbox.rendering import Content, render
+from tests.conftest import MakeSettings
+from tests.support.outbox import rendered
 
 ROOT = Path(__file__).parents[3]
 PUBLIC_URL = "https://intake.alma.example"
 
 
 @pytest.fixture(autouse=True)
-def templates() -> Iterator[None]:
+def templates(make_settings: MakeSettings) -> Iterator[None]:
     """Let the templates be found, without the application or its database."""
-    with Flask(__name__, root_path=str(ROOT), template_folder="templates").app_context():
+    app = Flask(__name__, root_path=str(ROOT), template_folder="templates")
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.config["SETTINGS"] = make_settings(PUBLIC_URL=PUBLIC_URL)
+    with app.app_context():
         yield
 
 
@@ -39,11 +43,9 @@ def lead(first_name: str = "Amara", last_name: str = "Okafor") -> LeadIn:
 
 def notice(
     of: LeadIn, *, attorney: str | None = None, file_name: str | None = None, earlier: list[tuple[int, str]]
-) -> Message:
+) -> Content:
     """Return the notification of lead 412."""
-    return notification(
-        of, lead_id=412, attorney_email=attorney, file_name=file_name, earlier=earlier, public_url=PUBLIC_URL
-    )
+    return rendered(notification(of, lead_id=412, attorney_email=attorney, file_name=file_name, earlier=earlier))
 
 
 def test_every_email_has_its_three_files() -> None:
@@ -55,7 +57,7 @@ def test_every_email_has_its_three_files() -> None:
 
 
 def test_the_confirmation_repeats_the_first_name_only() -> None:
-    message = confirmation(lead(), lead_id=412)
+    message = rendered(confirmation(lead(), lead_id=412))
     assert message.subject == "We have your details"
     for body in (message.text, message.html):
         assert "Dear Amara," in body
@@ -66,7 +68,7 @@ def test_the_confirmation_repeats_the_first_name_only() -> None:
 
 @pytest.mark.parametrize("name", ["evil.example", "https://evil", "a@b", "a/b"])
 def test_a_first_name_that_may_be_a_link_is_left_out(name: str) -> None:
-    message = confirmation(lead(first_name=name), lead_id=412)
+    message = rendered(confirmation(lead(first_name=name), lead_id=412))
     for body in (message.text, message.html):
         assert "Hello," in body
         assert name not in body
@@ -104,7 +106,7 @@ def test_mark_up_in_a_name_stays_text() -> None:
 def test_an_email_with_a_link_says_who_sent_it_and_for_how_long(kind: str, passwords: bool, by: str) -> None:
     link = f"{PUBLIC_URL}/reset/{'x' * 43}"
     shown = {"link": link, "by": by, "email": "a@b.example", "passwords": passwords}
-    message = compose(kind, correlation="person:1", recipient="a@b.example", sender_name="Alma", **shown)  # type: ignore[arg-type]
+    message = render(kind, shown, language="en")
     for body in (message.text, message.html):
         assert link in body
         assert "24 hours" in body
@@ -116,15 +118,8 @@ def test_an_email_with_a_link_says_who_sent_it_and_for_how_long(kind: str, passw
 @pytest.mark.parametrize("by", ["", "Rosa Delgado"])
 @pytest.mark.parametrize("notice", list(Notice))
 def test_a_notice_says_what_was_done_and_lets_nobody_in(notice: Notice, by: str) -> None:
-    message = compose(
-        ACCOUNT_NOTICE,
-        correlation="person:1",
-        recipient="a@b.example",
-        sender_name="Alma",
-        what=notice.value,
-        when="25 November 2026 at 08:40 UTC",
-        by=by,
-    )
+    facts = {"what": notice.value, "when": "25 November 2026 at 08:40 UTC", "by": by}
+    message = render(ACCOUNT_NOTICE, facts, language="en")
     for body in (message.text, message.html):
         assert notice.value in body
         assert (by or "someone signed in as you") in body
@@ -143,7 +138,7 @@ def test_a_notice_says_what_was_done_and_lets_nobody_in(notice: Notice, by: str)
 def test_the_reminder_says_who_waits_and_why_one_gets_it(
     recipient: str | None, away: str, escalated: bool, why: str
 ) -> None:
-    message = reminder(
+    new = reminder(
         lead_id=412,
         name="Amara <b>Okafor",
         email="amara.okafor@example.com",
@@ -152,10 +147,10 @@ def test_the_reminder_says_who_waits_and_why_one_gets_it(
         recipient=recipient,
         away=away,
         escalated=escalated,
-        public_url=PUBLIC_URL,
     )
+    message = rendered(new)
     assert message.subject == f"{'Still waiting' if escalated else 'Waiting'}: Amara <b>Okafor (lead 412)"
-    assert (message.correlation, message.recipient) == ("lead:412", recipient)
+    assert (new.correlation, new.recipient) == ("lead:412", recipient)
     for body in (message.text, message.html):
         assert f"{PUBLIC_URL}/internal/leads/412" in body
         assert why in body
@@ -166,7 +161,7 @@ def test_the_reminder_says_who_waits_and_why_one_gets_it(
 
 def test_the_digest_lists_who_waits_longest() -> None:
     leads = ((7, "Amara <b>Okafor", "Tuesday 24 November 2026, 10:00 (UTC)", True), (9, "Bo Li", "today", False))
-    message = digest(user_id=3, recipient="rosa@alma.example", leads=leads, count="30", public_url=PUBLIC_URL)
+    message = rendered(digest(user_id=3, recipient="rosa@alma.example", leads=leads, count="30"))
     assert message.subject == "30 leads wait for you"
     for body in (message.text, message.html):
         assert f"{PUBLIC_URL}/internal/leads/7" in body
@@ -174,7 +169,7 @@ def test_the_digest_lists_who_waits_longest() -> None:
         assert f"{PUBLIC_URL}/internal/account" in body
     assert "Amara <b>Okafor, overdue" in message.text
     assert "&lt;b&gt;Okafor" in message.html
-    alone = digest(user_id=3, recipient="rosa@alma.example", leads=leads[:1], count="1", public_url=PUBLIC_URL)
+    alone = rendered(digest(user_id=3, recipient="rosa@alma.example", leads=leads[:1], count="1"))
     assert alone.subject == "1 lead waits for you"
     assert "and more" not in alone.text
 
@@ -185,7 +180,7 @@ def test_who_gets_a_prospect_reads_which_lead_waits(several: bool, waiting: int)
     leads = tuple(
         (number, "Amara <b>Okafor", "Tuesday 24 November 2026, 10:00 (UTC)") for number in range(7, 7 + waiting)
     )
-    message = assigned(
+    new = assigned(
         lead_id=412,
         name="Amara <b>Okafor",
         email="amara.okafor@example.com",
@@ -195,9 +190,9 @@ def test_who_gets_a_prospect_reads_which_lead_waits(several: bool, waiting: int)
         by="Rosa <b>Delgado",
         attorney_id=3,
         recipient="ian.park@alma.example",
-        public_url=PUBLIC_URL,
     )
-    assert message.correlation == ("assigned:3" if several else "lead:412")
+    message = rendered(new)
+    assert new.correlation == ("assigned:3" if several else "lead:412")
     assert ("Amara <b>Okafor (lead 412)" in message.subject) is not several
     for body in (message.text, message.html):
         assert f"{PUBLIC_URL}/internal/leads/{7 if waiting else 412}" in body

@@ -17,6 +17,7 @@ from alma_leads.jobs.tasks import wake
 from alma_leads.outbox import queries as outbox
 from alma_leads.outbox import queue
 from alma_leads.outbox.queries import Delivery, MessageRow
+from alma_leads.outbox.rendering import render_subject
 from alma_leads.web.auth import access, actor, may, needs
 from alma_leads.web.back import go_back
 from alma_leads.web.errors.negotiation import vary_on_accept, wants_html
@@ -102,7 +103,7 @@ def send_again(message_id: int) -> Response:
 @access(needs(Permission.MANAGE_OUTBOX))
 def send_dead() -> Response:
     """Send every dead letter again."""
-    count = queue.retry_dead(db.engine, actor=actor())
+    count = queue.retry_failed(db.engine, actor=actor())
     if count:
         wake()
     if not wants_html():
@@ -192,8 +193,17 @@ def _json(value: Any) -> Response:
 
 def _shown(message: MessageRow) -> dict[str, Any]:
     """Return a message as programs see it."""
-    fields = message._asdict()
-    return {"id": fields.pop("id"), "state": message.delivery} | {k: v for k, v in fields.items() if k != "state"}
+    fields = message._asdict() | {"state": message.delivery, "subject": _subject(message)}
+    # What an email says is for its reader.
+    return {"id": message.id, "state": message.delivery} | {
+        name: value for name, value in fields.items() if name not in ("language", "facts")
+    }
+
+
+def _subject(message: MessageRow) -> str:
+    if message.facts is None or not message.language:
+        return message.subject or ""
+    return render_subject(message.kind, orjson.loads(message.facts), language=message.language)
 
 
 def _part(message: MessageRow, toast: Toast | None) -> Response:

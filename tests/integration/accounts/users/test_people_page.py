@@ -15,6 +15,7 @@ from alma_leads.audit.models import AuditEvent
 from alma_leads.database.base import utc_now
 from alma_leads.extensions import db
 from tests.support.desk import HTML, PASSWORD, add_lead, add_person, count, get, post, run, sign_in, token, value
+from tests.support.outbox import enqueued
 
 HOME = "/internal/settings/people"
 IAN = "ian.park@alma.example"
@@ -40,7 +41,7 @@ def number(app: Flask, email: str = IAN) -> int:
 
 def mailed(app: Flask, kind: str = "invitation") -> str:
     """Return the path of the link in the last e-mail of a kind."""
-    body = value(app, "SELECT text_body FROM outbox_messages WHERE kind = :kind ORDER BY id DESC LIMIT 1", kind=kind)
+    body = enqueued(app, kind)[-1][1].text
     found = re.search(r"http://127\.0\.0\.1:8000(/\S+)", body)
     assert found
     return found[1]
@@ -57,7 +58,7 @@ def test_an_invited_person_comes_in_by_the_link_in_the_email(app: Flask, desk: F
     assert f"An invitation goes to {IAN}." in page.text
     assert "Invited" in page.text
     assert value(app, "SELECT recipient FROM outbox_messages") == IAN
-    assert "Rosa Delgado has made an account for you" in value(app, "SELECT text_body FROM outbox_messages")
+    assert "Rosa Delgado has made an account for you" in enqueued(app, "invitation")[0][1].text
     assert actions(app).endswith("person_added invitation_sent")
     browser = app.test_client()
     link = mailed(app)
@@ -137,7 +138,7 @@ def test_a_role_holds_from_the_next_click_on_and_the_person_is_told(app: Flask, 
     assert post(desk, f"{page}/role", on=page, role="viewer").status_code == 303
     assert his.get("/internal/leads.csv").status_code == 403
     assert value(app, "SELECT recipient FROM outbox_messages WHERE kind = 'account_notice'") == IAN
-    body = value(app, "SELECT text_body FROM outbox_messages WHERE kind = 'account_notice'")
+    body = enqueued(app, "account_notice")[0][1].text
     assert "Your role was changed." in body
     assert "by Rosa Delgado" in body
     assert "http" not in body
@@ -171,7 +172,7 @@ def test_a_reset_link_leaves_the_password_until_it_is_used(app: Flask, desk: Fla
     form = other.get(link, headers=HTML)
     assert other.post(link, data={"csrf_token": token(form), "password": NEW}, headers=HTML).status_code == 303
     assert his.get("/internal/leads").status_code == 401, "a new password ends every session"
-    body = value(app, "SELECT text_body FROM outbox_messages WHERE kind = 'account_notice'")
+    body = enqueued(app, "account_notice")[0][1].text
     assert "Your password was changed." in body
     assert other.get(link, headers=HTML).status_code == 410
 
@@ -216,7 +217,7 @@ def test_resetting_a_second_factor_is_offered_where_there_is_one(app: Flask, des
     assert "Password and code" in get(desk, HOME).text
     assert post(desk, f"{page}/second-factor", on=page).status_code == 303
     assert count(app, Authenticator) == 0
-    assert "second factor was reset" in value(app, "SELECT text_body FROM outbox_messages")
+    assert "second factor was reset" in enqueued(app, "account_notice")[0][1].text
 
 
 def test_changes_are_made_by_someone_who_signed_in_lately(app: Flask, desk: FlaskClient) -> None:

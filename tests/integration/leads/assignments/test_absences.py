@@ -20,6 +20,7 @@ from alma_leads.leads.reminders.reminder_service import send_reminders
 from tests.conftest import TestClock
 from tests.support.desk import add_lead, add_person, count, value
 from tests.support.first_contact import ROSA, set_clock
+from tests.support.outbox import enqueued
 
 IAN = "ian.park@alma.example"
 
@@ -111,8 +112,7 @@ def test_while_the_attorney_is_away_the_helpdesk_is_reminded(app: Flask, clock: 
         assert send_reminders() == 0
     query = "SELECT recipient FROM outbox_messages WHERE kind = 'lead_reminder'"
     assert value(app, query) is None
-    body = value(app, "SELECT text_body FROM outbox_messages WHERE kind = 'lead_reminder'")
-    assert "You get this once, because Ian Park is away." in body
+    assert "You get this once, because Ian Park is away." in enqueued(app, "lead_reminder")[0][1].text
     assert '"away":"Ian Park"' in value(app, select(LeadEvent.data).where(LeadEvent.kind == "reminded"))
     assert value(app, select(Lead.attorney_id).where(Lead.id == lead_id)) == ian
     clock.set("2026-11-26T10:00+01:00")

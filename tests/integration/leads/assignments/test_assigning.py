@@ -7,18 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from alma_leads.accounts.core.models import Role
 from alma_leads.actor import OPERATOR, Actor
 from alma_leads.extensions import db
 from alma_leads.leads.assignments import assignments
 from alma_leads.leads.assignments.assignment_service import assign, import_assignments, unassign
+from alma_leads.leads.core.emails import ASSIGNED
 from alma_leads.leads.core.errors import BadAssignments
 from alma_leads.leads.core.models import Lead, LeadEvent, Prospect
 from alma_leads.leads.first_contact.status_service import mark_reached_out
 from tests.support.desk import add_lead, add_person, count, value
 from tests.support.first_contact import ROSA
+from tests.support.outbox import enqueued
 
 IAN = "ian.park@alma.example"
 KIM = "daniel.kim@alma.example"
@@ -34,11 +36,10 @@ def ian(app: Flask) -> int:
 
 def notices(app: Flask) -> list[tuple[str, str, str, str]]:
     """Return (recipient, correlation, subject, text) of each e-mail about an assignment."""
-    query = """
-        SELECT recipient, correlation, subject, text_body FROM outbox_messages
-        WHERE kind = 'lead_assigned' ORDER BY id"""
-    with app.app_context(), db.engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(text(query))]
+    return [
+        (message.recipient or "", message.correlation, said.subject, said.text)
+        for message, said in enqueued(app, ASSIGNED)
+    ]
 
 
 def changes(app: Flask) -> list[tuple[int, str | None, str | None]]:

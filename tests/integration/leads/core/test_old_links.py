@@ -10,6 +10,7 @@ from alma_leads.leads.core.emails import notification
 from alma_leads.leads.core.schemas import LeadIn
 from tests.conftest import API_KEY
 from tests.support.desk import HTML, add_lead, add_person, csrf, get, run, sign_in
+from tests.support.outbox import rendered
 
 KEY = {"X-API-Key": API_KEY}
 ODD = [
@@ -71,9 +72,7 @@ def test_their_email_can_be_sent_again(app: Flask) -> None:
     for link in (*ODD, *SAME):
         lead = LeadIn.model_construct(first_name=MARKS, last_name="Li", email="a@example.com", resume_url=link)
         with app.app_context():
-            message = notification(
-                lead, lead_id=1, attorney_email=None, file_name=None, earlier=[], public_url="http://x.example"
-            )
+            message = rendered(notification(lead, lead_id=1, attorney_email=None, file_name=None, earlier=[]))
         host = "a link" if link in ODD else "xn--fa-hia.de" if "fa" in link else "drive.google.com"
         assert f"Resume    {host}\n" in message.text
 

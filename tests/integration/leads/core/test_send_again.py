@@ -29,13 +29,13 @@ def desk(app: Flask, client: FlaskClient) -> FlaskClient:
 
 def _messages(app: Flask) -> list[tuple[Any, ...]]:
     with app.app_context(), db.engine.connect() as connection:
-        columns = "id, kind, recipient, state, subject, text_body, message_id"
+        columns = "id, kind, recipient, state, CAST(facts AS text), language, message_id"
         return [tuple(row) for row in connection.execute(text(f"SELECT {columns} FROM outbox_messages ORDER BY id"))]
 
 
 def _as_sent(app: Flask, *, minutes: int = 5) -> None:
-    """Let every message have been sent some minutes ago, as the worker leaves it: without its text."""
-    run(app, "UPDATE outbox_messages SET state = 'sent', settled_at = created_at, text_body = '', html_body = ''")
+    """Let every message have been sent some minutes ago, as the worker leaves it."""
+    run(app, "UPDATE outbox_messages SET state = 'sent', settled_at = created_at")
     _age(app, minutes)
 
 
@@ -67,7 +67,7 @@ def test_a_sent_email_goes_out_as_a_new_message(app: Flask, desk: FlaskClient) -
     after = _messages(app)
     assert len(after) == 4
     for first, again in zip(before, after[2:], strict=True):
-        assert first[1:6] == again[1:6]  # the same kind, recipient, state, subject and text
+        assert first[1:6] == again[1:6]  # the same kind, recipient, state, facts and language
         assert first[6] != again[6]
     assert value(app, "SELECT count(*) FROM lead_events WHERE kind = 'sent_again' AND data LIKE '%ioana%'") == 0
 

@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 from alma_leads.accounts.core.models import Role
-from alma_leads.extensions import db
 from alma_leads.leads.assignments.assignment_service import assign
+from alma_leads.leads.core.emails import DIGEST
 from alma_leads.leads.first_contact.status_service import mark_reached_out
 from alma_leads.leads.reminders.digest_service import send_digests, set_digest, wants_digest
 from tests.conftest import TestClock
 from tests.support.desk import add_lead, add_person, get, post, run, sign_in
 from tests.support.first_contact import ROSA, set_clock
+from tests.support.outbox import enqueued
 
 IAN = "ian.park@alma.example"
 ADDRESS = "waits@example.com"
@@ -41,9 +41,7 @@ def send(app: Flask) -> int:
 
 
 def sent(app: Flask) -> list[tuple[str, str, str]]:
-    query = "SELECT recipient, subject, text_body FROM outbox_messages WHERE kind = 'lead_digest' ORDER BY id"
-    with app.app_context(), db.engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(text(query))]
+    return [(message.recipient or "", said.subject, said.text) for message, said in enqueued(app, DIGEST)]
 
 
 def test_once_a_working_day_when_it_begins(app: Flask, clock: TestClock, ian: int) -> None:

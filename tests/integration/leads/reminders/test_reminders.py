@@ -17,6 +17,7 @@ from alma_leads.accounts.core.models import Role
 from alma_leads.extensions import db
 from alma_leads.jobs.tasks import Background
 from alma_leads.leads.assignments.assignment_service import assign, unassign
+from alma_leads.leads.core.emails import REMINDER
 from alma_leads.leads.core.events import EventKind
 from alma_leads.leads.first_contact.status_service import mark_reached_out
 from alma_leads.leads.notes.note_service import add_note
@@ -25,6 +26,7 @@ from config import ROOT, Settings
 from tests.conftest import TestClock
 from tests.support.desk import add_lead, add_person, run, value
 from tests.support.first_contact import ROSA, set_clock
+from tests.support.outbox import enqueued
 
 IAN = "ian.park@alma.example"
 ADDRESS = "waits@example.com"
@@ -48,11 +50,7 @@ def remind(app: Flask) -> int:
 
 def told(app: Flask) -> list[str | None]:
     """Return who was reminded: addresses, None for the helpdesk."""
-    with app.app_context(), db.engine.connect() as connection:
-        rows = connection.execute(
-            text("SELECT recipient FROM outbox_messages WHERE kind = 'lead_reminder' ORDER BY id")
-        )
-        return list(rows.scalars())
+    return [message.recipient for message, _ in enqueued(app, REMINDER)]
 
 
 def events(app: Flask, lead_id: int) -> list[str]:
@@ -80,8 +78,7 @@ def test_the_attorney_once_past_the_target_and_the_helpdesk_once_past_twice(
     assert remind(app) == 0
     assert told(app) == [IAN, None]
     assert events(app, lead) == [EventKind.REMINDED, EventKind.ESCALATED]
-    body = value(app, "SELECT text_body FROM outbox_messages WHERE kind = 'lead_reminder' ORDER BY id LIMIT 1")
-    assert "Wednesday 25 November 2026, 10:00 (Europe/Berlin)" in body
+    assert "Wednesday 25 November 2026, 10:00 (Europe/Berlin)" in enqueued(app, REMINDER)[0][1].text
     assert value(app, "SELECT updated_at FROM leads WHERE id = :id", id=lead).startswith("2026-11-24"), "nobody acted"
 
 
@@ -161,7 +158,7 @@ with create_app(Settings()).app_context():
 """
 
 
-@pytest.mark.parametrize("where", ["record", "promise"])
+@pytest.mark.parametrize("where", ["record", "enqueue"])
 def test_a_worker_that_is_killed_in_between_leaves_nothing_half_done(
     app: Flask, settings: Settings, clock: TestClock, lead: int, where: str
 ) -> None:
