@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     SMTP_PASSWORD: SecretStr | None = Field(None, description="a password, set together with SMTP_USER")
     SMTP_SECURITY: Literal["starttls", "tls", "none"] = Field("starttls", description="starttls, tls or none")
     SMTP_CA_FILE: Path | None = Field(None, description="the path of a readable file of certificates (PEM)")
+    SMTP_EHLO_NAME: str | None = Field(None, description="the full name of this machine, such as mail.example.com")
     SENDER_EMAIL: _Address | None = Field(
         None, description=f"{E_MAIL}, which e-mails come from, since SMTP_HOST is set"
     )
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     MAIL_MAX_ATTEMPTS: int = _number(10, 1, 100)
     MAIL_RETRY_BASE_S: float = _number(30.0, 0.001, 86400, "seconds")
     MAIL_RETRY_MAX_S: float = _number(21600.0, 0.001, 604800, "seconds, and not less than MAIL_RETRY_BASE_S")
+    MAIL_GIVE_UP_AFTER_S: float = _number(432000.0, 1, 31536000, "seconds")
     PUBLIC_URL: str = Field("", description="http://HOST or https://HOST, with a port if need be and without a path")
     TRUSTED_PROXIES: int = _number(0, 0, 10)
     RATE_LIMIT_LEADS: str = Field("20 per minute", description="a number per a time, such as 20 per minute")
@@ -138,7 +140,7 @@ class Settings(BaseSettings):
     )
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
-    @field_validator("HOST", "SMTP_HOST")
+    @field_validator("HOST", "SMTP_HOST", "SMTP_EHLO_NAME")
     @classmethod
     def _is_host(cls, value: str | None) -> str | None:
         return value and host_name(value)

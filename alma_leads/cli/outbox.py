@@ -6,13 +6,18 @@ import click
 from flask.cli import AppGroup
 
 from alma_leads.actor import OPERATOR
-from alma_leads.database.base import from_stamp, utc_now
+from alma_leads.database.base import from_stamp, to_stamp, utc_now
 from alma_leads.database.transactions import reading
 from alma_leads.extensions import db, settings
 from alma_leads.jobs.tasks import wake
 from alma_leads.outbox import queries, queue
-from alma_leads.outbox.delivery import configured_drain
+from alma_leads.outbox.delivery import new_delivery_run
+from alma_leads.outbox.mail_settings import mail_settings
+from alma_leads.outbox.pause_service import ask_for_probe, find_pause
+from alma_leads.outbox.transport import send_test
+from alma_leads.outbox.words import without_addresses
 
+RETRIED_SHOWN = 10
 NO_SERVER = "No mail server is set (SMTP_HOST), so nothing is sent. Messages wait."
 
 outbox_cli = AppGroup("outbox", help="E-mails that wait, are retried or were given up.")
@@ -24,6 +29,8 @@ def status() -> None:
     with reading(db.engine) as connection:
         counts = queries.counts(connection)
         oldest = queries.oldest_waiting(connection)
+        pause = find_pause(connection)
+        retried = queries.page(connection, ("retrying",), limit=RETRIED_SHOWN)
     server = f"{settings().SMTP_HOST}:{settings().SMTP_PORT}" if settings().SMTP_HOST else "not set; messages wait"
     click.echo(f"mail server   {server}")
     for name, number in (
@@ -37,22 +44,45 @@ def status() -> None:
     if oldest is not None:
         waited = utc_now() - from_stamp(oldest)
         click.echo(f"oldest waits  since {oldest} ({int(waited.total_seconds())} s)")
+    if pause is not None:
+        click.echo(f"paused        since {to_stamp(pause.since)}, next try {to_stamp(pause.probe_at)}: {pause.words}")
+    for message in retried:
+        said = without_addresses(message.last_error or "")
+        click.echo(f"{message.id:<13} {message.kind}, {message.attempts} tries, next {message.due_at}: {said}")
 
 
 @outbox_cli.command()
 def deliver() -> None:
     """Send what is due now, in the foreground. Safe beside running workers."""
-    drain = configured_drain()
-    if drain is None:
+    run = new_delivery_run()
+    if run is None:
         raise click.ClickException(NO_SERVER)
+    ask_for_probe(db.engine)
     try:
-        tally = drain.run()
+        stats = run.run()
     finally:
-        drain.release()
-    said = f"{tally.sent} sent, {tally.retrying} to be tried again, {tally.dead} given up."
-    if tally.retrying or tally.dead:
+        run.release()
+    said = f"{stats.sent} sent, {stats.retrying} to be tried again, {stats.failed} given up."
+    if stats.refused:
+        raise click.ClickException(f"{said} Mail is paused: {stats.refused}")
+    if stats.retrying or stats.failed:
         raise click.ClickException(f"{said} The desk's outbox shows the mail server's words.")
     click.echo(said)
+
+
+@outbox_cli.command()
+@click.argument("address")
+def test(address: str) -> None:
+    """Send a test email to ADDRESS now, past the outbox, and say what the mail server answers."""
+    how = mail_settings()
+    if how is None:
+        raise click.ClickException(NO_SERVER)
+    refused = send_test(how, address)
+    if refused:
+        raise click.ClickException(f"The mail server refused the test email: {refused}")
+    ask_for_probe(db.engine)
+    wake(wait=True)
+    click.echo(f"{how.server.host} took a test email to {address}. If it doesn't arrive, check the spam folder.")
 
 
 @outbox_cli.command()

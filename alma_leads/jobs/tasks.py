@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, current_app
 from huey import Huey, crontab
 
-from alma_leads.database.base import from_stamp, utc_now
+from alma_leads.database.base import utc_now
 from alma_leads.extensions import db, settings
 from alma_leads.jobs.task_queue import QueueTrouble, queue_at
 from alma_leads.jobs.upkeep_service import purge_expired
@@ -24,8 +24,8 @@ from alma_leads.leads.intake.submission_service import forget_old_keys
 from alma_leads.leads.reminders.digest_service import send_digests
 from alma_leads.leads.reminders.reminder_service import send_reminders
 from alma_leads.leads.resume_text.resume_service import read_next_resume
-from alma_leads.outbox.delivery import Drain, configured_drain
-from alma_leads.outbox.queries import next_due
+from alma_leads.outbox.delivery import DeliveryRun, new_delivery_run
+from alma_leads.outbox.queries import next_look
 from alma_leads.resumes.service import purge_unattached
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class Background:
         self._app = app
         self.stopping = threading.Event()
         self.trouble = QueueTrouble()
-        self._drains: list[Drain] = []
+        self._runs: list[DeliveryRun] = []
         self._is_processing = threading.Lock()
         self._wake_at = 0.0
         self.last_drain = time.monotonic()
@@ -163,16 +163,16 @@ class Background:
         if self.stopping.is_set():
             return
         with self._app.app_context():
-            drain = configured_drain(stop=self.stopping, linger_s=LINGER_S)
-            if drain is None:
+            run = new_delivery_run(stop=self.stopping, linger_s=LINGER_S)
+            if run is None:
                 return
-            with self._running(drain):
-                drain.run()
-            due = next_due(db.session.connection())
+            with self._running(run):
+                run.run()
+            due = next_look(db.session.connection())
         self.last_drain = time.monotonic()
         if due is not None:
             try:
-                self._wake_in(max(0.0, (from_stamp(due) - utc_now()).total_seconds()))
+                self._wake_in(max(0.0, (due - utc_now()).total_seconds()))
             except Exception as error:  # noqa: BLE001 -- it is delivered; the next sweep does the rest
                 log.warning("could not set a timer", error=str(error))
 
@@ -201,16 +201,16 @@ class Background:
     def release(self) -> None:
         """Release the messages that this process has claimed and not sent."""
         with self._app.app_context():
-            for drain in list(self._drains):
-                drain.release()
+            for run in list(self._runs):
+                run.release()
 
     @contextmanager
-    def _running(self, drain: Drain) -> Iterator[None]:
-        self._drains.append(drain)
+    def _running(self, run: DeliveryRun) -> Iterator[None]:
+        self._runs.append(run)
         try:
             yield
         finally:
-            self._drains.remove(drain)
+            self._runs.remove(run)
 
     def _wake_in(self, delay_s: float) -> None:
         at = time.monotonic() + delay_s

@@ -14,7 +14,9 @@ from flask import Flask
 from huey import SqliteHuey
 from huey.consumer import Consumer
 
+from alma_leads.extensions import db
 from alma_leads.jobs.tasks import Background
+from alma_leads.outbox.pause_service import ask_for_probe
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +69,15 @@ class _Worker(Consumer):  # type: ignore[misc]  # huey has no types
         return cast("float | None", super().loop(health_check_ts))
 
 
+def _probe_at_start(app: Flask) -> None:
+    """Have mail tried at once if it is paused: the restart may follow a change of the settings."""
+    try:
+        with app.app_context():
+            ask_for_probe(db.engine)
+    except Exception as error:  # noqa: BLE001 -- the database is down; the sweep probes when its time comes
+        log.warning("could not ask for a probe", error=str(error).partition("\n")[0])
+
+
 def run_worker(app: Flask) -> None:
     """Run the worker in the main thread of its process. It stops within 8 s of SIGTERM or SIGINT."""
     background: Background = app.extensions["background"]
@@ -74,6 +85,7 @@ def run_worker(app: Flask) -> None:
     for process in ("Worker", "Scheduler"):
         logging.getLogger(f"huey.consumer.{process}").addFilter(background.trouble.filter)
     worker = _Worker(background)
+    _probe_at_start(app)
     try:
         background.enqueue_deliver()  # what an earlier worker left behind
     except Exception as error:  # noqa: BLE001 -- each kind of queue has its own errors

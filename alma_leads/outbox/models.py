@@ -6,7 +6,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Index, String, Text, and_, literal_column, text
+from sqlalchemy import JSON, CheckConstraint, ColumnElement, Index, String, Text, and_, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alma_leads.database.base import Base, Id, UtcDateTime, text_enum
@@ -78,3 +78,23 @@ IS_QUEUED = and_(WAITS, OutboxMessage.attempts == literal_column("0"))
 IS_RETRYING = and_(WAITS, OutboxMessage.attempts > literal_column("0"))
 HAS_FAILED: ColumnElement[bool] = OutboxMessage.state == literal_column("'dead'")
 IS_SENT: ColumnElement[bool] = OutboxMessage.state == literal_column("'sent'")
+
+
+class MailPause(Base):
+    """Why no mail goes out, in the one row of its table: the server takes none from us. Without `since` it does.
+
+    `words` are the server's; `step` and `code` tell a refusal that is about us from one about a message (see
+    `transport`). At `probe_at` one message is tried; `probes` were so far.
+    """
+
+    __tablename__ = "mail_pause"
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    words: Mapped[str] = mapped_column(String(1000), default="")
+    step: Mapped[str] = mapped_column(String(10), default="")
+    code: Mapped[int] = mapped_column(default=0)
+    probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    probes: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.base import from_stamp, to_stamp, utc_now
 from alma_leads.database.raw import Sql, id_list, sql_in
 from alma_leads.extensions import settings
+from alma_leads.outbox.pause_service import find_pause
 
 COUNT_CAP = 1000
 
@@ -174,6 +176,16 @@ def next_due(connection: Connection) -> str | None:
     """Return the stamp at which the next message comes due (it may be past), or None when none waits."""
     row = _NEXT_DUE.row(connection)
     return None if row is None else row[0]
+
+
+def next_look(connection: Connection) -> datetime | None:
+    """Return when a worker has something to do next: at the next probe while mail is paused, else when one is due."""
+    pause = find_pause(connection)
+    if pause is not None:
+        at: datetime = pause.probe_at
+        return at
+    due = next_due(connection)
+    return from_stamp(due) if due else None
 
 
 def oldest_waiting(connection: Connection) -> str | None:

@@ -1,176 +1,119 @@
-"""Handing messages to a mail server over one reused connection, and what its answers mean.
-
-Knows no database. Whether and when to try again is decided in `backoff` and `delivery`.
-"""
+"""Handing an email to a mail server, and whose fault its refusal is. Knows no database."""
 
 from __future__ import annotations
 
 import smtplib
 import socket
 import ssl
+from contextlib import closing
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+from email.utils import make_msgid
+from typing import Literal
 
-import flask_mail
+from flask import current_app
 
-from alma_leads.outbox.connection import SmtpServer, VerifiedConnection
-from alma_leads.outbox.mime import Envelope
+from alma_leads.outbox.connection import Connection
+from alma_leads.outbox.email import Email, Unmailable, make_email, wire_address
+from alma_leads.outbox.mail_settings import MailSettings, SmtpServer
+from alma_leads.outbox.rendering import Content
 
-MESSAGES_PER_CONNECTION = 200
-# "Authentication required" and its kin: answered to MAIL or RCPT, but about us and not about the message.
-_OPERATOR_CODES = frozenset({530, 534, 535, 538})
+Step = Literal["CONNECT", "MAIL", "RCPT", "DATA"]
+LOST = 0  # in place of a reply code: the connection broke, or the server fell silent
+
+_GOES_AWAY = 421
+_TOO_LARGE = 552
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """The server took the message."""
+class Refusal:
+    """The server does not take this message. `words` are its own; `permanent` says that it never will."""
 
-
-@dataclass(frozen=True, slots=True)
-class Temporary:
-    """The server may take the message later. `words` are its own."""
-
+    step: Step
+    code: int
     words: str
+    permanent: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Permanent:
-    """The server will never take the message. `words` are its own."""
+class MailRefused(Exception):
+    """The server takes no mail from us at present, whatever message it is. The text is in the server's words."""
 
-    words: str
-
-
-Outcome = Accepted | Temporary | Permanent
-
-
-class ConnectionFailed(Exception):
-    """The server cannot be used at all just now: down, silent, not to be trusted, or it does not let us in."""
-
-
-class ConnectionLost(Exception):
-    """The connection broke while a message was handed over. `silent`: nothing came within the time-out."""
-
-    def __init__(self, words: str, *, silent: bool) -> None:
+    def __init__(self, words: str, *, step: Step, code: int = LOST) -> None:
         super().__init__(words)
-        self.silent = silent
+        self.step, self.code = step, code
 
 
-class Transport:
-    """Hands over messages, over one connection for many of them. Use as a context; not for several threads."""
+def hand_over(connection: Connection, email: Email, how: MailSettings) -> Refusal | None:
+    """Hand over one email; return why the server does not take it, or None when it did.
 
-    def __init__(self, mail: flask_mail.Mail, server: SmtpServer) -> None:
-        self._connection = VerifiedConnection(mail, server)
-        self._server = server
-        self._served = 0
+    The step tells whose fault a refusal is. RCPT and DATA are about the message, also when the connection breaks after
+    DATA; everything before is about us, but for a message that is too large at MAIL. So is 421 at any step.
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Say goodbye, if there is anybody to say it to."""
-        host, self._connection.host = self._connection.host, None
-        self._served = 0
-        if host is None:
-            return
-        try:
-            if host.sock is not None:
-                host.sock.settimeout(min(1.0, self._server.greeting_timeout_s))  # not worth a wait: all is settled
-                host.quit()
-        except (OSError, smtplib.SMTPException):
-            pass
-        finally:
-            host.close()
-
-    def send(self, envelope: Envelope) -> Outcome:
-        """Hand over one message.
-
-        A connection that the server has closed or wants to close between two messages is made anew once; that is no
-        failed attempt.
-
-        Raises:
-            ConnectionFailed: no message can be handed over now.
-            ConnectionLost: it is not known whether the message was taken.
-        """
-        if self._served >= MESSAGES_PER_CONNECTION:
-            self.close()
-        fresh = self._connection.host is None
-        host = self._connect()
-        try:
-            code, words = host.mail(envelope.sender)
-            stale = code == 421
-        except OSError as error:  # SMTPException is one
-            if fresh:
-                raise self._lost(error) from error
-            stale = True
-        if stale and not fresh:
-            self.close()
-            return self.send(envelope)
-        return self._hand_over(host, envelope, code, words)
-
-    def _connect(self) -> smtplib.SMTP:
-        if self._connection.host is None:
-            try:
-                self._connection.host = self._connection.configure_host()
-            except (OSError, ValueError) as error:  # ValueError: a host name or password that no server could have
-                raise ConnectionFailed(self._say(error)) from error
-            self._served = 0
-        return self._connection.host
-
-    def _hand_over(self, host: smtplib.SMTP, envelope: Envelope, code: int, words: bytes) -> Outcome:
-        try:
-            if code == 250:
-                code, words = host.rcpt(envelope.recipient)
-            if code in (250, 251):
-                code, words = host.data(envelope.content)
-                if code == 250:
-                    self._served += 1
-                    return Accepted()
-        except smtplib.SMTPDataError as error:
-            code, words = error.smtp_code, _bytes(error.smtp_error)
-        except OSError as error:
-            raise self._lost(error) from error
-        self._start_over(host, code)
-        said = f"{code} {words.decode('utf-8', 'replace')}"
-        return Permanent(said) if 500 <= code <= 599 and code not in _OPERATOR_CODES else Temporary(said)
-
-    def _start_over(self, host: smtplib.SMTP, code: int) -> None:
-        """Make the connection ready for another message after a refusal."""
-        try:
-            if code == 421 or host.rset()[0] != 250:
-                self.close()
-        except OSError:
-            self.close()
-
-    def _lost(self, error: OSError) -> ConnectionLost:
-        words = self._say(error)
-        self.close()
-        return ConnectionLost(words, silent=_timed_out(error))
-
-    def _say(self, error: Exception) -> str:
-        server = f"{self._server.host}:{self._server.port}"
-        if isinstance(error, smtplib.SMTPResponseException):
-            return f"{error.smtp_code} {_bytes(error.smtp_error).decode('utf-8', 'replace')}"
-        if _timed_out(error):
-            return f"{server} did not answer in time"
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return f"{server} has a certificate that cannot be trusted: {error.verify_message}"
-        if isinstance(error, socket.gaierror):
-            return f"{server} is not known: {error.strerror}"
-        if isinstance(error, OSError) and error.strerror:
-            return f"{server}: {error.strerror}"
-        return f"{server}: {error}"
+    Raises:
+        MailRefused: the refusal is about us.
+    """
+    try:
+        connection.send(email, wire_address(how.sender))
+    except smtplib.SMTPSenderRefused as error:
+        return _judge("MAIL", error.smtp_code, error.smtp_error)
+    except smtplib.SMTPRecipientsRefused as error:
+        [(code, words)] = error.recipients.values()
+        return _judge("RCPT", code, words)
+    except smtplib.SMTPDataError as error:
+        return _judge("DATA", error.smtp_code, error.smtp_error)
+    except (OSError, ValueError) as error:  # SMTPException is an OSError; ValueError: no host or password is like that
+        words_of_it = _describe(error, how.server)
+        if connection.host is not None and connection.host.data_begun:
+            connection.close()
+            return Refusal("DATA", LOST, words_of_it, permanent=False)
+        connection.close()
+        code = error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else LOST
+        raise MailRefused(words_of_it, step="CONNECT", code=code) from error
+    return None
 
 
-def _timed_out(error: BaseException) -> bool:
-    """Say whether nothing came in time: smtplib calls that a disconnection, and keeps the cause only as context."""
-    return isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+def send_test(how: MailSettings, recipient: str) -> str:
+    """Send a test email past the outbox; return the server's words when it refuses, else ""."""
+    content = Content("Test email", "Email from Alma works.\n", "<p>Email from Alma works.</p>\n")
+    try:
+        email = make_email(
+            message_id=make_msgid(domain=how.server.ehlo_name or "localhost"),
+            sender_name="Alma",
+            sender=how.sender,
+            recipient=recipient,
+            reply_to=how.default_recipient,
+            content=content,
+        )
+        with closing(Connection(current_app.extensions["mail"], how.server)) as connection:
+            refusal = hand_over(connection, email, how)
+    except (MailRefused, Unmailable) as error:
+        return str(error)
+    return refusal.words if refusal else ""
 
 
-def _bytes(words: bytes | str) -> bytes:
-    return words.encode() if isinstance(words, str) else words
+def _judge(step: Step, code: int, words: bytes | str) -> Refusal:
+    text = _text(words)
+    said = f"{code} {text}"
+    too_large = code == _TOO_LARGE or text.startswith("5.3.4")
+    if code == _GOES_AWAY or (step == "MAIL" and not too_large):
+        raise MailRefused(said, step=step, code=code)
+    return Refusal(step, code, said, permanent=500 <= code <= 599)
+
+
+def _describe(error: Exception, server: SmtpServer) -> str:
+    address = f"{server.host}:{server.port}"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{error.smtp_code} {_text(error.smtp_error)}"
+    # smtplib calls silence a disconnection, and keeps the cause as context only.
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return f"{address} did not answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{address} has a certificate that cannot be trusted: {error.verify_message}"
+    if isinstance(error, socket.gaierror):
+        return f"{address} is not known: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{address}: {error.strerror}"
+    return f"{address}: {error}"
+
+
+def _text(words: bytes | str) -> str:
+    return words if isinstance(words, str) else words.decode("utf-8", "replace")

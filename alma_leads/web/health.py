@@ -11,7 +11,9 @@ from alma_leads import schema_version
 from alma_leads.database.deadlines import PROBE
 from alma_leads.database.postgresql import probing
 from alma_leads.database.transactions import can_write
-from alma_leads.extensions import db
+from alma_leads.extensions import db, settings
+from alma_leads.outbox.pause_service import find_pause
+from alma_leads.outbox.words import without_addresses
 from alma_leads.resumes.service import lacks_room
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.errors.problems import problem, size_text
@@ -68,7 +70,12 @@ def _no_room_for_files() -> str | None:
     return f"Uploads are refused until {size_text(missing)} more are free where files are kept." if missing else None
 
 
-WARNINGS: list[Callable[[], str | None]] = [_no_room_for_files]
+def _mail_is_paused() -> str | None:
+    pause = find_pause(db.session()) if settings().SMTP_HOST else None
+    return f"Email is paused: {without_addresses(pause.words)}" if pause else None
+
+
+WARNINGS: list[Callable[[], str | None]] = [_no_room_for_files, _mail_is_paused]
 
 
 def _uncached(response: Response) -> Response:

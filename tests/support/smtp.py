@@ -76,6 +76,7 @@ class _Handler:
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
+        self._server.names.add(hostname)
         reply = await self._interfere("EHLO")
         return [reply] if reply else responses
 
@@ -191,6 +192,7 @@ class SmtpServer:
         """Make a server whose certificate authority is written to `folder`; `security` as in SMTP_SECURITY."""
         self.behaviour = Behaviour()
         self.commands: list[str] = []
+        self.names: set[str] = set()
         self.connections = 0
         self.transports: set[asyncio.BaseTransport] = set()
         self._taken: list[Taken] = []

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from contextvars import copy_context
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
@@ -27,8 +28,11 @@ from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.transactions import reading
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.backoff import RetryPolicy
-from alma_leads.outbox.connection import SmtpServer as Server
-from alma_leads.outbox.delivery import Drain, configured_drain, configured_route
+from alma_leads.outbox.connection import Connection
+from alma_leads.outbox.delivery import DeliveryRun, new_delivery_run
+from alma_leads.outbox.mail_settings import SmtpServer as Server
+from alma_leads.outbox.mail_settings import mail_settings
+from alma_leads.outbox.pause_service import find_pause
 from config import Settings
 from tests.conftest import MakeSettings
 from tests.support.outbox import enqueue_notes, written_message
@@ -57,15 +61,20 @@ def _context(app: Flask) -> Iterator[None]:
 promise = enqueue_notes
 
 
-def drain(engine: Engine, *, linger_s: float = 0.0, policy: RetryPolicy | None = None, **server: Any) -> Drain:
-    """Return a drain by the settings, and with other properties of the mail server."""
-    route = configured_route()
-    assert route is not None
-    there = replace(route.server, **{"greeting_timeout_s": 5.0, "answer_timeout_s": 5.0} | server)
-    made = configured_drain(linger_s=linger_s)
+def drain(engine: Engine, *, linger_s: float = 0.0, policy: RetryPolicy | None = None, **server: Any) -> DeliveryRun:
+    """Return a run by the settings, and with other properties of the mail server."""
+    made = new_delivery_run(linger_s=linger_s)
     assert made is not None
-    made.route = replace(route, server=there, policy=policy or route.policy)
+    there = replace(made.settings.server, **{"greeting_timeout_s": 5.0, "answer_timeout_s": 5.0} | server)
+    made.settings = replace(made.settings, server=there, policy=policy or made.settings.policy)
     return made
+
+
+def paused(engine: Engine) -> str:
+    """Return the words in which mail is paused, or ""."""
+    with reading(engine) as connection:
+        pause = find_pause(connection)
+    return pause.words if pause else ""
 
 
 def messages(engine: Engine) -> list[queries.MessageRow]:
@@ -86,7 +95,7 @@ def test_a_message_arrives_with_everything_it_should_have(engine: Engine, smtp_s
     promise(engine, sender_name="Žofie of Alma", reply_to="desk@firm.example", subject="Naïve 你好", text="Zoë\n.\nend")
     tally = drain(engine).run()
 
-    assert (tally.sent, tally.retrying, tally.dead) == (1, 0, 0)
+    assert (tally.sent, tally.retrying, tally.failed) == (1, 0, 0)
     [taken] = smtp_server.taken
     mail = taken.message
     assert (taken.sender, taken.recipients) == ("intake@firm.example", ("ada@example.com",))
@@ -130,7 +139,7 @@ def test_what_cannot_be_rendered_waits_and_the_rest_goes(
     assert (waits.state, waits.attempts, sent.state) == ("queued", 0, "sent")
     assert waits.last_error == "We could not write this email. The log says why."
     assert waits.due_at > to_stamp(utc_now())
-    assert [entry["event"] for entry in logs] == ["email could not be rendered"]
+    assert [entry["event"] for entry in logs] == ["email could not be rendered", "email sent"]
     assert len(smtp_server.taken) == 1
 
 
@@ -178,10 +187,10 @@ def test_what_the_operator_has_to_mend_makes_every_message_wait_with_the_reason(
     promise(engine, 3)
     tally = drain(engine, policy=hour(), **wrong).run()
 
-    assert (tally.sent, tally.retrying, tally.dead) == (0, 3, 0)
-    for row in messages(engine):
-        assert (row.delivery, row.attempts) == ("retrying", 1)
-        assert words in (row.last_error or "")
+    assert (tally.sent, tally.retrying, tally.failed) == (0, 0, 0)
+    assert {(row.delivery, row.attempts) for row in messages(engine)} == {("queued", 0)}
+    assert words in paused(engine)
+    assert words in tally.refused
     assert smtp_server.taken == []
 
 
@@ -191,7 +200,7 @@ def test_a_server_without_starttls_gets_no_password(engine: Engine, tmp_path: Pa
         drain(engine, policy=hour(), port=plain.port).run()
         assert "AUTH" not in plain.commands
 
-    assert "STARTTLS" in (messages(engine)[0].last_error or "")
+    assert "STARTTLS" in paused(engine)
 
 
 def test_tls_from_the_first_byte(engine: Engine, tmp_path: Path) -> None:
@@ -201,19 +210,16 @@ def test_tls_from_the_first_byte(engine: Engine, tmp_path: Path) -> None:
         assert len(wrapped.taken) == 1
 
 
-def test_a_silent_server_costs_one_time_out_for_all_and_ends_in_dead_letters(
-    engine: Engine, smtp_server: SmtpServer
-) -> None:
+def test_a_silent_server_costs_one_time_out_for_all_and_no_attempt(engine: Engine, smtp_server: SmtpServer) -> None:
     smtp_server.behaviour.silent = True
     promise(engine, 30)
     began = time.monotonic()
     tally = drain(engine, linger_s=1.0, greeting_timeout_s=0.4).run()
 
-    assert (tally.sent, tally.retrying, tally.dead) == (0, 90, 30)
+    assert (tally.sent, tally.retrying, tally.failed) == (0, 0, 0)
     assert time.monotonic() - began < 8
-    for row in messages(engine):
-        assert (row.delivery, row.attempts) == ("dead", 4)
-        assert "did not answer in time" in (row.last_error or "")
+    assert {(row.delivery, row.attempts) for row in messages(engine)} == {("queued", 0)}
+    assert "did not answer in time" in paused(engine)
 
 
 def test_a_server_that_falls_silent_in_the_middle_holds_up_no_more_than_one_message(
@@ -225,16 +231,17 @@ def test_a_server_that_falls_silent_in_the_middle_holds_up_no_more_than_one_mess
     drain(engine, policy=hour(), greeting_timeout_s=5, answer_timeout_s=0.1).run()
 
     assert time.monotonic() - began < 6
-    assert {(row.delivery, row.attempts) for row in messages(engine)} == {("retrying", 1)}
+    assert {(row.delivery, row.attempts) for row in messages(engine)} == {("queued", 0)}
+    assert "did not answer in time" in paused(engine)
 
 
-@pytest.mark.parametrize("command", ["CONNECT", "MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
 def test_three_times_not_now_and_then_it_goes(engine: Engine, smtp_server: SmtpServer, command: str) -> None:
     smtp_server.behaviour.reply_once(command, *["451 4.7.1 Greylisted, come back later"] * 3)
     promise(engine)
     tally = drain(engine, linger_s=1.0).run()
 
-    assert (tally.sent, tally.retrying, tally.dead) == (1, 3, 0)
+    assert (tally.sent, tally.retrying, tally.failed) == (1, 3, 0)
     assert [row.attempts for row in messages(engine)] == [4]
     assert [taken.message["Message-ID"] for taken in smtp_server.taken] == message_ids(engine)
 
@@ -249,7 +256,7 @@ def test_a_fourth_time_makes_it_a_dead_letter(engine: Engine, smtp_server: SmtpS
     assert row.last_error == "451 4.7.1 Greylisted, come back later"
 
 
-@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
 def test_a_refusal_for_good_is_a_dead_letter_at_once_and_can_be_sent_again(
     engine: Engine, smtp_server: SmtpServer, command: str
 ) -> None:
@@ -273,7 +280,8 @@ def test_a_server_that_wants_a_sign_in_refuses_us_and_not_the_message(engine: En
     promise(engine)
     drain(engine, policy=hour()).run()
 
-    assert [row.delivery for row in messages(engine)] == ["retrying"]
+    assert [(row.delivery, row.attempts) for row in messages(engine)] == [("queued", 0)]
+    assert paused(engine) == "530 5.7.0 Authentication required"
 
 
 def test_a_connection_closed_between_messages_costs_no_attempt(engine: Engine, smtp_server: SmtpServer) -> None:
@@ -325,7 +333,7 @@ def test_a_slow_server_does_not_cost_the_lease(engine: Engine, smtp_server: Smtp
         time.sleep(0.1)
     thread.join()
 
-    assert slow.tally.sent == len(smtp_server.taken) == 2
+    assert slow.stats.sent == len(smtp_server.taken) == 2
 
 
 def test_a_worker_that_was_held_up_sends_nothing_of_what_may_be_another_ones(
@@ -334,9 +342,9 @@ def test_a_worker_that_was_held_up_sends_nothing_of_what_may_be_another_ones(
     promise(engine, 3)
     held_up = drain(engine)
     held_up.lease_s = -1
-    batch = held_up._claim()
-    with held_up._transport() as transport:
-        held_up._deliver(batch, transport)
+    batch = held_up._claim(10)
+    with closing(Connection(held_up.mail, held_up.settings.server)) as connection:
+        held_up._deliver(batch, connection)
 
     assert smtp_server.taken == []
     assert {row.attempts for row in messages(engine)} == {0}
@@ -354,8 +362,8 @@ def test_a_worker_that_is_told_to_stop_gives_the_rest_back_at_once(engine: Engin
     smtp_server.behaviour.delay_s = 0
 
     assert not thread.is_alive()
-    assert stopped.tally.sent < 10
-    assert drain(engine).run().sent == 10 - stopped.tally.sent
+    assert stopped.stats.sent < 10
+    assert drain(engine).run().sent == 10 - stopped.stats.sent
     assert {row.attempts for row in messages(engine)} == {1}
     assert len(smtp_server.taken) == 10
 
@@ -363,13 +371,13 @@ def test_a_worker_that_is_told_to_stop_gives_the_rest_back_at_once(engine: Engin
 _VICTIM = """
 import sys
 from alma_leads.app import create_app
-from alma_leads.outbox.delivery import configured_drain
+from alma_leads.outbox.delivery import new_delivery_run
 from config import load_settings
 from tests.support.outbox import offer_notes
 app = create_app(load_settings())
 offer_notes(app)
 with app.app_context():
-    drain = configured_drain()
+    drain = new_delivery_run()
     drain.lease_s = float(sys.argv[1])
     drain.run()
 """
@@ -381,7 +389,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(
     smtp_server.behaviour.delay_s = 0.01
     promise(engine, 40)
     victim = subprocess.Popen([sys.executable, "-c", _VICTIM, "2"], cwd=ROOT, env=environment_of(settings))
-    smtp_server.wait_for(5)
+    smtp_server.wait_for(5, within_s=30)
     os.kill(victim.pid, signal.SIGKILL)
     victim.wait()
     smtp_server.behaviour.delay_s = 0
@@ -408,8 +416,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
 def test_without_a_mail_server_nothing_is_tried(make_app: Any, make_settings: MakeSettings, database_url: str) -> None:
     app = make_app(make_settings(DATABASE_URL=database_url))
     with app.app_context():
-        assert configured_route() is None
-        assert configured_drain() is None
+        assert mail_settings() is None
+        assert new_delivery_run() is None
 
 
 def test_a_relay_on_this_machine_may_have_the_password_in_clear(engine: Engine, tmp_path: Path) -> None:

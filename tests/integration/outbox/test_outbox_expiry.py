@@ -16,7 +16,7 @@ from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
 from alma_leads.database.transactions import transaction_on
 from alma_leads.outbox import queue
-from alma_leads.outbox.delivery import configured_drain
+from alma_leads.outbox.delivery import new_delivery_run
 from alma_leads.outbox.queue import Failure
 from config import Settings
 from tests.conftest import API_KEY, MakeSettings
@@ -48,7 +48,7 @@ def states(engine: Engine) -> list[str]:
 
 def deliver(app: Flask) -> Any:
     with app.app_context():
-        return configured_drain().run()
+        return new_delivery_run().run()
 
 
 def test_what_is_in_time_is_sent_and_its_link_forgotten(app: Flask, engine: Engine, smtp_server: SmtpServer) -> None:
@@ -75,7 +75,7 @@ def test_what_is_too_late_is_given_up_unsent(app: Flask, engine: Engine, smtp_se
     promise(app, expires_at=utc_now() - timedelta(seconds=1), **BODIES)
     promise(app)
     tally = deliver(app)
-    assert (tally.sent, tally.dead) == (1, 1)
+    assert (tally.sent, tally.failed) == (1, 1)
     assert len(smtp_server.taken) == 1
     assert "no longer works" in value(app, "SELECT last_error FROM outbox_messages WHERE state = 'dead'")
 
@@ -106,7 +106,7 @@ def test_a_dead_letter_that_is_too_old_is_not_sent_again(app: Flask, engine: Eng
 def test_the_servers_words_do_not_give_the_link_away(app: Flask, engine: Engine, smtp_server: SmtpServer) -> None:
     smtp_server.behaviour.reply_once("DATA", f"554 5.7.1 we do not like {LINK} here")
     promise(app, expires_at=utc_now() + timedelta(hours=24), **BODIES)
-    assert deliver(app).dead == 1
+    assert deliver(app).failed == 1
     words = value(app, "SELECT last_error FROM outbox_messages")
     assert "554 5.7.1 we do not like https://desk.firm.example/reset/… here" in words
 

@@ -16,6 +16,7 @@ from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.models import OutboxMessage
 from alma_leads.outbox.queue import Failure
+from alma_leads.outbox.words import WORDS_LENGTH
 from tests.support.outbox import note, written_message
 
 
@@ -126,7 +127,7 @@ def test_a_failed_message_waits_with_the_servers_words_on_one_line(engine: Engin
     [row] = rows(engine)
     assert row.last_error is not None
     assert row.last_error.startswith("451 4.7.1 try later [31mxxx")
-    assert len(row.last_error) == queue.WORDS_LENGTH
+    assert len(row.last_error) == WORDS_LENGTH
     assert row.last_error.isprintable()
     assert (row.delivery, row.is_retrying, row.attempts) == ("retrying", True, 1)
     assert queue.claim(engine, "mine", limit=1, lease_s=15) == []

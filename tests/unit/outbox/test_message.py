@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alma_leads.outbox.email import Unmailable, make_email, wire_address
 from alma_leads.outbox.message import NewMessage, UnsafeHeader
-from alma_leads.outbox.mime import Unmailable, envelope, wire_address
+from alma_leads.outbox.rendering import Content
 
 GOOD = NewMessage("note", "lead:1", "ada@example.com", "Alma", {}, "desk@firm.example")
 
@@ -27,16 +29,14 @@ def parsed(content: bytes) -> EmailMessage:
 def content_of(
     message: NewMessage = GOOD, *, subject: str = "Hello", text: str = "text", html: str = "<p>html</p>"
 ) -> bytes:
-    return envelope(
+    return make_email(
         message_id="<1@firm.example>",
         sender_name=message.sender_name,
         sender="intake@firm.example",
         recipient=message.recipient or "",
         reply_to=message.reply_to,
-        subject=subject,
-        text=text,
-        html=html,
-    ).content
+        content=Content(subject, text, html),
+    ).as_bytes()
 
 
 @pytest.mark.parametrize("field", ["recipient", "sender_name", "reply_to", "subject"])
@@ -81,6 +81,29 @@ def test_bodies_arrive_as_they_were_written() -> None:
 
     assert plain.get_content().replace("\r\n", "\n") == text
     assert html.get_content() == "<p>Zoë — 你好</p>\r\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Олена Шевченко",
+        "María de los Ángeles Fernández-Castellanos",
+        "王小明",
+        "علي " * 15,
+        "ü" * 90,
+        "plain " * 30,
+        "x" * 99,
+    ],
+)
+def test_encoded_words_are_as_short_as_rfc_2047_says(name: str) -> None:
+    subject = f"New lead: {name.strip()} (lead 412)"
+    content = content_of(replace(GOOD, sender_name=f"Žofie {name.strip()}"), subject=subject)
+    head = content.partition(b"\r\n\r\n")[0]
+    assert parsed(content)["Subject"] == subject
+    assert all(len(word) <= 75 for word in re.findall(rb"=\?\S+\?=", head))
+    assert all(len(line) <= 78 for line in content.split(b"\r\n"))
+    for line in head.split(b"\r\n"):
+        assert line.startswith(b" ") or line.partition(b":")[2].strip(), "a header begins on its first line"
 
 
 def test_an_international_domain_goes_over_the_wire_in_ascii() -> None:

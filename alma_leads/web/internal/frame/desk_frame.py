@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import g
 from markupsafe import Markup
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.database.base import to_stamp
@@ -17,6 +17,7 @@ from alma_leads.extensions import db, settings
 from alma_leads.leads.core.attorneys import Attorney
 from alma_leads.leads.first_contact.first_contact import firm_zone
 from alma_leads.leads.listing import queries
+from alma_leads.outbox.pause_service import find_pause
 from alma_leads.outbox.queries import count_dead
 from alma_leads.resumes.service import lacks_room
 from alma_leads.web.auth import may
@@ -127,6 +128,11 @@ class Desk:
     def mail_off(self) -> bool:
         """Whether nothing is sent because no mail server is set."""
         return not settings().SMTP_HOST
+
+    @cached_property
+    def mail_pause(self) -> Row[Any] | None:
+        """Since when and in which words of its server mail is paused, if it is."""
+        return None if self.mail_off else find_pause(db.session())
 
     @property
     def toasts(self) -> list[Toast]:
