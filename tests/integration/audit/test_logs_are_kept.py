@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete
 from sqlalchemy.exc import DatabaseError
 
 from alma_leads.actor import OPERATOR
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
 from alma_leads.extensions import db
-from tests.support.desk import add_lead, run, value
+from alma_leads.leads.core.models import Lead, LeadEvent
+from tests.support.desk import add_lead, count, run, value
 
 
 @pytest.fixture
@@ -47,6 +49,6 @@ def test_a_log_cannot_be_emptied_at_one_stroke(app: Flask, log: str) -> None:
 
 def test_the_events_of_a_lead_go_only_with_the_lead(app: Flask) -> None:
     gone, kept = add_lead(app), add_lead(app, email="another@example.com")
-    run(app, "DELETE FROM leads WHERE id = :id", id=gone)
-    assert value(app, "SELECT count(*) FROM lead_events WHERE lead_id = :id", id=gone) == 0
-    assert value(app, "SELECT count(*) FROM lead_events WHERE lead_id = :id", id=kept) > 0
+    run(app, delete(Lead).where(Lead.id == gone))
+    assert count(app, LeadEvent, LeadEvent.lead_id == gone) == 0
+    assert count(app, LeadEvent, LeadEvent.lead_id == kept) > 0

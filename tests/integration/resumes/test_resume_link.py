@@ -13,8 +13,10 @@ import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.serving import make_server
 
+from alma_leads.leads.core.models import Lead
 from tests.conftest import API_KEY
 from tests.support.desk import HTML, Page, add_lead, run
 
@@ -57,7 +59,7 @@ def test_no_client_that_follows_redirects_takes_the_key_to_a_strangers_host(
 ) -> None:
     link, seen = strangers
     lead_id = add_lead(app)
-    run(app, "UPDATE leads SET resume_url = :link WHERE id = :id", link=link, id=lead_id)
+    run(app, update(Lead).where(Lead.id == lead_id).values(resume_url=link))
     session = requests.Session()
     session.trust_env = False
     opener = build_opener(ProxyHandler({}))
@@ -97,7 +99,7 @@ def test_a_browser_gets_a_page_that_names_the_host(app: Flask, desk: FlaskClient
 
 def test_a_link_that_no_browser_may_follow_is_only_shown(app: Flask, desk: FlaskClient) -> None:
     lead_id = add_lead(app)
-    run(app, "UPDATE leads SET resume_url = 'javascript:alert(1)' WHERE id = :id", id=lead_id)
+    run(app, update(Lead).where(Lead.id == lead_id).values(resume_url="javascript:alert(1)"))
     page = desk.get(f"/internal/leads/{lead_id}/resume", headers=HTML).text
     assert "javascript:alert(1)" in page
     assert 'href="javascript' not in page

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from alma_leads.accounts.core.models import UserSession
 from alma_leads.leads.resume_text.resume_service import read_next_resume
 from alma_leads.resumes.models import Preview, Resume
 from config import Settings
@@ -76,14 +78,15 @@ def test_a_page_that_lies_open_looks_a_few_times_and_moves_no_session_on(app: Fl
     where, waits = f"/internal/leads/{lead_id}/resume/preview?look=1", []
     [part] = get(desk, f"/internal/leads/{lead_id}").all("div", class_="cv")
     assert part.get("hx-get") == where
-    run(app, "UPDATE user_sessions SET last_seen_at = '2099-01-01T00:00:00.000000Z'")
+    future = datetime(2099, 1, 1, tzinfo=UTC)
+    run(app, update(UserSession).values(last_seen_at=future))
     while where:
         words = desk.get(where, headers=SCRIPT).text
         assert "is being made" in words
         where, _, rest = words.partition('hx-get="')[2].partition('"')
         waits += [rest.partition("delay:")[2].partition("s")[0]] if where else []
     assert waits == ["4", "8", "16", "32", "64"]
-    assert value(app, "SELECT last_seen_at FROM user_sessions") == "2099-01-01T00:00:00.000000Z"
+    assert value(app, select(UserSession.last_seen_at)) == future
     with app.app_context():
         read_next_resume(threading.Event())
     words = desk.get(f"/internal/leads/{lead_id}/resume/preview?look=1", headers=SCRIPT).text
