@@ -1,8 +1,7 @@
 """What insights ask of the tables. Reads only.
 
-A column of a chart is one statement over its days, and Python counts the rows as they come: that needs no more memory
-for a million leads than for a thousand. `docs/performance.md` has the figures, also of grouping in the database, which
-sorts the rows first and is no faster.
+A column of a chart is one statement over its days. The database groups its leads by minutes to first contact, so that
+percentiles are exact and few rows are read: a row costs more on its way to Python than in the database.
 """
 
 from __future__ import annotations
@@ -25,25 +24,28 @@ from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.first_contact.working_time import WorkingTime
 from alma_leads.outbox.models import MessageState, OutboxMessage
 
-ROWS_TOGETHER = 10_000
-
 
 def _within(moment: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]) -> ColumnElement[bool]:
     return (moment >= bindparam("since")) & (moment < bindparam("until"))
 
 
 _FIRST = select(func.min(Lead.created_at))
-_LEADS = select(
-    Lead.attorney_id,
-    # As text: to turn each of a million into a member of its enumeration takes longer than to read it.
-    type_coerce(Lead.source, String).label("source"),
-    Lead.source_key_id,
-    case(
-        (Lead.status == LeadStatus.PENDING, None),
-        (Lead.clock_version < bindparam("version"), UNMEASURED),
-        else_=func.coalesce(Lead.contact_minutes, UNMEASURED),
-    ).label("minutes"),
-).where(_within(Lead.created_at))
+_LEADS = (
+    select(
+        Lead.attorney_id,
+        # As text: to turn each of many into a member of its enumeration takes longer than to read it.
+        type_coerce(Lead.source, String).label("source"),
+        Lead.source_key_id,
+        case(
+            (Lead.status == LeadStatus.PENDING, None),
+            (Lead.clock_version < bindparam("version"), UNMEASURED),
+            else_=func.coalesce(Lead.contact_minutes, UNMEASURED),
+        ).label("minutes"),
+        func.count().label("number"),
+    )
+    .where(_within(Lead.created_at))
+    .group_by("attorney_id", "source", "source_key_id", "minutes")
+)
 _Earlier = aliased(Lead)
 _RETURNING = (
     select(Lead.created_at)
@@ -94,12 +96,11 @@ def count_leads(
     for days in columns:
         column = Counter[int | None]()
         values = bounds(working, days) | {"version": version}
-        found = connection.execute(_LEADS, values, execution_options={"yield_per": ROWS_TOGETHER})
-        for rows in found.partitions():
-            attorney_ids, sources, key_ids, minutes = zip(*rows, strict=True)
-            column.update(minutes)
-            counts.attorneys.update(zip(attorney_ids, minutes, strict=True))
-            counts.sources.update(zip(sources, key_ids, strict=True))
+        for row in connection.execute(_LEADS, values):
+            minutes, number = row.minutes, row.number
+            column[minutes] += number
+            counts.attorneys[row.attorney_id, minutes] += number
+            counts.sources[row.source, row.source_key_id] += number
         counts.columns.append(column)
     return counts
 
