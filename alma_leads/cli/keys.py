@@ -26,10 +26,10 @@ keys_cli = AppGroup("keys", help="The keys that scripts send in X-API-Key.")
     required=True,
     help="What the key may do; may be given several times.",
 )
-@click.option("--expires", help="The last day on which it works (UTC), as 2027-02-24, or a moment (RFC 3339).")
+@click.option("--expires", help="The last day on which it works (UTC), such as 2027-02-24, or a time (RFC 3339).")
 @click.option("--network", "networks", multiple=True, help="Only from this CIDR block; may be given several times.")
 def create_command(name: str, scopes: tuple[str, ...], expires: str | None, networks: tuple[str, ...]) -> None:
-    """Make a key, and print it: the key alone on standard output, once."""
+    """Create a key and print it: the key alone on standard output, once."""
     expires_at = _moment(expires) if expires else None
     try:
         _, secret = key_service.create_key(
@@ -43,7 +43,7 @@ def create_command(name: str, scopes: tuple[str, ...], expires: str | None, netw
 
 @keys_cli.command("list")
 def list_command() -> None:
-    """List every key: name, how it starts, scopes, networks, last use, end and state."""
+    """List every key: name, prefix, scopes, networks, last use, expiry and state."""
     found = key_service.list_keys()
     for key in found:
         cells = (
@@ -73,7 +73,7 @@ def revoke_command(name: str) -> None:
 
 
 def _moment(text: str) -> datetime:
-    """Return the moment at which a key ends: the end of a day of UTC, or the moment that is given."""
+    """Return the time at which a key expires: the end of a day in UTC, or the time that is given."""
     try:
         if len(text) == len("2027-02-24"):
             return datetime.combine(date.fromisoformat(text), time.max, UTC)

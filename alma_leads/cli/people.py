@@ -1,4 +1,4 @@
-"""`flask people`: who may come in."""
+"""`flask people`: manage who can sign in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from alma_leads.email_address import BadEmailAddress
 from alma_leads.extensions import settings
 from alma_leads.jobs.tasks import wake
 
-people_cli = AppGroup("people", help="Who may come in.")
+people_cli = AppGroup("people", help="Manage who can sign in.")
 
 
 HEADINGS = ("EMAIL", "NAME", "ROLE", "STATE", "SECOND FACTOR", "LAST SIGN-IN")
@@ -33,24 +33,24 @@ ROLES = click.Choice([role.value for role in Role])
 def list_command() -> None:
     """List everyone: address, name, role, state, second factor and last sign-in."""
     found = user_service.list_users()
-    rows = [HEADINGS, *(_cells(person) for person in found)]
+    rows = [HEADINGS, *(_cells(user) for user in found)]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     click.echo(f"{len(found)} {'person' if len(found) == 1 else 'people'}.", err=True)
 
 
-def _cells(person: Row[*tuple[Any, ...]]) -> tuple[str, ...]:
-    state = person.state
-    if state == "invited" and person.invited_until is None:
+def _cells(user: Row[*tuple[Any, ...]]) -> tuple[str, ...]:
+    state = user.state
+    if state == "invited" and user.invited_until is None:
         state = "invited (link too old)"
     return (
-        person.email,
-        person.name,
-        person.role,
+        user.email,
+        user.name,
+        user.role,
         state,
-        "yes" if person.has_second_factor else "no",
-        f"{person.signed_in_at:%Y-%m-%d %H:%M} UTC" if person.signed_in_at else "never",
+        "yes" if user.has_second_factor else "no",
+        f"{user.signed_in_at:%Y-%m-%d %H:%M} UTC" if user.signed_in_at else "never",
     )
 
 
@@ -59,9 +59,10 @@ def _cells(person: Row[*tuple[Any, ...]]) -> tuple[str, ...]:
 @click.option("--name", required=True, help="The person's name.")
 @click.option("--role", type=ROLES, default=Role.ATTORNEY.value, show_default=True)
 def add_command(email: str, name: str, role: str) -> None:
-    """Invite a person: by e-mail, and by the one-time address that this prints, where a password is chosen.
+    """Invite a user by email, and print the one-time link where they choose a password.
 
-    Someone who was invited before and never came gets another name and role, and a new link: the old one stops working.
+    If the user was invited before and has not signed in yet, name, role and link are replaced. The old link stops
+    working.
     """
     try:
         name = check_name(name)
@@ -85,59 +86,57 @@ def add_command(email: str, name: str, role: str) -> None:
 @people_cli.command("deactivate")
 @click.argument("email")
 def deactivate_command(email: str) -> None:
-    """Turn a person off: signed out at once, and no longer let in."""
+    """Deactivate a user: signed out at once, and refused from now on."""
     with _explained(email):
-        person = user_service.deactivate(user_service.get_user_by_email(email).id, actor=OPERATOR)
-        click.echo(f"{person.email} is turned off and signed out everywhere.")
+        user = user_service.deactivate(user_service.get_user_by_email(email).id, actor=OPERATOR)
+        click.echo(f"{user.email} is turned off and signed out everywhere.")
 
 
 @people_cli.command("activate")
 @click.argument("email")
 def activate_command(email: str) -> None:
-    """Turn a person on again."""
+    """Activate a user again."""
     with _explained(email):
-        person = user_service.activate(user_service.get_user_by_email(email).id, actor=OPERATOR)
-        click.echo(f"{person.email} is active.")
+        user = user_service.activate(user_service.get_user_by_email(email).id, actor=OPERATOR)
+        click.echo(f"{user.email} is active.")
 
 
 @people_cli.command("role")
 @click.argument("email")
 @click.argument("role", type=ROLES)
 def role_command(email: str, role: str) -> None:
-    """Give a person another role, from the next click on."""
+    """Change the role of a user, from their next request on."""
     with _explained(email):
-        person, old = user_service.change_role(
-            user_service.get_user_by_email(email).id, role=Role(role), actor=OPERATOR
-        )
+        user, old = user_service.change_role(user_service.get_user_by_email(email).id, role=Role(role), actor=OPERATOR)
     if old == role:
-        click.echo(f"{person.email} is {role} already.")
+        click.echo(f"{user.email} is {role} already.")
         return
     wake(wait=True)
-    click.echo(f"{person.email} is {role} now, and was {old}.")
+    click.echo(f"{user.email} is {role} now, and was {old}.")
 
 
 @people_cli.command("reset-2fa")
 @click.argument("email")
 def reset_second_factor_command(email: str) -> None:
-    """Take away a person's app, passkeys and recovery codes, and sign that person out everywhere."""
+    """Remove the app, passkeys and recovery codes of a user, and sign them out everywhere."""
     with _explained(email):
         number = user_service.get_user_by_email(email).id
-        person = second_factor_service.reset_second_factor(number, actor=OPERATOR)
+        user = second_factor_service.reset_second_factor(number, actor=OPERATOR)
         wake(wait=True)
-        click.echo(f"{person.email} has no second factor any more, and is signed out everywhere.")
-        if not person.is_activated:
+        click.echo(f"{user.email} has no second factor any more, and is signed out everywhere.")
+        if not user.is_activated:
             click.echo("No way in is left. Make a new one-time address: people add.")
 
 
 @people_cli.command("unlink-work-account")
 @click.argument("email")
 def unlink_work_account_command(email: str) -> None:
-    """Forget a person's work account, and sign that person out; the next one with the address is joined instead."""
+    """Unlink the work account of a user and sign them out. The next account with the address is linked instead."""
     with _explained(email):
-        person, count = sso_service.unlink_work_account(user_service.get_user_by_email(email).id, actor=OPERATOR)
+        user, count = sso_service.unlink_work_account(user_service.get_user_by_email(email).id, actor=OPERATOR)
         if not count:
-            raise click.ClickException(f"{person.email} has no work account here.")
-        click.echo(f"The work account of {person.email} is unlinked, and signed out everywhere.")
+            raise click.ClickException(f"{user.email} has no work account here.")
+        click.echo(f"The work account of {user.email} is unlinked, and signed out everywhere.")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What someone has shown on the way in, and how far that leads."""
+"""What a user has proved while signing in, and how far that leads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alma_leads.accounts.core.models import SessionStage
 
 
 class Proof(enum.StrEnum):
-    """One thing that a person has shown. A passkey alone counts only where the device has verified its owner."""
+    """One thing that a user has proved. A passkey alone counts only where the device has verified its owner."""
 
     PASSWORD = "password"  # noqa: S105 -- a name, not a secret
     LINK = "link"  # a one-time link from an e-mail, or from the operator
@@ -34,7 +34,7 @@ _TWO_BY_THEMSELVES = frozenset({Proof.SSO_MFA, Proof.PASSKEY})
 
 
 def are_two_factors(proofs: Collection[Proof]) -> bool:
-    """Say whether these are two factors. No step shows the same factor twice, so two proofs are."""
+    """Return whether these are two factors. No step shows the same factor twice, so two proofs are."""
     return len(set(proofs)) > 1 or not _TWO_BY_THEMSELVES.isdisjoint(proofs)
 
 
@@ -43,7 +43,7 @@ def stage_of(proofs: Collection[Proof], *, has_second_factor: bool, required: bo
 
     Args:
         proofs: what was shown.
-        has_second_factor: the person has an authenticator app or a passkey.
+        has_second_factor: the user has an authenticator app or a passkey.
         required: the firm requires a second factor of everyone.
     """
     if are_two_factors(proofs):
