@@ -1,96 +1,108 @@
-"""Use cases of the daily digest: who wants it, and sending it once a working day, when work begins."""
+"""Use cases of the daily digest: who subscribes, and sending it once a working day, when work begins."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.orm import Session
 
+from alma_leads.accounts.core.models import User
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db
-from alma_leads.leads.assignments.absences import AWAY
+from alma_leads.leads.assignments.absences import IS_AWAY
 from alma_leads.leads.core import emails
-from alma_leads.leads.core.attorneys import SERVES
+from alma_leads.leads.core.attorneys import IS_ACTIVE_ATTORNEY
+from alma_leads.leads.core.models import IS_PENDING, Lead
 from alma_leads.leads.first_contact import first_contact
 from alma_leads.leads.first_contact.first_contact import FirstContact
 from alma_leads.leads.listing.queries import COUNT_CAP
+from alma_leads.leads.reminders.models import LeadDigest
 from alma_leads.outbox.queue import enqueue
 
-_WANTS = Sql("SELECT 1 FROM lead_digests WHERE user_id = :user_id")
-_WANT = Sql("""
-    INSERT INTO lead_digests (user_id, done_on) VALUES (:user_id, :done_on) ON CONFLICT (user_id) DO NOTHING
-""")
-_STOP = Sql("DELETE FROM lead_digests WHERE user_id = :user_id")
-_DUE = Sql(f"""
-    SELECT d.user_id, u.email FROM lead_digests d JOIN users u ON u.id = d.user_id
-    WHERE d.done_on < :today AND {SERVES} AND NOT {AWAY}
-    ORDER BY d.user_id
-""")
-# Of two workers one changes the row, and only that one writes.
-_TAKE = Sql("UPDATE lead_digests SET done_on = :day WHERE user_id = :user_id AND done_on < :day")
-_WAITING = Sql(f"""
-    SELECT id, first_name, last_name, created_at, due_at FROM leads
-    WHERE status = 'PENDING' AND attorney_id = :user_id ORDER BY created_at, id LIMIT {emails.SHOWN}
-""")
-_COUNT = Sql(f"""
-    SELECT count(*) FROM (
-        SELECT 1 FROM leads WHERE status = 'PENDING' AND attorney_id = :user_id LIMIT {COUNT_CAP}) a
-""")
+_DUE = (
+    select(User.id, User.email)
+    .join(LeadDigest, LeadDigest.user_id == User.id)
+    .where(LeadDigest.done_on < bindparam("today"), IS_ACTIVE_ATTORNEY, ~IS_AWAY)
+    .order_by(User.id)
+)
+# Of two workers one changes the row, and only that one sends the digest.
+_CLAIM = (
+    update(LeadDigest)
+    .where(LeadDigest.user_id == bindparam("id"), LeadDigest.done_on < bindparam("today"))
+    .values(done_on=bindparam("today"))
+)
+_IS_WAITING = (IS_PENDING, Lead.attorney_id == bindparam("user_id"))
+_WAITING = (
+    select(Lead.id, Lead.first_name, Lead.last_name, Lead.created_at, Lead.due_at)
+    .where(*_IS_WAITING)
+    .order_by(Lead.created_at, Lead.id)
+    .limit(emails.SHOWN)
+)
+_COUNT = select(func.count()).select_from(select(Lead.id).where(*_IS_WAITING).limit(COUNT_CAP).subquery())
 
 
 def wants_digest(user_id: int) -> bool:
-    """Say whether someone gets the digest."""
-    with reading(db.engine) as connection:
-        return _WANTS.row(connection, user_id=user_id) is not None
+    """Return whether a user gets the digest."""
+    return db.session.get(LeadDigest, user_id) is not None
 
 
 def set_digest(user_id: int, *, wanted: bool) -> None:
-    """Have someone get the digest from the next beginning of a working day on, or no longer."""
-    with transaction_on(db.engine) as connection:
-        if not wanted:
-            _STOP.run(connection, user_id=user_id)
-            return
-        working, now = first_contact.read(connection).working, utc_now()
-        day = working.day_of(now)
-        begun = now >= working.opening(day)
-        done_on = day if begun else day - timedelta(days=1)
-        _WANT.run(connection, user_id=user_id, done_on=done_on.isoformat())
+    """Subscribe a user to the digest, from the next beginning of a working day on, or unsubscribe them."""
+    with transaction() as session:
+        digest = session.get(LeadDigest, user_id)
+        if not wanted and digest:
+            session.delete(digest)
+        elif wanted and not digest:
+            session.add(LeadDigest(user_id=user_id, done_on=_last_begun_day(session).isoformat()))
+
+
+def _last_begun_day(session: Session) -> date:
+    """Return the firm's present day if its working hours have begun, else the day before."""
+    working, now = first_contact.read(session.connection()).working, utc_now()
+    day = working.day_of(now)
+    return day if now >= working.opening(day) else day - timedelta(days=1)
 
 
 def send_digests() -> int:
     """Enqueue the digests of this working day that nobody has enqueued yet, and return how many there were.
 
-    A day on which nothing waits is over all the same: the first lead of the afternoon makes no digest.
+    A day on which no lead waits counts as done too: the first lead of the afternoon causes no digest.
     """
     now = utc_now()
-    with reading(db.engine) as connection:
-        clock = first_contact.read(connection)
-        day = clock.working.day_of(now)
-        if not clock.working.is_working_day(day) or not clock.working.opening(day) <= now < clock.working.closing(day):
-            return 0
-        people = _DUE.rows(connection, today=day.isoformat())
-    return sum(_send(user_id, email, clock, now) for user_id, email in people)
+    clock = first_contact.read(db.session.connection())
+    day = clock.working.day_of(now)
+    if not clock.working.is_working_day(day) or not clock.working.opening(day) <= now < clock.working.closing(day):
+        return 0
+    users = db.session.execute(_DUE, {"today": day.isoformat()}).all()
+    return sum(_send(user.id, user.email, clock, now) for user in users)
 
 
 def _send(user_id: int, email: str, clock: FirstContact, now: datetime) -> bool:
-    with transaction_on(db.engine) as connection:
-        if not _TAKE.run(connection, user_id=user_id, day=clock.working.day_of(now).isoformat()):
+    """Claim today's digest of a user and enqueue it; return whether there was one to enqueue."""
+    with transaction() as session:
+        today = clock.working.day_of(now).isoformat()
+        if not session.connection().execute(_CLAIM, {"id": user_id, "today": today}).rowcount:
             return False
-        return _enqueue(connection, user_id, email, clock, to_stamp(now))
-
-
-def _enqueue(connection: Connection, user_id: int, email: str, clock: FirstContact, now: str) -> bool:
-    waiting = _WAITING.rows(connection, user_id=user_id)
-    if not waiting:
-        return False
-    leads = tuple(
-        (lead_id, f"{first} {last}", clock.said(received), due is not None and due <= now)
-        for lead_id, first, last, received, due in waiting
-    )
-    count = _COUNT.rows(connection, user_id=user_id)[0][0]
-    said = str(count) if count < COUNT_CAP else f"{COUNT_CAP - 1}+"
-    message = emails.digest(user_id=user_id, recipient=email, leads=leads, count=said)
-    enqueue(connection, message)
+        waiting = session.execute(_WAITING, {"user_id": user_id}).all()
+        if not waiting:
+            return False
+        count = session.execute(_COUNT, {"user_id": user_id}).scalar_one()
+        leads = tuple(
+            (
+                lead.id,
+                f"{lead.first_name} {lead.last_name}",
+                clock.said(to_stamp(lead.created_at)),
+                lead.due_at is not None and lead.due_at <= now,
+            )
+            for lead in waiting
+        )
+        message = emails.digest(
+            user_id=user_id,
+            recipient=email,
+            leads=leads,
+            count=str(count) if count < COUNT_CAP else f"{COUNT_CAP - 1}+",
+        )
+        enqueue(session.connection(), message)
     return True

@@ -9,7 +9,10 @@ from alma_leads.database.base import Base, Id
 
 
 class LeadDigest(Base):
-    """Someone who wants an e-mail each working morning about the leads that wait. `done_on` is the firm's last day."""
+    """A user who gets an email each working morning about the leads that wait.
+
+    `done_on` is the last day of the firm, in ISO 8601, for which it was sent or not needed.
+    """
 
     __tablename__ = "lead_digests"
 

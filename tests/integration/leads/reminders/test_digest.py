@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.models import Role, User
 from alma_leads.leads.assignments.assignment_service import assign
 from alma_leads.leads.core.emails import DIGEST
 from alma_leads.leads.first_contact.status_service import mark_reached_out
@@ -74,9 +76,9 @@ def test_none_when_nothing_waits_and_none_later_that_day(app: Flask, clock: Test
     assert sent(app) == []
 
 
-@pytest.mark.parametrize("change", ["active = FALSE", "role = 'viewer'"])
-def test_only_active_attorneys_get_it(app: Flask, clock: TestClock, ian: int, change: str) -> None:
-    run(app, f"UPDATE users SET {change} WHERE id = :id", id=ian)
+@pytest.mark.parametrize("change", [{"active": False}, {"role": Role.VIEWER}])
+def test_only_active_attorneys_get_it(app: Flask, clock: TestClock, ian: int, change: dict[str, Any]) -> None:
+    run(app, update(User).where(User.id == ian).values(change))
     clock.set("2026-11-25T09:00+01:00")
     assert send(app) == 0
 

@@ -8,17 +8,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, update
 
-from alma_leads.accounts.core.models import Role
+from alma_leads.accounts.core.models import Role, User
 from alma_leads.extensions import db
 from alma_leads.jobs.tasks import Background
 from alma_leads.leads.assignments.assignment_service import assign, unassign
 from alma_leads.leads.core.emails import REMINDER
 from alma_leads.leads.core.events import EventKind
+from alma_leads.leads.core.models import Lead, LeadEvent
 from alma_leads.leads.first_contact.status_service import mark_reached_out
 from alma_leads.leads.notes.note_service import add_note
 from alma_leads.leads.reminders.reminder_service import send_reminders
@@ -54,12 +56,10 @@ def told(app: Flask) -> list[str | None]:
 
 
 def events(app: Flask, lead_id: int) -> list[str]:
-    with app.app_context(), db.engine.connect() as connection:
-        rows = connection.execute(
-            text("SELECT kind FROM lead_events WHERE lead_id = :id AND kind IN ('reminded', 'escalated') ORDER BY id"),
-            {"id": lead_id},
-        )
-        return list(rows.scalars())
+    kinds = [EventKind.REMINDED, EventKind.ESCALATED]
+    query = select(LeadEvent.kind).where(LeadEvent.lead_id == lead_id, LeadEvent.kind.in_(kinds))
+    with app.app_context():
+        return list(db.session.scalars(query.order_by(LeadEvent.id)))
 
 
 def test_the_attorney_once_past_the_target_and_the_helpdesk_once_past_twice(
@@ -85,11 +85,11 @@ def test_the_attorney_once_past_the_target_and_the_helpdesk_once_past_twice(
 @pytest.mark.parametrize("why", ["unassigned", "inactive", "viewer"])
 def test_the_helpdesk_when_no_attorney_can_be_told(app: Flask, clock: TestClock, lead: int, why: str) -> None:
     if why == "unassigned":
-        run(app, "UPDATE leads SET attorney_id = NULL")
+        run(app, update(Lead).values(attorney_id=None))
     elif why == "inactive":
-        run(app, "UPDATE users SET active = FALSE")
+        run(app, update(User).values(active=False))
     else:
-        run(app, "UPDATE users SET role = 'viewer'")
+        run(app, update(User).values(role=Role.VIEWER))
     clock.set("2026-11-25T10:00+01:00")
     assert remind(app) == 1
     assert told(app) == [None]
@@ -147,6 +147,7 @@ KILLED = """
 import os, signal
 from alma_leads.app import create_app
 from alma_leads.leads.reminders import reminder_service
+from alma_leads.outbox.models import OutboxMessage
 from config import Settings
 
 def die(*_args, **_kwargs):
@@ -162,7 +163,8 @@ with create_app(Settings()).app_context():
 def test_a_worker_that_is_killed_in_between_leaves_nothing_half_done(
     app: Flask, settings: Settings, clock: TestClock, lead: int, where: str
 ) -> None:
-    run(app, "UPDATE leads SET remind_at = '2020-01-01T00:00:00.000000Z'")  # due for a process with the real clock
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    run(app, update(Lead).values(remind_at=long_ago))  # due for a process with the real clock
     environment = {
         **os.environ,
         "SECRET_KEY": "s" * 32,
