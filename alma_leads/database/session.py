@@ -23,7 +23,8 @@ def transaction() -> Iterator[Session]:
     Only `*service.py` calls this; a test reads the source to see that it stays so. What `db.session` read before is
     let go of: it would hold a second connection meanwhile, and on SQLite an old snapshot afterwards.
     """
-    db.session.close()
+    if db.session.registry.has():  # without one, close() would make a session to close it
+        db.session.close()
     with (
         transaction_on(db.engine) as connection,
         # The transaction is the connection's: it begins in the line of SQLite's writers, and may share its commit.

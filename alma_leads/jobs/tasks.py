@@ -20,7 +20,7 @@ from alma_leads.leads.assignments.import_service import purge_expired_imports
 from alma_leads.leads.bulk.bulk_service import forget_old_actions, work_off
 from alma_leads.leads.first_contact.contact_time_service import measure_contact_times
 from alma_leads.leads.first_contact.recalculation_service import recalculate
-from alma_leads.leads.intake.submission_service import forget_old_keys
+from alma_leads.leads.intake.submission_service import purge_expired_submission_records
 from alma_leads.leads.reminders.digest_service import send_digests
 from alma_leads.leads.reminders.reminder_service import send_reminders
 from alma_leads.leads.resume_text.resume_service import read_next_resume
@@ -42,7 +42,7 @@ REMINDERS: tuple[Callable[[], object], ...] = (send_reminders, send_digests)
 # What the sweep runs each minute besides delivering. Each is safe to run at any time, by any number of workers.
 SWEEPERS: tuple[Callable[[], object], ...] = (
     recalculate,
-    forget_old_keys,
+    purge_expired_submission_records,
     purge_expired,
     forget_old_actions,
     purge_expired_imports,

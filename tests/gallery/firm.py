@@ -25,6 +25,7 @@ from alma_leads.leads.core.source import Source
 from alma_leads.leads.core.verdict import Verdict
 from alma_leads.leads.first_contact.contact_time_service import measure_contact_times
 from alma_leads.leads.first_contact.status_service import mark_reached_out
+from alma_leads.leads.intake.submission import Submission
 from alma_leads.leads.intake.submission_service import submit_lead
 from alma_leads.leads.listing import view_service
 from alma_leads.leads.notes import note_service
@@ -189,7 +190,7 @@ def _leads(clock: TestClock, people: dict[str, Actor], days: int) -> None:
             content = docx_bytes(*resume.split("\n")) if prospect.file.endswith(".docx") else pdf_with_text(resume)
             kept = keep_file(io.BytesIO(content), file_name=prospect.file)
         source = Source.FORM if len(numbers) % 4 else Source.API
-        numbers[prospect] = submit_lead(lead, resume=kept, source=source).lead.id
+        numbers[prospect] = submit_lead(Submission(lead, kept, source=source)).lead.id
 
 
 def _earlier(days: int) -> list[Prospect]:

@@ -17,6 +17,7 @@ from alma_leads.accounts.core.passwords import hash_password
 from alma_leads.database.base import Base, to_stamp, utc_now
 from alma_leads.extensions import db
 from alma_leads.leads.core.schemas import LeadIn
+from alma_leads.leads.intake.submission import Submission
 from alma_leads.leads.intake.submission_service import submit_lead
 from tests.support.factories import lead_body
 from tests.support.pages import XHTML, parse
@@ -46,7 +47,7 @@ def sign_in(client: FlaskClient, name: str = "Rosa Delgado") -> None:
 def add_lead(app: Flask, *, days_ago: float = 0, **changes: Any) -> int:
     """Submit a lead, as if it had been some days ago, and return its number."""
     with app.app_context():
-        lead_id = submit_lead(LeadIn(**lead_body(**changes))).lead.id
+        lead_id = submit_lead(Submission(LeadIn(**lead_body(**changes)))).lead.id
         if days_ago:
             at = to_stamp(utc_now() - timedelta(days=days_ago))
             run(app, "UPDATE leads SET created_at = :at, updated_at = :at WHERE id = :id", at=at, id=lead_id)

@@ -21,7 +21,6 @@ from alma_leads.leads.core.models import Prospect
 
 # Whether there is anything to decide, for a statement that is run anyway.
 ARE_ANY = select(or_(AssignmentRules.in_turn, exists().select_from(DomainRule))).scalar_subquery()
-ANY_RULES = "(SELECT in_turn OR EXISTS (SELECT 1 FROM domain_rules) FROM assignment_rules)"
 # Whether a `User` takes part in the round robin, for statements that join `RotationMember`.
 TAKES_PART = func.coalesce(RotationMember.takes_part, User.role == Role.ATTORNEY)
 

@@ -19,7 +19,6 @@ from alma_leads.leads.first_contact.working_time import WorkingTime
 
 # The version of the settings, for a statement that is run anyway.
 CURRENT_VERSION = select(FirstContactClock.version).scalar_subquery()
-VERSION = "(SELECT version FROM first_contact_clock)"
 _SETTINGS = select(FirstContactClock)
 
 

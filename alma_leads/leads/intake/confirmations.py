@@ -1,4 +1,4 @@
-"""How many confirmations a mailbox gets, and a client's network causes, in a day. Runs in its callers' transactions.
+"""Limits of confirmations a day, for a mailbox and for a client's network. Runs in its callers' transactions.
 
 Each confirmation leaves a row for a day. It names nobody: mailbox and networks are keyed hashes.
 """
@@ -8,40 +8,24 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Exists, bindparam, delete, insert, literal, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
-from alma_leads.database.base import to_stamp
-from alma_leads.database.raw import Sql
+from alma_leads.database.functions import has_one_writer, lock_name
 from alma_leads.leads.conflicts.blocking_keys import mailbox
+from alma_leads.leads.intake.models import Confirmation
 from alma_leads.secret_key import keyed_hash
 
 WINDOW = timedelta(days=1)
 PER_MAILBOX = 5
 PER_NETWORK = 50
 
-# The oldest that still counts against a limit, if the limit is reached.
-_NTH = "SELECT 1 FROM confirmations WHERE {0} = :{0} AND at > :since ORDER BY at DESC LIMIT 1 OFFSET {1}"
-_OF_MAILBOX = _NTH.format("mailbox", PER_MAILBOX - 1)
-_OF_NETWORK = _NTH.format("network", PER_NETWORK - 1)
-_OF_WIDE_NETWORK = _NTH.format("wide_network", PER_NETWORK * WIDE_TIMES - 1)
-_FULL = Sql(f"SELECT EXISTS ({_OF_MAILBOX}), EXISTS ({_OF_NETWORK}) OR EXISTS ({_OF_WIDE_NETWORK})")
-_TAKE_ONE = f"""
-    INSERT INTO confirmations (mailbox, network, wide_network, at)
-    SELECT CAST(:mailbox AS varchar), CAST(:network AS varchar), CAST(:wide_network AS varchar), {{now}}
-    WHERE NOT EXISTS ({_OF_MAILBOX}) AND NOT EXISTS ({_OF_NETWORK}) AND NOT EXISTS ({_OF_WIDE_NETWORK})
-    RETURNING id
-"""
-_TAKE = Sql(
-    sqlite=_TAKE_ONE.format(now=":now"), postgresql=_TAKE_ONE.format(now="CAST(:now AS timestamp with time zone)")
-)
-_LOCK = Sql(postgresql="SELECT pg_advisory_xact_lock(hashtextextended(:who, 0))")
-_FORGET = Sql("DELETE FROM confirmations WHERE at < :before")
-
 
 class Limit(enum.StrEnum):
-    """Whose limit is reached. The value is kept in the lead's event."""
+    """Which limit is reached. The value is stored in the lead's event."""
 
     MAILBOX = "mailbox"
     NETWORK = "network"
@@ -50,59 +34,84 @@ class Limit(enum.StrEnum):
 LIMITS = {Limit.MAILBOX: PER_MAILBOX, Limit.NETWORK: PER_NETWORK}
 
 
+def _has_had(column: InstrumentedAttribute[Any], number: int) -> Exists:
+    """Return whether there were `number` confirmations for the value of the parameter named like the column."""
+    # The oldest that counts is looked up in an index by mailbox or network and time, not counted up to.
+    had = select(Confirmation.id).where(column == bindparam(f"of_{column.key}"), Confirmation.at > bindparam("since"))
+    return had.order_by(Confirmation.at.desc()).limit(1).offset(number - 1).exists()
+
+
+_MAILBOX_IS_FULL = _has_had(Confirmation.mailbox, PER_MAILBOX)
+_NETWORK_IS_FULL = or_(
+    _has_had(Confirmation.network, PER_NETWORK), _has_had(Confirmation.wide_network, PER_NETWORK * WIDE_TIMES)
+)
+_FIND_FULL = select(_MAILBOX_IS_FULL.label("mailbox"), _NETWORK_IS_FULL.label("network"))
+_NEW = {
+    Confirmation.mailbox: bindparam("of_mailbox", type_=Confirmation.mailbox.type),
+    Confirmation.network: bindparam("of_network", type_=Confirmation.network.type),
+    Confirmation.wide_network: bindparam("of_wide_network", type_=Confirmation.wide_network.type),
+    Confirmation.at: bindparam("now", type_=Confirmation.at.type),
+}
+_COUNT = (
+    insert(Confirmation)
+    .from_select(list(_NEW), select(*_NEW.values()).where(~_MAILBOX_IS_FULL, ~_NETWORK_IS_FULL))
+    .returning(literal(1))
+)
+_PURGE = delete(Confirmation).where(Confirmation.at < bindparam("before"))
+
+
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """For whom a confirmation counts, as keyed hashes. `network` is None for a submission with a key."""
+class Quota:
+    """Whose confirmations count, as keyed hashes. `network` is None for a submission with a key."""
 
     mailbox: str
     network: str | None
     wide_network: str | None
 
 
-def counted_for(normalised_email: str, *, address: str | None) -> Counted:
-    """Return for whom a confirmation counts.
+def quota_of(normalised_email: str, *, address: str | None) -> Quota:
+    """Return whose limits a confirmation counts against.
 
     Args:
         normalised_email: the prospect's.
         address: of the client; None when it has an API key, so that its network does not count.
     """
     wide = wide_network_of(address or "")
-    return Counted(
+    return Quota(
         keyed_hash("confirmations of a mailbox", mailbox(normalised_email)),
         None if address is None else keyed_hash("confirmations of a network", network_of(address)),
         keyed_hash("confirmations of a network", wide) if wide else None,
     )
 
 
-def take(connection: Connection, who: Counted, *, now: datetime) -> Limit | None:
+def count_confirmation(connection: Connection, quota: Quota, *, now: datetime) -> Limit | None:
     """Count one confirmation. Return None, or the limit that is reached; then nothing is counted.
 
-    The caller holds the mailbox, so that two submissions cannot both be its last (see `submission`).
+    The caller has locked the mailbox, so that two submissions cannot both be its last (see `submission`).
     """
     params = {
-        "mailbox": who.mailbox,
-        "network": who.network,
-        "wide_network": who.wide_network,
-        "since": to_stamp(now - WINDOW),
+        "of_mailbox": quota.mailbox,
+        "of_network": quota.network,
+        "of_wide_network": quota.wide_network,
+        "since": now - WINDOW,
+        "now": now,
     }
-    if who.network and connection.dialect.name == "postgresql":
-        # Only the submissions that still get a confirmation wait for each other; SQLite has one writer anyway.
-        full = _full(connection, params)
-        if full is not None:
+    network = quota.wide_network or quota.network
+    if network and not has_one_writer(connection):
+        full = _find_full(connection, params)
+        if full is not None:  # before the lock: only submissions that still get a confirmation wait for each other
             return full
-        _LOCK.run(connection, who=who.wide_network or who.network)
-    if _TAKE.row(connection, now=to_stamp(now), **params) is not None:
+        lock_name(connection, network)
+    if connection.execute(_COUNT, params).first() is not None:
         return None
-    return _full(connection, params)
+    return _find_full(connection, params)
 
 
-def forget(connection: Connection, *, now: datetime) -> int:
+def purge_expired_confirmations(session: Session, *, now: datetime) -> int:
     """Delete what no longer counts, and return how many rows there were."""
-    return _FORGET.run(connection, before=to_stamp(now - WINDOW))
+    return session.connection().execute(_PURGE, {"before": now - WINDOW}).rowcount
 
 
-def _full(connection: Connection, params: dict[str, str | None]) -> Limit | None:
-    row = _FULL.row(connection, **params)
-    assert row is not None
-    of_mailbox, of_network = row
-    return Limit.MAILBOX if of_mailbox else Limit.NETWORK if of_network else None
+def _find_full(connection: Connection, params: dict[str, Any]) -> Limit | None:
+    full = connection.execute(_FIND_FULL, params).one()
+    return Limit.MAILBOX if full.mailbox else Limit.NETWORK if full.network else None

@@ -1,4 +1,4 @@
-"""The rows behind `Idempotency-Key`: who holds a key, and which lead it made. Runs in its callers' transactions."""
+"""The rows behind `Idempotency-Key`: who reserved a key, and the lead it created. Runs in its caller's transaction."""
 
 from __future__ import annotations
 
@@ -7,41 +7,48 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import and_, bindparam, delete, or_, select, update
+from sqlalchemy.orm import Session
 
-from alma_leads.database.base import to_stamp
-from alma_leads.database.raw import Sql
+from alma_leads.database.upsert import insert
 from alma_leads.leads.core.errors import IdempotencyRunning
+from alma_leads.leads.intake.models import IdempotencyKey
 
 LIFETIME = timedelta(hours=24)
-# A request that was killed blocks its key for this long; one that still runs loses it, and is told so.
+# A request that was killed blocks its key for this long; one that takes longer loses its key and fails.
 LEASE = timedelta(seconds=30)
 
-_RESERVE = Sql("""
-    INSERT INTO idempotency_keys (key_hash, lease, lease_until, created_at)
-    VALUES (:key_hash, :lease, :lease_until, :now)
-    ON CONFLICT (key_hash) DO UPDATE
-    SET lease = excluded.lease, lease_until = excluded.lease_until, created_at = excluded.created_at,
-        request_hash = NULL, lead_id = NULL
-    WHERE idempotency_keys.created_at < :day_ago
-       OR (idempotency_keys.lead_id IS NULL AND idempotency_keys.lease_until < :now)
-    RETURNING lease
-""")
-_FIND = Sql("SELECT request_hash, lead_id FROM idempotency_keys WHERE key_hash = :key_hash")
-_KEPT = Sql("""
-    SELECT 1 FROM idempotency_keys WHERE key_hash = :key_hash AND lead_id IS NOT NULL AND created_at >= :day_ago
-""")
-_COMPLETE = Sql("""
-    UPDATE idempotency_keys SET request_hash = :request_hash, lead_id = :lead_id
-    WHERE key_hash = :key_hash AND lease = :lease AND lead_id IS NULL
-""")
-_RELEASE = Sql("DELETE FROM idempotency_keys WHERE key_hash = :key_hash AND lease = :lease AND lead_id IS NULL")
-_FORGET = Sql("DELETE FROM idempotency_keys WHERE created_at < :day_ago")
+_IS_OURS = and_(
+    IdempotencyKey.key_hash == bindparam("hash"),
+    IdempotencyKey.lease == bindparam("own_lease"),
+    IdempotencyKey.lead_id.is_(None),
+)
+_NEW = insert(IdempotencyKey)
+_RESERVE = _NEW.on_conflict_do_update(
+    index_elements=[IdempotencyKey.key_hash],
+    set_={
+        "lease": _NEW.excluded.lease,
+        "lease_until": _NEW.excluded.lease_until,
+        "created_at": _NEW.excluded.created_at,
+        "request_hash": None,
+        "lead_id": None,
+    },
+    where=or_(
+        IdempotencyKey.created_at < bindparam("day_ago"),
+        and_(IdempotencyKey.lead_id.is_(None), IdempotencyKey.lease_until < _NEW.excluded.created_at),
+    ),
+).returning(IdempotencyKey.lease)
+_FIND = select(IdempotencyKey.request_hash, IdempotencyKey.lead_id).where(IdempotencyKey.key_hash == bindparam("hash"))
+_FIND_USED = _FIND.where(IdempotencyKey.lead_id.is_not(None), IdempotencyKey.created_at >= bindparam("day_ago"))
+_COMPLETE = update(IdempotencyKey).where(_IS_OURS)
+_COMPLETE = _COMPLETE.values(request_hash=bindparam("request"), lead_id=bindparam("lead"))
+_RELEASE = delete(IdempotencyKey).where(_IS_OURS)
+_PURGE = delete(IdempotencyKey).where(IdempotencyKey.created_at < bindparam("day_ago"))
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A key that is ours while `lead_id` is None; otherwise one that already made that lead from `request_hash`."""
+    """A key that is ours while `lead_id` is None; otherwise one that already created that lead from `request_hash`."""
 
     key_hash: str
     lease: str
@@ -49,63 +56,67 @@ class Reservation:
     lead_id: int | None = None
 
 
-def key_hash(key: str, *, owner: str) -> str:
-    """Return under what a key is kept: the same key of two owners never meets. A key holds no NUL."""
+def hash_key(key: str, *, owner: str) -> str:
+    """Return the hash under which a key is stored: equal keys of two owners differ. A key holds no NUL."""
     return hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest()
 
 
-def kept(connection: Connection, key: str, *, owner: str, now: datetime) -> bool:
-    """Say whether `key` has made a lead in its `LIFETIME`."""
-    day_ago = to_stamp(now - LIFETIME)
-    return _KEPT.row(connection, key_hash=key_hash(key, owner=owner), day_ago=day_ago) is not None
+def is_used(session: Session, key: str, *, owner: str, now: datetime) -> bool:
+    """Return whether `key` has created a lead within its `LIFETIME`."""
+    used = {"hash": hash_key(key, owner=owner), "day_ago": now - LIFETIME}
+    return session.connection().execute(_FIND_USED, used).first() is not None
 
 
-def reserve(connection: Connection, key: str, *, owner: str, now: datetime) -> Reservation:
-    """Take `key`, or return what its first request made.
+def reserve(session: Session, key: str, *, owner: str, now: datetime) -> Reservation:
+    """Reserve `key`, or return what its first request has created.
 
     Args:
-        connection: in a transaction of the caller.
+        session: in a transaction of the caller.
         key: as sent.
         owner: whose it is: an API key, or a network.
         now: the time.
 
     Raises:
-        IdempotencyRunning: its first request still runs.
+        IdempotencyRunning: its first request is still running.
     """
-    hashed = key_hash(key, owner=owner)
+    hashed = hash_key(key, owner=owner)
     lease = secrets.token_hex(16)
-    ours = _RESERVE.row(
-        connection,
-        key_hash=hashed,
-        lease=lease,
-        lease_until=to_stamp(now + LEASE),
-        now=to_stamp(now),
-        day_ago=to_stamp(now - LIFETIME),
-    )
-    if ours is not None:
+    reserved = {
+        "key_hash": hashed,
+        "lease": lease,
+        "lease_until": now + LEASE,
+        "created_at": now,
+        "day_ago": now - LIFETIME,
+    }
+    connection = session.connection()
+    if connection.execute(_RESERVE, reserved).first() is not None:
         return Reservation(hashed, lease)
-    found = _FIND.row(connection, key_hash=hashed)
-    if found is None or found[1] is None:
-        raise IdempotencyRunning("The first request with this key still runs. Try again in a moment.")
-    return Reservation(hashed, "", *found)
+    found = connection.execute(_FIND, {"hash": hashed}).first()
+    if found is None or found.lead_id is None:
+        raise IdempotencyRunning("The first request with this key is still running. Try again in a moment.")
+    return Reservation(hashed, "", found.request_hash, found.lead_id)
 
 
-def complete(connection: Connection, reservation: Reservation, *, request_hash: str, lead_id: int) -> None:
-    """Keep what the reserved key has made.
+def complete(session: Session, reservation: Reservation, *, request_hash: str, lead_id: int) -> None:
+    """Store what the reserved key has created.
 
     Raises:
-        IdempotencyRunning: the reservation ran out and another request has the key now.
+        IdempotencyRunning: the reservation expired and another request has the key now.
     """
-    params = {"key_hash": reservation.key_hash, "lease": reservation.lease}
-    if _COMPLETE.run(connection, **params, request_hash=request_hash, lead_id=lead_id) == 0:
-        raise IdempotencyRunning("The first request with this key still runs. Try again in a moment.")
+    completed = {**_ours(reservation), "request": request_hash, "lead": lead_id}
+    if session.connection().execute(_COMPLETE, completed).rowcount == 0:
+        raise IdempotencyRunning("The first request with this key is still running. Try again in a moment.")
 
 
-def release(connection: Connection, reservation: Reservation) -> None:
-    """Give a reserved key back, so that it may be used again."""
-    _RELEASE.run(connection, key_hash=reservation.key_hash, lease=reservation.lease)
+def release(session: Session, reservation: Reservation) -> None:
+    """Release a reserved key, so that it can be used again."""
+    session.connection().execute(_RELEASE, _ours(reservation))
 
 
-def forget(connection: Connection, *, now: datetime) -> int:
-    """Delete the keys that are older than `LIFETIME` and return how many there were."""
-    return _FORGET.run(connection, day_ago=to_stamp(now - LIFETIME))
+def purge_expired_keys(session: Session, *, now: datetime) -> int:
+    """Delete the keys that are older than `LIFETIME`, and return how many there were."""
+    return session.connection().execute(_PURGE, {"day_ago": now - LIFETIME}).rowcount
+
+
+def _ours(reservation: Reservation) -> dict[str, str]:
+    return {"hash": reservation.key_hash, "own_lease": reservation.lease}

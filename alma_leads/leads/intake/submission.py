@@ -1,98 +1,113 @@
-"""Storing a submission: prospect, twin, lead, event, e-mails. Runs in the transaction of `leads.service`."""
+"""Store a submission: prospect, lead, event and emails. Runs in the transaction of `submission_service`."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy.orm import Session
 
-from alma_leads.actor import Actor
+from alma_leads.accounts.core.models import User
+from alma_leads.actor import PROSPECT, Actor
 from alma_leads.database.base import to_stamp
-from alma_leads.database.raw import Sql, Step, run_together
+from alma_leads.database.functions import advisory_lock
+from alma_leads.database.upsert import insert
 from alma_leads.extensions import settings
 from alma_leads.folding import fold, search_text
-from alma_leads.leads.assignments.assignment_rules import ANY_RULES, assign_new_prospect, choose
+from alma_leads.leads.assignments.assignment_rules import ARE_ANY, assign_new_prospect, choose
 from alma_leads.leads.conflicts.blocking_keys import store_blocking_keys
 from alma_leads.leads.core import emails
-from alma_leads.leads.core.attorneys import SERVES
+from alma_leads.leads.core.attorneys import IS_ACTIVE_ATTORNEY
 from alma_leads.leads.core.errors import LeadNotFound, ResumeGone
-from alma_leads.leads.core.events import EventKind, record, recording
+from alma_leads.leads.core.events import EventKind, record
 from alma_leads.leads.core.lookup import protected_address
+from alma_leads.leads.core.models import Lead, Prospect
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.core.source import Source
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.first_contact import first_contact
-from alma_leads.leads.first_contact.first_contact import Moments
+from alma_leads.leads.first_contact.first_contact import FirstContact
 from alma_leads.leads.intake import confirmations
-from alma_leads.leads.intake.confirmations import Counted
-from alma_leads.outbox.queue import enqueuing
+from alma_leads.leads.intake.confirmations import Limit, Quota
+from alma_leads.outbox.queue import enqueue
 from alma_leads.resumes.models import Resume
 from alma_leads.resumes.service import attach
 
-TWIN_WINDOW = timedelta(minutes=10)
+DUPLICATE_WINDOW = timedelta(minutes=10)
 
-# Takes the row of the prospect, and holds it: submissions by one prospect stand in line here, so that of 20 identical
-# ones at the same instant 19 see the first. On PostgreSQL the look for a twin must be a statement of its own, since a
-# statement sees only what was committed before it began. There the mailbox is held too: its spellings are as many
-# prospects, and share one limit of confirmations.
-_TAKE = f"""
-    INSERT INTO prospects (email, lead_count) VALUES (:email, 1)
-    ON CONFLICT (email) DO UPDATE SET lead_count = prospects.lead_count + 1
-    RETURNING id, lead_count, attorney_id, {{next_lead_id}}, {first_contact.VERSION}, {ANY_RULES}{{hold_mailbox}}
-"""
-# The number of the lead comes with it, so that its e-mails can be written before it is stored: on SQLite whoever is
-# here is the only writer; on PostgreSQL the sequence gives it to nobody else.
-_TAKE_PROSPECT = Sql(
-    sqlite=_TAKE.format(
-        next_lead_id="(SELECT coalesce(max(id), 0) + 1 FROM leads)",
-        hold_mailbox="",
-    ),
-    postgresql=_TAKE.format(
-        next_lead_id="nextval(pg_get_serial_sequence('leads', 'id'))",
-        hold_mailbox=", pg_advisory_xact_lock(hashtextextended(:mailbox, 0))",
-    ),
+# Finds or creates the prospect, and locks it: submissions by one prospect wait here for each other, so that of 20
+# identical ones at the same instant 19 see the first. The look for a duplicate must be a statement of its own, since on
+# PostgreSQL a statement sees only what was committed before it began. The mailbox is locked too: its spellings are as
+# many prospects, and share one limit of confirmations.
+_NEW_PROSPECT = insert(Prospect).values({Prospect.email: bindparam("email"), Prospect.lead_count: 1})
+_LOCK_PROSPECT = _NEW_PROSPECT.on_conflict_do_update(
+    index_elements=[Prospect.email], set_={"lead_count": Prospect.lead_count + 1}
+).returning(
+    Prospect.id,
+    Prospect.lead_count,
+    Prospect.attorney_id,
+    first_contact.CURRENT_VERSION.label("clock_version"),
+    ARE_ANY.label("has_rules"),
+    advisory_lock(bindparam("mailbox", type_=Prospect.email.type)),
 )
-_GIVE_BACK = Sql("UPDATE prospects SET lead_count = lead_count - 1 WHERE id = :prospect_id")
-_TWIN = Sql("""
-    SELECT min(id) FROM leads
-    WHERE prospect_id = :prospect_id AND content_hash = :content_hash AND created_at > :twin_since
-""")
-_EARLIER = Sql("SELECT id, status FROM leads WHERE prospect_id = :prospect_id ORDER BY id DESC LIMIT 3")
-_ACTIVE_ATTORNEY = Sql(f"SELECT u.email FROM users u WHERE u.id = :id AND {SERVES}")
-_INSERT_LEAD = Sql("""
-    INSERT INTO leads (id, prospect_id, first_name, last_name, email, resume_url, status, attorney_id, content_hash,
-                       confirmation_queued, search_text, last_name_key, created_at, updated_at, source, source_key_id,
-                       amber_at, due_at, remind_at, clock_version)
-    VALUES (:id, :prospect_id, :first_name, :last_name, :email, :resume_url, 'PENDING', :attorney_id, :content_hash,
-            :confirmation_queued, :search_text, :last_name_key, :now, :now, :source, :source_key_id,
-            :amber_at, :due_at, :due_at, :clock_version)
-""")
-_STORED = Sql("""
-    SELECT id, first_name, last_name, email, coalesce(resume_url, :files || id || '/resume') FROM leads WHERE id = :id
-""")
+_UNCOUNT = (
+    update(Prospect).where(Prospect.id == bindparam("prospect")).values({Prospect.lead_count: Prospect.lead_count - 1})
+)
+_FIND_DUPLICATE = select(func.min(Lead.id)).where(
+    Lead.prospect_id == bindparam("prospect"),
+    Lead.content_hash == bindparam("content"),
+    Lead.created_at > bindparam("since"),
+)
+_EARLIER = (
+    select(Lead.id, Lead.status)
+    .where(Lead.prospect_id == bindparam("prospect"), Lead.id < bindparam("lead"))
+    .order_by(Lead.id.desc())
+    .limit(3)
+)
+_ACTIVE_ATTORNEY = select(User.email).where(User.id == bindparam("id"), IS_ACTIVE_ATTORNEY)
+_INSERT_LEAD = insert(Lead).returning(Lead.id)
+_FIND_STORED = select(Lead.id, Lead.first_name, Lead.last_name, Lead.email, Lead.resume_url).where(
+    Lead.id == bindparam("id")
+)
+
+# The prospect of a submission: a row of `_LOCK_PROSPECT`. `lead_count` includes this submission; `has_rules` says
+# whether there are rules by which a new prospect is assigned.
+LockedProspect = Row[*tuple[Any, ...]]
 
 
-class Prospect(NamedTuple):
-    """The prospect of a submission. `lead_count` counts this submission too; `next_lead_id` is the number it gets.
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is submitted, by whom, and through which channel.
 
-    `clock_version` is that of the firm's settings for a first contact; `any_rules` says whether there is a rule for
-    whom a new prospect goes to.
+    `resume` is an uploaded file that is stored but belongs to no lead yet. The network of `client_address` causes only
+    so many confirmations a day; the address is None with an API key.
     """
 
-    id: int
-    lead_count: int
-    attorney_id: int | None
-    next_lead_id: int
-    clock_version: int
-    any_rules: bool
+    lead: LeadIn
+    resume: Resume | None = None
+    actor: Actor = PROSPECT
+    source: Source = Source.FORM
+    client_address: str | None = None
 
     @property
-    def is_to_be_given(self) -> bool:
-        """Whether a rule decides who gets this prospect, since nobody has and no lead came before."""
-        return self.any_rules and self.attorney_id is None and self.lead_count == 1
+    def file_sha256(self) -> str | None:
+        """The hash of the uploaded file."""
+        return self.resume.sha256 if self.resume else None
+
+    @property
+    def content_hash(self) -> str:
+        """A hash that is the same for the same content from the same address (files by hash)."""
+        lead = self.lead
+        parts = (lead.first_name, lead.last_name, lead.normalised_email, lead.resume_url or "", self.file_sha256 or "")
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    @property
+    def quota(self) -> Quota:
+        """Whose limits its confirmation counts against."""
+        return confirmations.quota_of(self.lead.normalised_email, address=self.client_address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,163 +119,159 @@ class StoredLead:
     last_name: str
     email: str
     resume_url: str
-    # What it was answered with first, also when it is answered again after the firm has acted.
+    # The first answer, repeated even when the firm has acted since.
     status: str = LeadStatus.PENDING.value
 
 
-def content_hash(lead: LeadIn, *, file_sha256: str | None) -> str:
-    """Return a hash that is the same for the same content from the same address (files by hash)."""
-    parts = (lead.first_name, lead.last_name, lead.normalised_email, lead.resume_url or "", file_sha256 or "")
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+def lock_prospect(session: Session, submission: Submission, quota: Quota) -> LockedProspect:
+    """Find or create the prospect, count one more lead, and lock it and its mailbox until the transaction ends."""
+    params = {"email": submission.lead.normalised_email, "mailbox": quota.mailbox}
+    return session.connection().execute(_LOCK_PROSPECT, params).one()
 
 
-def take_prospect(connection: Connection, normalised_email: str, *, who: Counted) -> Prospect:
-    """Find or make the prospect, counting one lead more, and hold it and its mailbox until the transaction ends."""
-    row = _TAKE_PROSPECT.row(connection, email=normalised_email, mailbox=who.mailbox)
-    assert row is not None
-    return Prospect(*row[: len(Prospect._fields)])
+def find_duplicate(session: Session, prospect: LockedProspect, content_hash: str, *, now: datetime) -> int | None:
+    """Return the id of the prospect's first lead with the same content in the last ten minutes, or None."""
+    params = {"prospect": prospect.id, "content": content_hash, "since": now - DUPLICATE_WINDOW}
+    duplicate_id: int | None = session.connection().execute(_FIND_DUPLICATE, params).scalar()
+    return duplicate_id
 
 
-def give_back(connection: Connection, prospect: Prospect) -> None:
-    """Undo the counting of `take_prospect` for a submission that turned out to be a twin."""
-    _GIVE_BACK.run(connection, prospect_id=prospect.id)
+def uncount(session: Session, prospect: LockedProspect) -> None:
+    """Undo the counting of `lock_prospect` for a submission that turned out to be a duplicate."""
+    session.connection().execute(_UNCOUNT, {"prospect": prospect.id})
 
 
-def find_twin(connection: Connection, prospect: Prospect, *, content: str, now: datetime) -> int | None:
-    """Return the first lead of the prospect with the same content, if it came a short while ago."""
-    row = _TWIN.row(connection, prospect_id=prospect.id, content_hash=content, twin_since=to_stamp(now - TWIN_WINDOW))
-    assert row is not None
-    found: int | None = row[0]
-    return found
-
-
-def _earlier_leads(connection: Connection, prospect: Prospect) -> list[tuple[int, str]]:
-    """Return (number, status) of the newest earlier leads of the prospect, at most three."""
-    return [(row[0], row[1]) for row in _EARLIER.rows(connection, prospect_id=prospect.id)]
-
-
-def _active_attorney(connection: Connection, user_id: int) -> str | None:
-    """Return the address of the attorney, or None when that person is no longer active."""
-    row = _ACTIVE_ATTORNEY.row(connection, id=user_id)
-    return None if row is None else row[0]
-
-
-def _inserting(
-    lead: LeadIn,
-    *,
-    prospect: Prospect,
-    target: Moments | None,
-    content: str,
-    by_file: bool,
-    confirmation_queued: bool,
-    source: Source,
-    actor: Actor,
-    now: str,
-) -> Step:
-    """Return the statement that stores the lead. With a file the link is left out: the file's address stands for it."""
-    return _INSERT_LEAD, {
-        "id": prospect.next_lead_id,
-        "prospect_id": prospect.id,
-        "first_name": lead.first_name,
-        "last_name": lead.last_name,
-        "email": lead.email,
-        "resume_url": None if by_file else lead.resume_url,
-        "attorney_id": prospect.attorney_id,
-        "content_hash": content,
-        "confirmation_queued": confirmation_queued,
-        "search_text": search_text(first_name=lead.first_name, last_name=lead.last_name, email=lead.email),
-        "last_name_key": fold(lead.last_name),
-        "source": source.value,
-        "source_key_id": actor.id if source is Source.KEY else None,
-        "amber_at": target and to_stamp(target.amber_at),
-        "due_at": target and to_stamp(target.due_at),
-        "clock_version": prospect.clock_version,
-        "now": now,
-    }
-
-
-def store(
-    connection: Connection,
-    lead: LeadIn,
-    resume: Resume | None,
-    prospect: Prospect,
-    who: Counted,
-    content: str,
-    actor: Actor,
-    source: Source,
-    now: datetime,
+def store_lead(
+    session: Session, submission: Submission, prospect: LockedProspect, quota: Quota, *, now: datetime
 ) -> StoredLead:
-    """Store a new lead of `prospect` with its event and its e-mails, and attach its file.
+    """Store a new lead of `prospect` with its event and its emails, and attach its file.
 
     Raises:
-        ResumeGone: the kept file was discarded or taken meanwhile.
+        ResumeGone: the uploaded file was discarded or attached to another lead meanwhile.
     """
-    stamp = to_stamp(now)
-    lead_id = prospect.next_lead_id
-    reached = confirmations.take(connection, who, now=now)
-    earlier = _earlier_leads(connection, prospect) if prospect.lead_count > 1 else []
-    public_url = settings().PUBLIC_URL
+    connection = session.connection()
+    lead, resume = submission.lead, submission.resume
     clock = first_contact.of_version(connection, prospect.clock_version)
     choice = None
-    if prospect.is_to_be_given:
+    if prospect.has_rules and prospect.attorney_id is None and prospect.lead_count == 1:
         choice = choose(connection, lead.normalised_email, today=clock.working.day_of(now))
-        prospect = prospect._replace(attorney_id=choice and choice.attorney_id)
-    attorney = choice.email if choice else None
-    if prospect.attorney_id and not choice:
-        attorney = _active_attorney(connection, prospect.attorney_id)
-    messages = [
-        emails.notification(
-            lead,
-            lead_id=lead_id,
-            attorney_email=attorney,
-            file_name=resume.file_name if resume else None,
-            earlier=earlier,
-        )
-    ]
-    if reached is None:
-        messages.insert(0, emails.confirmation(lead, lead_id=lead_id))
-    detail = {"file": resume.file_name} if resume else {}
-    if resume and lead.resume_url:
-        detail["link"] = lead.resume_url
-    if source is Source.API:
-        detail["source"] = source.value
-    run_together(
-        connection,
-        _inserting(
-            lead,
-            prospect=prospect,
-            target=clock.moments(now),
-            content=content,
-            by_file=resume is not None,
-            confirmation_queued=reached is None,
-            source=source,
-            actor=actor,
-            now=stamp,
-        ),
-        recording(lead_id, kind=EventKind.SUBMITTED, actor=actor, at=stamp, data=detail),
-        enqueuing(messages, now=now),
-    )
+    attorney_id = choice.attorney_id if choice else prospect.attorney_id
+    reached = confirmations.count_confirmation(connection, quota, now=now)
+    values = {
+        **_content(submission),
+        **_targets(clock, now),
+        "prospect_id": prospect.id,
+        "attorney_id": attorney_id,
+        "confirmation_queued": reached is None,
+    }
+    lead_id: int = connection.execute(_INSERT_LEAD, values).scalar_one()
     store_blocking_keys(
         connection, lead_id, first_name=lead.first_name, last_name=lead.last_name, address=lead.normalised_email
     )
-    if choice is not None:
-        assign_new_prospect(connection, choice, prospect_id=prospect.id, lead_id=lead_id, now=stamp)
-    if reached is not None:
-        reason = {"limit": confirmations.LIMITS[reached], "hours": 24, "of": reached.value}
-        record(connection, lead_id, kind=EventKind.CONFIRMATION_SUPPRESSED, actor=actor, at=stamp, data=reason)
-    if resume is not None and not attach(connection, resume.storage_name, lead_id=lead_id):
-        raise ResumeGone("The file is no longer kept. Choose it again.")
-    link = f"{protected_address(public_url)}{lead_id}/resume" if resume else lead.resume_url or ""
-    return StoredLead(lead_id, lead.first_name, lead.last_name, lead.email, link)
+    _record_events(connection, submission, lead_id, reached, now)
+    if choice:
+        assign_new_prospect(connection, choice, prospect_id=prospect.id, lead_id=lead_id, now=to_stamp(now))
+    attorney = choice.email if choice else _find_active_attorney(connection, attorney_id)
+    _enqueue_emails(connection, submission, lead_id, prospect, attorney, confirm=reached is None)
+    if resume and not attach(session, resume.storage_name, lead_id=lead_id):
+        raise ResumeGone("The file is no longer stored. Choose it again.")
+    return StoredLead(lead_id, lead.first_name, lead.last_name, lead.email, values["resume_url"] or _file_url(lead_id))
 
 
-def stored(connection: Connection, lead_id: int) -> StoredLead:
-    """Return the record of a lead that is there already.
+def get_stored(session: Session, lead_id: int) -> StoredLead:
+    """Return the record of a lead that was stored before.
 
     Raises:
         LeadNotFound: there is none.
     """
-    row = _STORED.row(connection, id=lead_id, files=protected_address(settings().PUBLIC_URL))
+    row = session.connection().execute(_FIND_STORED, {"id": lead_id}).one_or_none()
     if row is None:
         raise LeadNotFound(lead_id)
-    return StoredLead(*row)
+    return StoredLead(row.id, row.first_name, row.last_name, row.email, row.resume_url or _file_url(row.id))
+
+
+def _file_url(lead_id: int) -> str:
+    return f"{protected_address(settings().PUBLIC_URL)}{lead_id}/resume"
+
+
+def _content(submission: Submission) -> dict[str, Any]:
+    """Return the columns of a lead that say what was submitted. With a file, its own address stands for the link."""
+    lead, source = submission.lead, submission.source
+    return {
+        "first_name": lead.first_name,
+        "last_name": lead.last_name,
+        "email": lead.email,
+        "resume_url": None if submission.resume else lead.resume_url,
+        "content_hash": submission.content_hash,
+        "search_text": search_text(first_name=lead.first_name, last_name=lead.last_name, email=lead.email),
+        "last_name_key": fold(lead.last_name),
+        "source": source,
+        "source_key_id": submission.actor.id if source is Source.KEY else None,
+    }
+
+
+def _targets(clock: FirstContact, now: datetime) -> dict[str, Any]:
+    """Return the columns of a new lead that say since when it waits, and until when."""
+    targets = clock.moments(now)
+    return {
+        "status": LeadStatus.PENDING,
+        "created_at": now,
+        "updated_at": now,
+        "amber_at": targets and targets.amber_at,
+        "due_at": targets and targets.due_at,
+        "remind_at": targets and targets.due_at,
+        "clock_version": clock.version,
+    }
+
+
+def _record_events(
+    connection: Connection,
+    submission: Submission,
+    lead_id: int,
+    reached: Limit | None,
+    now: datetime,
+) -> None:
+    actor, at = submission.actor, to_stamp(now)
+    data = {}
+    if submission.resume:
+        data["file"] = submission.resume.file_name
+        if submission.lead.resume_url:
+            data["link"] = submission.lead.resume_url
+    if submission.source is Source.API:
+        data["source"] = submission.source.value
+    record(connection, lead_id, kind=EventKind.SUBMITTED, actor=actor, at=at, data=data)
+    if reached:
+        reason = {"limit": confirmations.LIMITS[reached], "hours": 24, "of": reached.value}
+        record(connection, lead_id, kind=EventKind.CONFIRMATION_SUPPRESSED, actor=actor, at=at, data=reason)
+
+
+def _enqueue_emails(
+    connection: Connection,
+    submission: Submission,
+    lead_id: int,
+    prospect: LockedProspect,
+    attorney: str | None,
+    *,
+    confirm: bool,
+) -> None:
+    earlier: list[tuple[int, str]] = []
+    if prospect.lead_count > 1:
+        rows = connection.execute(_EARLIER, {"prospect": prospect.id, "lead": lead_id})
+        earlier = [(row.id, row.status.value) for row in rows]
+    messages = [
+        emails.notification(
+            submission.lead,
+            lead_id=lead_id,
+            attorney_email=attorney,
+            file_name=submission.resume.file_name if submission.resume else None,
+            earlier=earlier,
+        )
+    ]
+    if confirm:
+        messages.insert(0, emails.confirmation(submission.lead, lead_id=lead_id))
+    enqueue(connection, *messages)
+
+
+def _find_active_attorney(connection: Connection, user_id: int | None) -> str | None:
+    """Return the address of the attorney, or None if there is none or that user is no longer active."""
+    return connection.execute(_ACTIVE_ATTORNEY, {"id": user_id}).scalar() if user_id else None

@@ -1,67 +1,73 @@
-"""Use cases of a submission: storing it once, and answering a repeated request as the first one."""
+"""Use cases of a submission: storing it once, and answering a repeated request like the first one."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 
-from alma_leads.actor import PROSPECT, Actor
 from alma_leads.database.base import utc_now
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db
 from alma_leads.leads.core.errors import IdempotencyConflict
 from alma_leads.leads.core.schemas import LeadIn
-from alma_leads.leads.core.source import Source
-from alma_leads.leads.intake import confirmations, idempotency, submission
+from alma_leads.leads.intake import confirmations, idempotency
 from alma_leads.leads.intake.idempotency import Reservation
-from alma_leads.resumes.models import Resume
+from alma_leads.leads.intake.submission import (
+    StoredLead,
+    Submission,
+    find_duplicate,
+    get_stored,
+    lock_prospect,
+    store_lead,
+    uncount,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """What became of a submission: the record, and whether it is new (else it is a twin or a replay)."""
+class SubmissionResult:
+    """The record of a submission, and whether it is new (else it is a duplicate or a replay)."""
 
-    lead: submission.StoredLead
+    lead: StoredLead
     created: bool
 
 
 def may_be_replay(key: str, *, owner: str) -> bool:
-    """Say whether an idempotency key of `owner` has made a lead, so that its request may be a replay."""
-    with reading(db.engine) as connection:
-        return idempotency.kept(connection, key, owner=owner, now=utc_now())
+    """Return whether an idempotency key of `owner` has created a lead, so that its request may be a replay."""
+    return idempotency.is_used(db.session(), key, owner=owner, now=utc_now())
 
 
 def reserve_key(key: str, *, owner: str) -> Reservation:
-    """Take an idempotency key of `owner`, an API key or a network. Those of two owners never meet.
+    """Reserve an idempotency key of `owner`, an API key or a network. Equal keys of two owners are different keys.
 
     Raises:
-        IdempotencyRunning: its first request still runs.
+        IdempotencyRunning: its first request is still running.
     """
-    with transaction_on(db.engine) as connection:
-        return idempotency.reserve(connection, key, owner=owner, now=utc_now())
+    with transaction() as session:
+        return idempotency.reserve(session, key, owner=owner, now=utc_now())
 
 
 def release_key(reservation: Reservation) -> None:
-    """Give a key back whose request failed."""
-    with transaction_on(db.engine) as connection:
-        idempotency.release(connection, reservation)
+    """Release a key whose request failed."""
+    with transaction() as session:
+        idempotency.release(session, reservation)
 
 
-def forget_old_keys() -> int:
-    """Delete idempotency keys and counts of confirmations that are past their day."""
-    with transaction_on(db.engine) as connection:
+def purge_expired_submission_records() -> int:
+    """Delete idempotency keys and counts of confirmations that are older than a day."""
+    with transaction() as session:
         now = utc_now()
-        return idempotency.forget(connection, now=now) + confirmations.forget(connection, now=now)
+        keys = idempotency.purge_expired_keys(session, now=now)
+        return keys + confirmations.purge_expired_confirmations(session, now=now)
 
 
 def request_hash(lead: LeadIn, *, file_sha256: str | None) -> str:
-    """Return a hash of a request's parsed fields and file, for comparing the requests under one idempotency key."""
+    """Return a hash of a request's parsed fields and file, to compare the requests under one idempotency key."""
     raw = "\0".join((lead.first_name, lead.last_name, lead.email, lead.resume_url or "", file_sha256 or ""))
     return hashlib.sha256(raw.encode()).hexdigest()
 
 
-def replay(reservation: Reservation, lead: LeadIn, *, file_sha256: str | None) -> Submission | None:
-    """Return the first answer under a key that has made a lead already, or None when the key is still ours to use.
+def replay(reservation: Reservation, lead: LeadIn, *, file_sha256: str | None) -> SubmissionResult | None:
+    """Return the first answer under a key that has created a lead already, or None if the key is ours to use.
 
     Raises:
         IdempotencyConflict: the key was used with another body.
@@ -70,52 +76,33 @@ def replay(reservation: Reservation, lead: LeadIn, *, file_sha256: str | None) -
         return None
     if reservation.request_hash != request_hash(lead, file_sha256=file_sha256):
         raise IdempotencyConflict("This key was used with another body.")
-    with reading(db.engine) as connection:
-        return Submission(submission.stored(connection, reservation.lead_id), created=False)
+    return SubmissionResult(get_stored(db.session(), reservation.lead_id), created=False)
 
 
-def submit_lead(
-    lead: LeadIn,
-    *,
-    resume: Resume | None = None,
-    reservation: Reservation | None = None,
-    actor: Actor = PROSPECT,
-    source: Source = Source.FORM,
-    address: str | None = None,
-) -> Submission:
-    """Store a submission with its event and its two e-mails, all or nothing.
+def submit_lead(submission: Submission, *, reservation: Reservation | None = None) -> SubmissionResult:
+    """Store a submission with its event and its two emails, all or nothing.
 
-    The same content from the same address within ten minutes is the same submission: nothing is stored, and the
-    first one's record is returned. A file that is not attached then stays unattached, for the caller to discard.
-
-    Args:
-        lead: the validated fields.
-        resume: an uploaded file that is kept but belongs to no lead yet.
-        reservation: an idempotency key that is ours; kept with the lead in the same transaction.
-        actor: who submitted it.
-        source: by which door it came.
-        address: of the client, whose network causes so many confirmations a day; None with an API key.
+    The same content from the same address within ten minutes is the same submission: nothing is stored, and the record
+    of the first one is returned. Its file then stays unattached, for the caller to discard. An idempotency key that is
+    reserved is stored with the lead in the same transaction.
 
     Raises:
         IdempotencyRunning: the reservation was lost to another request.
-        ResumeGone: the kept file was discarded or taken meanwhile.
+        ResumeGone: the uploaded file was discarded or attached to another lead meanwhile.
     """
-    file_sha256 = resume.sha256 if resume else None
-    content = submission.content_hash(lead, file_sha256=file_sha256)
-    who = confirmations.counted_for(lead.normalised_email, address=address)
-    with transaction_on(db.engine) as connection:
-        now = utc_now()  # taken inside, so that on SQLite the order of numbers is the order of time
-        prospect = submission.take_prospect(connection, lead.normalised_email, who=who)
-        twin_id = None
+    quota, content_hash = submission.quota, submission.content_hash
+    with transaction() as session:
+        now = utc_now()  # taken inside, so that on SQLite the order of ids is the order of time
+        prospect = lock_prospect(session, submission, quota)
+        duplicate_id = None
         if prospect.lead_count > 1:
-            twin_id = submission.find_twin(connection, prospect, content=content, now=now)
-        if twin_id is not None:
-            submission.give_back(connection, prospect)
-            stored, created = submission.stored(connection, twin_id), False
+            duplicate_id = find_duplicate(session, prospect, content_hash, now=now)
+        if duplicate_id is None:
+            stored = store_lead(session, submission, prospect, quota, now=now)
         else:
-            stored = submission.store(connection, lead, resume, prospect, who, content, actor, source, now)
-            created = True
+            uncount(session, prospect)
+            stored = get_stored(session, duplicate_id)
         if reservation is not None:
-            digest = request_hash(lead, file_sha256=file_sha256)
-            idempotency.complete(connection, reservation, request_hash=digest, lead_id=stored.id)
-    return Submission(stored, created)
+            digest = request_hash(submission.lead, file_sha256=submission.file_sha256)
+            idempotency.complete(session, reservation, request_hash=digest, lead_id=stored.id)
+    return SubmissionResult(stored, created=duplicate_id is None)

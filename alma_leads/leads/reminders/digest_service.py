@@ -55,7 +55,7 @@ def set_digest(user_id: int, *, wanted: bool) -> None:
         if not wanted and digest:
             session.delete(digest)
         elif wanted and not digest:
-            session.add(LeadDigest(user_id=user_id, done_on=_last_begun_day(session).isoformat()))
+            session.add(LeadDigest(user_id=user_id, done_on=_last_begun_day(session)))
 
 
 def _last_begun_day(session: Session) -> date:
@@ -75,14 +75,14 @@ def send_digests() -> int:
     day = clock.working.day_of(now)
     if not clock.working.is_working_day(day) or not clock.working.opening(day) <= now < clock.working.closing(day):
         return 0
-    users = db.session.execute(_DUE, {"today": day.isoformat()}).all()
+    users = db.session.execute(_DUE, {"today": day}).all()
     return sum(_send(user.id, user.email, clock, now) for user in users)
 
 
 def _send(user_id: int, email: str, clock: FirstContact, now: datetime) -> bool:
     """Claim today's digest of a user and enqueue it; return whether there was one to enqueue."""
     with transaction() as session:
-        today = clock.working.day_of(now).isoformat()
+        today = clock.working.day_of(now)
         if not session.connection().execute(_CLAIM, {"id": user_id, "today": today}).rowcount:
             return False
         waiting = session.execute(_WAITING, {"user_id": user_id}).all()

@@ -72,7 +72,7 @@ def send_reminders() -> int:
 
 
 def _find_due(clock: FirstContact, now: datetime) -> Sequence[Row[*tuple[Any, ...]]]:
-    today = clock.working.day_of(now).isoformat()
+    today = clock.working.day_of(now)
     return db.session.execute(_DUE, {"now": now, "version": clock.version, "today": today}).all()
 
 

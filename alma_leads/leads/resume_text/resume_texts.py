@@ -1,14 +1,15 @@
-"""The text of resumes: as it reads, and as the words by which it is found. Works in its caller's transaction."""
+"""The text of resumes: as it reads, and as the words by which it is found. Runs in its caller's transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, func
 
-from alma_leads.database.raw import Sql
+from alma_leads.database.upsert import insert
+from alma_leads.extensions import db
+from alma_leads.leads.resume_text.models import ResumeText
 from alma_leads.resumes.sandbox.words import is_of_a_word, words_of
 
 # Of a lead so many passages are shown, each with so many words on both sides, and what stands between them.
@@ -16,31 +17,26 @@ MAX_PASSAGES, AROUND = 3, 24
 
 Passage = tuple[tuple[str, bool], ...]  # pieces of text, and whether each is a word that was looked for
 
-_STORE = """
-    INSERT INTO resume_texts (lead_id, words, body) VALUES (:lead_id, {words}, :body)
-    ON CONFLICT (lead_id) DO UPDATE SET words = excluded.words, body = excluded.body
-"""
-_STORE_ONE = Sql(sqlite=_STORE.format(words=":words"), postgresql=_STORE.format(words="array_to_tsvector(:words)"))
-_FORGET = Sql("DELETE FROM resume_texts WHERE lead_id = :lead_id")
-_BODY = Sql("SELECT body FROM resume_texts WHERE lead_id = :lead_id")
-
 
 def store_text(connection: Connection, lead_id: int, text: str, words: Sequence[str]) -> None:
     """Store the text of a lead's resume and the words it is found by, replacing any stored before.
 
-    The words are the caller's to make, before the transaction: how long that takes is up to a stranger.
+    Make the words before the transaction: how long that takes is up to a stranger.
     """
     if not words:
-        _FORGET.run(connection, lead_id=lead_id)
+        connection.execute(delete(ResumeText).where(ResumeText.lead_id == lead_id))
         return
-    kept: Any = f" {' '.join(words)} " if connection.dialect.name == "sqlite" else list(words)
-    _STORE_ONE.run(connection, lead_id=lead_id, words=kept, body=text)
+    on_sqlite = connection.dialect.name == "sqlite"
+    kept = f" {' '.join(words)} " if on_sqlite else func.array_to_tsvector(list(words))
+    new = insert(ResumeText).values(lead_id=lead_id, words=kept, body=text)
+    changes = {"words": new.excluded.words, "body": new.excluded.body}
+    connection.execute(new.on_conflict_do_update(index_elements=[ResumeText.lead_id], set_=changes))
 
 
-def text_of(connection: Connection, lead_id: int) -> str:
-    """Return the text of a lead's resume, or "" when there is none or it is not known."""
-    row = _BODY.row(connection, lead_id=lead_id)
-    return row[0] if row else ""
+def find_text(lead_id: int) -> str:
+    """Return the text of a lead's resume, or "" if it has none or was not read yet."""
+    stored = db.session.get(ResumeText, lead_id)
+    return stored.body if stored else ""
 
 
 def passages(text: str, wanted: Iterable[str]) -> list[Passage]:

@@ -16,7 +16,8 @@ from alma_leads.jobs.tasks import wake
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.core.source import Source
 from alma_leads.leads.intake.idempotency import Reservation
-from alma_leads.leads.intake.submission_service import Submission, submit_lead
+from alma_leads.leads.intake.submission import Submission
+from alma_leads.leads.intake.submission_service import SubmissionResult, submit_lead
 from alma_leads.resumes.models import Resume
 from alma_leads.resumes.sandbox.errors import FileTooLarge, UploadQuotaSpent
 from alma_leads.resumes.service import discard, keep_file
@@ -182,24 +183,20 @@ def keep_upload(file: FileStorage) -> Resume:
         file.close()  # at once: an error on its way out would keep it, and its place on a disk that may be full
 
 
-def send(lead: LeadIn, *, source: Source, resume: Resume | None, reservation: Reservation | None = None) -> Submission:
+def send(
+    lead: LeadIn, *, source: Source, resume: Resume | None, reservation: Reservation | None = None
+) -> SubmissionResult:
     """Submit a lead, leave no file behind that it does not use, and wake the mail worker."""
     try:
-        submission = submit_lead(
-            lead,
-            resume=resume,
-            reservation=reservation,
-            actor=actor(),
-            source=source,
-            address=None if by_key() else request.remote_addr or "",
-        )
+        address = None if by_key() else request.remote_addr or ""
+        result = submit_lead(Submission(lead, resume, actor(), source, address), reservation=reservation)
     except BaseException as error:
         # If the database can't be used, the file stays for another attempt, and else for the sweep.
         if resume is not None and not is_unavailable(error):
             discard(resume.storage_name)
         raise
-    if resume is not None and not submission.created:
+    if resume is not None and not result.created:
         discard(resume.storage_name)
-    if submission.created:
+    if result.created:
         wake(mail_only=resume is None)
-    return submission
+    return result

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from alma_leads.leads.core.events import EventKind
 from alma_leads.leads.core.links import web_link
 from alma_leads.leads.core.lookup import EventRow, LeadRow
-from alma_leads.leads.resume_text.resume_texts import Passage, passages, text_of
+from alma_leads.leads.resume_text.resume_texts import Passage, find_text, passages
 from alma_leads.resumes.models import Preview, Resume
 from alma_leads.resumes.sandbox.sniff import PDF
 from alma_leads.resumes.service import find_resume
@@ -74,7 +74,7 @@ def resume_view(
         return view._replace(words=being_made, look_after=2 << looks if again else 0, look=looks + 1)
     if resume.preview is Preview.NONE:
         return view._replace(words=_NOTHING_READ.get(resume.preview_failure or "", _TOO_COMPLEX))
-    text = text_of(session.connection(), lead.id)
+    text = find_text(lead.id)
     view = view._replace(said=tuple(passages(text, words)) if words else ())
     if resume.picture_width and resume.picture_height:
         no_text = "" if text else "There is no text in this file that could be searched, only pictures of it."

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from alma_leads.accounts.core.models import Role
 from alma_leads.leads.core.schemas import LeadIn
+from alma_leads.leads.intake.submission import Submission
 from alma_leads.leads.intake.submission_service import submit_lead
 from alma_leads.resumes.service import keep_file
 from tests.support.desk import HTML, add_lead, add_person, csrf, get, post, run, sign_in, value
@@ -281,7 +282,7 @@ def test_an_uploaded_file_is_a_row_with_a_download(app: Flask, desk: FlaskClient
     with app.app_context():
         kept = keep_file(io.BytesIO(pdf_bytes()), file_name="CV & Țepeș.pdf")
         lead = LeadIn(**{**lead_body(), "resume_url": "https://drive.example.com/x"})
-        lead_id = submit_lead(lead, resume=kept).lead.id
+        lead_id = submit_lead(Submission(lead, kept)).lead.id
     page = get(desk, f"/internal/leads/{lead_id}")
     assert "CV & Țepeș.pdf" in page.text
     assert "PDF, 1 kB" in page.text

@@ -17,18 +17,19 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete, update
+from sqlalchemy import column, delete, func, select, table, update
 
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.leads.core.models import Lead
 from alma_leads.leads.core.schemas import LeadIn
+from alma_leads.leads.intake.submission import Submission
 from alma_leads.leads.intake.submission_service import submit_lead
 from alma_leads.leads.resume_text import resume_service
+from alma_leads.leads.resume_text.models import ResumeText
 from alma_leads.leads.resume_text.resume_service import read_next_resume, read_resumes_again
-from alma_leads.leads.resume_text.resume_texts import text_of
+from alma_leads.leads.resume_text.resume_texts import find_text
 from alma_leads.resumes import storage
 from alma_leads.resumes.models import Resume
 from alma_leads.resumes.previews import claim_unread, has_unread
@@ -36,7 +37,7 @@ from alma_leads.resumes.sandbox.errors import Reason, RefusedFile
 from alma_leads.resumes.service import find_resume, keep_file, purge_unattached, read_picture
 from config import ROOT, Settings
 from tests.integration.outbox.test_outbox_delivery import environment_of
-from tests.support.desk import add_lead, run, value
+from tests.support.desk import add_lead, count, run, value
 from tests.support.factories import docx_bytes, lead_body, pdf_with_text
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -51,7 +52,7 @@ def context(app: Flask) -> Iterator[None]:
 def add_resume(content: bytes = b"", name: str = "CV.pdf") -> int:
     """Submit a lead with a file, and return its number."""
     kept = keep_file(io.BytesIO(content or pdf_with_text("Amara Okafor\nÉtudes à Zürich")), file_name=name)
-    return submit_lead(LeadIn(**{**lead_body(), "resume_url": None}), resume=kept).lead.id
+    return submit_lead(Submission(LeadIn(**{**lead_body(), "resume_url": None}), kept)).lead.id
 
 
 def _work() -> int:
@@ -69,8 +70,7 @@ def _resume(lead_id: int) -> Resume:
 
 
 def _text(lead_id: int) -> str:
-    with reading(db.engine) as connection:
-        return text_of(connection, lead_id)
+    return find_text(lead_id)
 
 
 def _age(app: Flask) -> None:
@@ -251,9 +251,10 @@ def test_picture_and_text_go_with_their_lead(app: Flask, settings: Settings) -> 
     assert len(_objects(settings)) == 4
     run(app, delete(Lead).where(Lead.id == lead_id))
     run(app, update(Resume).values(created_at=LONG_AGO))
-    assert value(app, "SELECT min(lead_id) FROM resume_texts") == stays
+    assert value(app, select(ResumeText.lead_id)) == stays
     if db.engine.dialect.name == "sqlite":
-        found = "SELECT count(*) FROM resume_texts_search WHERE resume_texts_search MATCH 'okafor'"
+        index = table("resume_texts_search", column("resume_texts_search"))
+        found = select(func.count()).select_from(index).where(index.c.resume_texts_search.match("okafor"))
         assert value(app, found) == 1
     assert purge_unattached() == 1
     name = _resume(stays).storage_name
@@ -269,7 +270,7 @@ def test_a_file_is_not_swept_while_a_worker_reads_it(app: Flask, settings: Setti
     run(app, update(Resume).values(created_at=LONG_AGO))
     assert purge_unattached() == 0
     resume_service._save(claimed, resume_service._read(claimed, threading.Event()))
-    assert value(app, "SELECT count(*) FROM resume_texts") == 0
+    assert count(app, ResumeText) == 0
     _age(app)
     assert purge_unattached() == 1
     assert _objects(settings) == []
