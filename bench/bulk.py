@@ -15,7 +15,8 @@ from alma_leads.app import create_app
 from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.bulk import bulk, bulk_service
-from alma_leads.leads.bulk.bulk import Choice, Kind
+from alma_leads.leads.bulk.bulk import Choice
+from alma_leads.leads.bulk.models import Kind
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.listing import queries
 from alma_leads.leads.listing.filters import LeadFilter
@@ -60,9 +61,9 @@ def _act(report: Report, kind: str, what: Kind) -> None:
         plan = bulk.plan(connection, choice)
     planned = time.perf_counter()
     with patch.object(bulk_service, "transaction", timed):
-        bulk_service.ask(choice, seen=plan.seen, actor=OPERATOR)
+        bulk_service.request(choice, seen=plan.seen, actor=OPERATOR)
         asked = time.perf_counter()
-        while bulk_service.work_off():
+        while bulk_service.process_actions():
             pass
     done = time.perf_counter()
     longest, most = (1000 * max(each) for each in zip(*holds, strict=True))

@@ -17,7 +17,7 @@ from alma_leads.extensions import db, settings
 from alma_leads.jobs.task_queue import QueueTrouble, queue_at
 from alma_leads.jobs.upkeep_service import purge_expired
 from alma_leads.leads.assignments.import_service import purge_expired_imports
-from alma_leads.leads.bulk.bulk_service import forget_old_actions, work_off
+from alma_leads.leads.bulk.bulk_service import process_actions, purge_expired_actions
 from alma_leads.leads.first_contact.contact_time_service import measure_contact_times
 from alma_leads.leads.first_contact.recalculation_service import recalculate
 from alma_leads.leads.intake.submission_service import purge_expired_submission_records
@@ -44,7 +44,7 @@ SWEEPERS: tuple[Callable[[], object], ...] = (
     recalculate,
     purge_expired_submission_records,
     purge_expired,
-    forget_old_actions,
+    purge_expired_actions,
     purge_expired_imports,
     purge_unattached,
     measure_contact_times,
@@ -153,7 +153,7 @@ class Background:
         until = time.monotonic() + READ_FOR_S
         read = True
         while read and not self.stopping.is_set():
-            if work_off(stopped=self.stopping.is_set) and not self.stopping.is_set():
+            if process_actions(stopped=self.stopping.is_set) and not self.stopping.is_set():
                 self.enqueue_deliver()
             read = time.monotonic() < until and read_next_resume(self.stopping)
 

@@ -7,6 +7,7 @@ Revision: 0024, after 0023.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from alembic import op
@@ -65,7 +66,9 @@ def upgrade() -> None:
     if connection.dialect.name == "postgresql":
         _change_types(connection, "bigint")
     else:
-        _rebuild_leads(connection, lambda create: create.replace(f"{PRIMARY_KEY}, ", "").replace(USED_AGAIN, USED_ONCE, 1))
+        # It stands in the middle, or at the end after a downgrade.
+        without = re.compile(rf",\s*{re.escape(PRIMARY_KEY)}")
+        _rebuild_leads(connection, lambda create: without.sub("", create).replace(USED_AGAIN, USED_ONCE, 1))
 
 
 def downgrade() -> None:

@@ -1,168 +1,115 @@
 """What is done to many leads at once: which, how many, and of how many people. Nothing is changed here.
 
-Everything is done to prospects: whoever is reached is reached about all their leads, and an attorney has a prospect.
-So an action touches the leads of those prospects who have a lead that was chosen, and it says beforehand how many.
+Everything is done to prospects: a person is contacted about all of their leads, and an attorney has prospects. So an
+action touches all leads of the prospects who have a lead that was chosen, and states beforehand how many.
 """
 
 from __future__ import annotations
 
-import enum
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, bindparam, func, select, text
+from sqlalchemy.orm import aliased
+from sqlalchemy.types import NullType
 
-from alma_leads.actor import Actor
-from alma_leads.database.raw import Sql, id_list
-from alma_leads.leads.core.attorneys import SERVES
+from alma_leads.extensions import db
+from alma_leads.leads.bulk.models import BulkAction, Kind
+from alma_leads.leads.core.models import IS_PENDING, Lead
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.listing.filters import DEFAULT_SORT, LeadFilter
-from alma_leads.leads.listing.selection import Selection, selections
+from alma_leads.leads.listing.selection import selections
 
-_NOW = f"""
-    SELECT b.id, b.kind, b.attorney_id, b.up_to, b.people, b.leads, b.handled, b.changed, b.passed_over,
-           b.actor_kind, b.actor_id, b.actor_name, b.actor_address, b.finished_at, u.name, u.id IS NULL OR {SERVES}
-    FROM bulk_actions b LEFT JOIN users u ON u.id = b.attorney_id"""
-_ONE = Sql(f"{_NOW} WHERE b.id = :id AND b.ready")
-_NEXT = Sql(f"{_NOW} WHERE b.finished_at IS NULL AND b.ready ORDER BY b.id LIMIT 1")
-_LAST = Sql(f"{_NOW} WHERE b.actor_kind = 'user' AND b.actor_id = :user_id AND b.ready ORDER BY b.id DESC LIMIT 1")
-_SUMMARY = "count(*), count(DISTINCT t.prospect_id), coalesce(sum(t.id), 0), max(t.updated_at)"
-_PEOPLE = "t.prospect_id, max(t.attorney_id)"
-_BY_ID = {
-    "sqlite": "l.id IN (SELECT value FROM json_each(:ids))",
-    "postgresql": "l.id = ANY(:ids)",
-}
-
-
-class Kind(enum.StrEnum):
-    """What can be done."""
-
-    REACHED_OUT = "reached_out"
-    ASSIGNED = "assigned"
+_Touched = aliased(Lead)
+_READY = select(BulkAction).where(BulkAction.ready)
 
 
 class Choice(NamedTuple):
-    """What is to be done to which leads: those up to the number `up_to`. `attorney_id` None is the helpdesk."""
+    """What is to be done to which leads: those with ids up to `up_to`. `attorney_id` None is the helpdesk.
+
+    `chosen` selects the leads that were chosen.
+    """
 
     kind: Kind
     attorney_id: int | None
     up_to: int
-    selection: Selection
-    params: dict[str, Any]
+    chosen: Select[Any]
 
 
 class Plan(NamedTuple):
-    """How many leads an action would change now, of how many people; and a mark of exactly these as they are now."""
+    """How many leads an action would change now, of how many people; and a hash of exactly these leads as they are."""
 
     leads: int
     people: int
     seen: str
 
 
-class BulkAction(NamedTuple):
-    """An action that was asked for, and how far it is: see `models.BulkAction`.
-
-    `can_be_given` says whether its attorney still serves; the helpdesk always does.
-    """
-
-    id: int
-    kind: str
-    attorney_id: int | None
-    up_to: int
-    people: int
-    leads: int
-    handled: int
-    changed: int
-    passed_over: int
-    actor_kind: Any
-    actor_id: int | None
-    actor_name: str
-    actor_address: str | None
-    finished_at: str | None
-    attorney_name: str | None
-    can_be_given: bool
-
-    @property
-    def actor(self) -> Actor:
-        """Who asked for it."""
-        return Actor(self.actor_kind, self.actor_id, self.actor_name, self.actor_address)
-
-
 def choose_list(
     connection: Connection, lead_filter: LeadFilter, *, kind: Kind, attorney_id: int | None, up_to: int
 ) -> Choice:
-    """Return all leads of a list."""
+    """Return the choice of all leads of a list."""
     if kind is Kind.REACHED_OUT and lead_filter.status is None:
         lead_filter = replace(lead_filter, status=LeadStatus.PENDING)
     whole = replace(lead_filter, sort=DEFAULT_SORT, cursor=None)
-    chosen = next(selections(connection, whole))
-    return Choice(kind, attorney_id, up_to, chosen.selection, chosen.params)
+    selection, params = next(selections(connection, whole))[1:]
+    values = [bindparam(name, value, type_=NullType()) for name, value in params.items()]
+    ids = text(selection.unordered_text("l.id")).bindparams(*values)
+    return Choice(kind, attorney_id, up_to, select(Lead.id).where(Lead.id.in_(ids)))
 
 
-def choose_leads(
-    connection: Connection, lead_ids: Sequence[int], *, kind: Kind, attorney_id: int | None, up_to: int
-) -> Choice:
-    """Return the leads with these numbers."""
-    selection = Selection("leads l", (_BY_ID[connection.dialect.name],), "l.id")
-    return Choice(kind, attorney_id, up_to, selection, {"ids": id_list(connection, lead_ids)})
+def choose_leads(lead_ids: Sequence[int], *, kind: Kind, attorney_id: int | None, up_to: int) -> Choice:
+    """Return the choice of the leads with these ids."""
+    return Choice(kind, attorney_id, up_to, select(Lead.id).where(Lead.id.in_(lead_ids)))
 
 
 def plan(connection: Connection, choice: Choice) -> Plan:
     """Return what an action would change now."""
-    row = _statement(choice.kind, choice.selection, _SUMMARY, "").row(connection, **_params(choice))
-    assert row is not None
-    raw = "\0".join(map(str, (choice.kind, choice.attorney_id, *row)))
-    return Plan(row[0], row[1], hashlib.sha256(raw.encode()).hexdigest()[:16])
+    summary = _touched(choice).with_only_columns(
+        func.count(),
+        func.count(_Touched.prospect_id.distinct()),
+        func.coalesce(func.sum(_Touched.id), 0),
+        func.max(_Touched.updated_at),
+    )
+    leads, people, *rest = connection.execute(summary).one()
+    raw = "\0".join(map(str, (choice.kind, choice.attorney_id, leads, people, *rest)))
+    return Plan(leads, people, hashlib.sha256(raw.encode()).hexdigest()[:16])
 
 
-def people_of(connection: Connection, choice: Choice) -> Iterator[tuple[Any, ...]]:
-    """Yield the prospects whose leads it would change, by number, and who has each now."""
-    statement = _statement(choice.kind, choice.selection, _PEOPLE, "GROUP BY t.prospect_id ORDER BY t.prospect_id")
-    yield from statement.each(connection, **_params(choice))
-
-
-def get_action(connection: Connection, action_id: int) -> BulkAction | None:
-    """Return an action, or None when there is none."""
-    return _read(_ONE.row(connection, id=action_id))
-
-
-def next_action(connection: Connection) -> BulkAction | None:
-    """Return the first action that is not finished, or None."""
-    return _read(_NEXT.row(connection))
-
-
-def last_action(connection: Connection, user_id: int) -> BulkAction | None:
-    """Return what somebody asked for last, or None."""
-    return _read(_LAST.row(connection, user_id=user_id))
-
-
-def _read(row: tuple[Any, ...] | None) -> BulkAction | None:
-    return None if row is None else BulkAction._make(row)
-
-
-def _params(choice: Choice) -> dict[str, Any]:
-    attorney = {"new_attorney_id": choice.attorney_id} if choice.kind is Kind.ASSIGNED else {}
-    return choice.params | attorney | {"up_to": choice.up_to}
-
-
-@lru_cache(maxsize=256)
-def _statement(kind: Kind, selection: Selection, columns: str, end: str) -> Sql:
-    return Sql(
-        sqlite=_text(kind, selection, columns, end, plus="+", differs="IS NOT"),
-        postgresql=_text(kind, selection, columns, end, plus="", differs="IS DISTINCT FROM"),
+def prospects_of(choice: Choice) -> Select[int, int | None]:
+    """Return the statement for the prospects whose leads an action would change, by id, and the attorney of each."""
+    return (
+        _touched(choice)
+        .with_only_columns(_Touched.prospect_id, func.max(_Touched.attorney_id))
+        .group_by(_Touched.prospect_id)
+        .order_by(_Touched.prospect_id)
     )
 
 
-def _text(kind: Kind, selection: Selection, columns: str, end: str, *, plus: str, differs: str) -> str:
-    """Return a statement about the leads that are touched. The plus keeps SQLite from using an index for that."""
-    inner, outer = [f"{plus}l.id <= :up_to"], [f"{plus}t.id <= :up_to"]
-    if kind is Kind.REACHED_OUT:
-        inner.append(f"{plus}l.status = 'PENDING'")
-        outer.append(f"{plus}t.status = 'PENDING'")
+def find_action(action_id: int) -> BulkAction | None:
+    """Return an action, or None if there is none."""
+    return db.session.scalar(_READY.where(BulkAction.id == action_id))
+
+
+def find_next_action() -> BulkAction | None:
+    """Return the first action that is not finished, or None."""
+    unfinished = _READY.where(BulkAction.finished_at.is_(None))
+    return db.session.scalar(unfinished.order_by(BulkAction.id).limit(1))
+
+
+def find_last_action(user_id: int) -> BulkAction | None:
+    """Return the action that a user requested last, or None."""
+    own = _READY.where(BulkAction.actor_kind == "user", BulkAction.actor_id == user_id)
+    return db.session.scalar(own.order_by(BulkAction.id.desc()).limit(1))
+
+
+def _touched(choice: Choice) -> Select[Any]:
+    """Return the statement for the leads that an action changes."""
+    chosen = choice.chosen.where(Lead.id <= choice.up_to).with_only_columns(Lead.prospect_id)
+    if choice.kind is Kind.REACHED_OUT:
+        chosen = chosen.where(IS_PENDING)
+        changes = _Touched.status == LeadStatus.PENDING
     else:
-        outer.append(f"t.attorney_id {differs} :new_attorney_id")
-    chosen = replace(selection, where=(*selection.where, *inner)).unordered_text("l.prospect_id")
-    return f"SELECT {columns} FROM leads t WHERE t.prospect_id IN ({chosen}) AND {' AND '.join(outer)} {end}"
+        changes = _Touched.attorney_id.is_distinct_from(choice.attorney_id)
+    return select(_Touched.id).where(_Touched.prospect_id.in_(chosen), _Touched.id <= choice.up_to, changes)

@@ -1,131 +1,121 @@
-"""Use cases of what is done to many leads at once: asking for it, and doing it in batches, however many they are.
+"""Use cases of actions on many leads: request one, and process it in batches, however many they are.
 
-Asking writes down the prospects whose turn is to come, so that the set is the one that was seen: a lead that comes in
-later is not in it. Each batch is a transaction in which so many prospects have their turn and are struck off. So it
-does not matter when this is cut short, or how many workers do it at once: what is left is what is still written down.
+A request stores the prospects that are to be processed, so that the set is the one that was seen: a lead that arrives
+later is not in it. Each batch is a transaction that processes some prospects and deletes their items. So it does not
+matter when this is interrupted, or how many workers do it at once: the items that are left are still to be processed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from itertools import islice
 
-import orjson
-from sqlalchemy import Connection
+from sqlalchemy import BigInteger, bindparam, cast, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
-from alma_leads.database.base import from_stamp, to_stamp, utc_now
-from alma_leads.database.raw import Sql, id_list, sql_in
+from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.functions import json_rows
 from alma_leads.database.session import transaction
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.leads.assignments.assignments import LOCK, assign_prospects, notify_attorney
 from alma_leads.leads.bulk import bulk
-from alma_leads.leads.bulk.bulk import BulkAction, Choice, Kind
-from alma_leads.leads.core.attorneys import list_active_attorneys
+from alma_leads.leads.bulk.bulk import Choice, Plan
+from alma_leads.leads.bulk.models import BulkAction, BulkActionItem, Kind
 from alma_leads.leads.core.errors import ListChanged
 from alma_leads.leads.core.events import EventKind, record_for_leads
-from alma_leads.leads.core.models import Prospect
-from alma_leads.leads.first_contact.status_service import MARK, MARKED, store_contact_times
+from alma_leads.leads.core.models import Lead, Prospect
+from alma_leads.leads.first_contact.status_service import MARK_REACHED_OUT, MARKED, store_contact_times
 
 AT_ONCE = 500  # people, for whom somebody waits; more are left to the worker
 BATCH = 200  # a write transaction of this many is over before anyone notices the wait
-WRITTEN_DOWN_TOGETHER = 5000
+STORED_TOGETHER = 5000
 WORK_FOR_S = 20.0  # the worker has other things to do as well; it is called again
-LOCKED_S = 0.1  # somebody has the prospects of a batch in hand: that takes no longer
+LOCKED_S = 0.1  # another worker has locked the prospects of a batch, but not for longer
 ABANDONED_AFTER = timedelta(hours=1)
-KEPT_FOR = timedelta(days=30)  # the audit log keeps what was asked for
+KEPT_FOR = timedelta(days=30)  # the audit log keeps what was requested
 
-_ASK = Sql("""
-    INSERT INTO bulk_actions (kind, attorney_id, up_to, people, leads, actor_kind, actor_id, actor_name, actor_address,
-                              asked_at)
-    VALUES (:kind, :attorney_id, :up_to, :people, :leads, :actor_kind, :actor_id, :actor_name, :actor_address, :now)
-    RETURNING id
-""")
-_WRITE_DOWN = Sql(
-    sqlite="""
-    INSERT INTO bulk_action_items (action_id, prospect_id, attorney_id)
-    SELECT :id, json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:people)
-    """,
-    postgresql="""
-    INSERT INTO bulk_action_items (action_id, prospect_id, attorney_id)
-    SELECT :id, CAST(value->>0 AS integer), CAST(value->>1 AS integer) FROM json_array_elements(CAST(:people AS json))
-    """,
+_ITEMS = json_rows("items")
+_STORE_ITEMS = insert(BulkActionItem).from_select(
+    ["action_id", "prospect_id", "attorney_id"],
+    select(
+        bindparam("action_id", type_=BulkActionItem.action_id.type),
+        cast(_ITEMS.c.value[0].as_string(), BigInteger),
+        cast(_ITEMS.c.value[1].as_string(), BigInteger),
+    ),
 )
-_READY = Sql("UPDATE bulk_actions SET ready = TRUE WHERE id = :id")
-_OLD = Sql("""
-    SELECT id FROM bulk_actions
-    WHERE finished_at < :finished_before OR (finished_at IS NULL AND NOT ready AND asked_at < :asked_before)
-""")
-_FORGET = Sql("DELETE FROM bulk_actions WHERE id = :id")
-# Prospects that somebody else has in hand are passed over, and have their turn later: so nobody waits here for anybody
-# who waits for us. On SQLite whoever is here is the only writer.
-_TAKE = Sql(
-    sqlite="""
-    DELETE FROM bulk_action_items WHERE action_id = :id AND prospect_id IN (
-        SELECT prospect_id FROM bulk_action_items WHERE action_id = :id ORDER BY prospect_id LIMIT :limit)
-    RETURNING prospect_id, attorney_id
-    """,
-    postgresql="""
-    WITH held AS MATERIALIZED (
-        SELECT i.prospect_id FROM bulk_action_items i JOIN prospects p ON p.id = i.prospect_id
-        WHERE i.action_id = :id ORDER BY i.prospect_id LIMIT :limit FOR UPDATE OF p SKIP LOCKED)
-    DELETE FROM bulk_action_items d USING held WHERE d.action_id = :id AND d.prospect_id = held.prospect_id
-    RETURNING d.prospect_id, d.attorney_id
-    """,
+# Prospects that another transaction has locked are skipped and processed later, so that nobody waits here for anybody
+# who waits for us.
+_UNLOCKED = (
+    select(BulkActionItem.prospect_id)
+    .join(Prospect, Prospect.id == BulkActionItem.prospect_id)
+    .where(BulkActionItem.action_id == bindparam("id"))
+    .order_by(BulkActionItem.prospect_id)
+    .limit(bindparam("limit"))
+    .with_for_update(of=Prospect, skip_locked=True)
+    .cte("unlocked")
 )
-_IS_LEFT = Sql("SELECT 1 FROM bulk_action_items WHERE action_id = :id LIMIT 1")
-_MARK = sql_in(f"{MARK} AND id <= :up_to AND prospect_id IN :ids RETURNING id, created_at")
-# Of two batches at once, one tells the attorney.
-_WAS_TOLD = Sql(
-    sqlite="SELECT told FROM bulk_actions WHERE id = :id",
-    postgresql="SELECT told FROM bulk_actions WHERE id = :id FOR UPDATE",
+_CLAIM = (
+    delete(BulkActionItem)
+    .where(BulkActionItem.action_id == bindparam("id"), BulkActionItem.prospect_id.in_(select(_UNLOCKED.c.prospect_id)))
+    .returning(BulkActionItem.prospect_id, BulkActionItem.attorney_id)
 )
-_COUNT = Sql("""
-    UPDATE bulk_actions SET handled = handled + :handled, changed = changed + :changed,
-           passed_over = passed_over + :passed_over, told = told OR :told
-    WHERE id = :id
-""")
-_FINISH = Sql("UPDATE bulk_actions SET finished_at = :now WHERE id = :id AND finished_at IS NULL")
+_IS_LEFT = select(exists().where(BulkActionItem.action_id == bindparam("id")))
+_MARK = MARK_REACHED_OUT.where(
+    Lead.id <= bindparam("up_to"), Lead.prospect_id.in_(bindparam("prospects", expanding=True))
+)
+# Locked: of two batches at once, one notifies the attorney.
+_WAS_NOTIFIED = select(BulkAction.notified).where(BulkAction.id == bindparam("id")).with_for_update()
+_COUNT = (
+    update(BulkAction)
+    .where(BulkAction.id == bindparam("action"))
+    .values(
+        {
+            BulkAction.handled: BulkAction.handled + bindparam("more_handled"),
+            BulkAction.changed: BulkAction.changed + bindparam("more_changed"),
+            BulkAction.skipped: BulkAction.skipped + bindparam("more_skipped"),
+            BulkAction.notified: or_(BulkAction.notified, bindparam("now_notified", type_=BulkAction.notified.type)),
+        }
+    )
+)
+_FINISH = update(BulkAction).where(BulkAction.id == bindparam("action"), BulkAction.finished_at.is_(None))
+_FINISH = _FINISH.values(finished_at=bindparam("now"))
 
 
-def ask(choice: Choice, *, seen: str, actor: Actor) -> BulkAction:
-    """Have something done to many leads, as they were seen. It is begun by `work_off`.
+def request(choice: Choice, *, seen: str, actor: Actor) -> BulkAction:
+    """Request an action on many leads, as they were seen. It is carried out by `finish` or `process_actions`.
 
     Args:
         choice: what, to which.
-        seen: the mark of the plan that `actor` has agreed to.
-        actor: who asks.
+        seen: the hash of the plan that `actor` has agreed to.
+        actor: who requests it.
 
     Raises:
-        ListChanged: these are other leads now, or they are not as they were seen. Nothing was changed.
+        ListChanged: these are other leads now, or they have changed since they were seen. Nothing was changed.
     """
     with reading(db.engine) as connection:
         plan = bulk.plan(connection, choice)
         if plan.seen != seen:
             raise ListChanged
-        action_id = _open(choice, plan, actor)
-        people = bulk.people_of(connection, choice)
-        while batch := list(islice(people, WRITTEN_DOWN_TOGETHER)):
-            with transaction_on(db.engine) as writing:
-                _WRITE_DOWN.run(writing, id=action_id, people=orjson.dumps(batch).decode())
-    with transaction_on(db.engine) as connection:
-        _READY.run(connection, id=action_id)
-        action = bulk.get_action(connection, action_id)
-        assert action is not None
-        _note(connection, action)
+        action_id = _create(choice, plan, actor)
+        for rows in connection.execute(bulk.prospects_of(choice)).partitions(STORED_TOGETHER):
+            with transaction() as session:
+                items = {"action_id": action_id, "items": [list(row) for row in rows]}
+                session.connection().execute(_STORE_ITEMS, items)
+    with transaction() as session:
+        action = session.get_one(BulkAction, action_id)
+        action.ready = True
+        _record(session, action)
     return action
 
 
-def _open(choice: Choice, plan: bulk.Plan, actor: Actor) -> int:
-    with transaction_on(db.engine) as connection:
-        row = _ASK.row(
-            connection,
+def _create(choice: Choice, plan: Plan, actor: Actor) -> int:
+    with transaction() as session:
+        action = BulkAction(
             kind=choice.kind.value,
             attorney_id=choice.attorney_id,
             up_to=choice.up_to,
@@ -135,101 +125,102 @@ def _open(choice: Choice, plan: bulk.Plan, actor: Actor) -> int:
             actor_id=actor.id,
             actor_name=actor.name,
             actor_address=actor.address,
-            now=to_stamp(utc_now()),
+            requested_at=utc_now(),
         )
-    assert row is not None
-    return int(row[0])
+        session.add(action)
+        session.flush()
+        return action.id
 
 
-def _note(connection: Connection, action: BulkAction) -> None:
+def _record(session: Session, action: BulkAction) -> None:
     subject = "1 lead" if action.leads == 1 else f"{action.leads} leads"
     if action.kind == Kind.REACHED_OUT:
-        trail.record(connection, Action.LEADS_MARKED, actor=action.actor, subject=subject, people=action.people)
+        trail.record(session, Action.LEADS_MARKED, actor=action.actor, subject=subject, people=action.people)
         return
-    new = action.attorney_name or "the helpdesk"
-    trail.record(connection, Action.LEADS_ASSIGNED, actor=action.actor, subject=subject, new=new, people=action.people)
+    new = action.attorney_name
+    trail.record(session, Action.LEADS_ASSIGNED, actor=action.actor, subject=subject, new=new, people=action.people)
 
 
 def finish(action: BulkAction) -> BulkAction:
-    """Do an action that is small enough to be waited for, and return how it ended. What is locked is left to others."""
-    while _do_batch(action):
+    """Process an action that is small enough to wait for, and return its outcome. Locked prospects are left."""
+    while _process_batch(action):
         pass
-    with reading(db.engine) as connection:
-        found = bulk.get_action(connection, action.id)
-    assert found is not None
-    return found
+    db.session.close()
+    return db.session.get_one(BulkAction, action.id)
 
 
-def work_off(*, stopped: Callable[[], bool] = lambda: False) -> bool:
-    """Do what has been asked for, for a while; say whether anything is left."""
+def process_actions(*, stopped: Callable[[], bool] = lambda: False) -> bool:
+    """Process the requested actions, for a while; return whether anything is left."""
     until = time.monotonic() + WORK_FOR_S
     while not stopped():
-        with reading(db.engine) as connection:
-            action = bulk.next_action(connection)
+        action = bulk.find_next_action()
         if action is None:
             return False
         began = time.monotonic()
         if began > until:
             break
-        worked = _do_batch(action)
-        # As long as the database was busy with this, it is left to those who wait for an answer.
+        worked = _process_batch(action)
+        # The database was busy with this; for as long again it is left to those who wait for an answer.
         time.sleep(time.monotonic() - began if worked else LOCKED_S)
     return True
 
 
-def _do_batch(action: BulkAction) -> bool:
-    """Give so many prospects their turn; say whether there were any that nobody else has in hand."""
+def _process_batch(action: BulkAction) -> bool:
+    """Process some prospects; return whether there were any that nobody else has locked."""
     with transaction() as session:
         connection = session.connection()
-        taken = dict(_TAKE.rows(connection, id=action.id, limit=BATCH))
-        if not taken:
-            if _IS_LEFT.row(connection, id=action.id) is None:
-                _FINISH.run(connection, id=action.id, now=to_stamp(utc_now()))
+        claim = {"id": action.id, "limit": BATCH}
+        claimed = {row.prospect_id: row.attorney_id for row in connection.execute(_CLAIM, claim)}
+        if not claimed:
+            if not connection.execute(_IS_LEFT, {"id": action.id}).scalar():
+                connection.execute(_FINISH, {"action": action.id, "now": utc_now()})
             return False
         if action.kind == Kind.REACHED_OUT:
-            changed, passed_over, told = _mark(connection, action, list(taken)), 0, False
+            changed, skipped, notified = _mark(session, action, list(claimed)), 0, False
         else:
-            changed, passed_over, told = _assign(session, action, taken)
-        _COUNT.run(connection, id=action.id, handled=len(taken), changed=changed, passed_over=passed_over, told=told)
+            changed, skipped, notified = _assign(session, action, claimed)
+        counts = {"more_handled": len(claimed), "more_changed": changed, "more_skipped": skipped}
+        connection.execute(_COUNT, {"action": action.id, "now_notified": notified, **counts})
     return True
 
 
-def _mark(connection: Connection, action: BulkAction, prospect_ids: list[int]) -> int:
-    now = to_stamp(utc_now())
-    ids = id_list(connection, prospect_ids)
-    rows = _MARK.rows(connection, ids=ids, up_to=action.up_to, now=now, name=action.actor_name)
-    store_contact_times(connection, [(row[0], from_stamp(row[1]), from_stamp(now)) for row in rows])
-    marked = [row[0] for row in rows]
-    record_for_leads(connection, marked, kind=EventKind.REACHED_OUT, actor=action.actor, at=now, data=MARKED)
+def _mark(session: Session, action: BulkAction, prospect_ids: Sequence[int]) -> int:
+    now, connection = utc_now(), session.connection()
+    change = {"now": now, "name": action.actor_name, "up_to": action.up_to, "prospects": prospect_ids}
+    rows = connection.execute(_MARK, change).all()
+    store_contact_times(connection, [(row.id, row.created_at, now) for row in rows])
+    marked = [row.id for row in rows]
+    kind = EventKind.REACHED_OUT
+    record_for_leads(connection, marked, kind=kind, actor=action.actor, at=to_stamp(now), data=MARKED)
     return len(marked)
 
 
-def _assign(session: Session, action: BulkAction, taken: dict[int, int | None]) -> tuple[int, int, bool]:
-    """Return how many leads were changed, how many people were passed over, and whether the attorney was told."""
-    serving = list_active_attorneys(session, [action.attorney_id]) if action.attorney_id else []
-    attorney = serving[0] if serving else None
-    present = session.execute(LOCK.where(Prospect.id.in_(taken)).order_by(Prospect.id))
+def _assign(session: Session, action: BulkAction, claimed: dict[int, int | None]) -> tuple[int, int, bool]:
+    """Return how many leads were changed, how many people were skipped, and whether the attorney was notified."""
+    action = session.get_one(BulkAction, action.id)  # its attorney may have been deactivated since
+    attorney = action.attorney
+    present = session.execute(LOCK.where(Prospect.id.in_(claimed)).order_by(Prospect.id))
     others = [each for each in present if each.attorney_id != action.attorney_id]
-    as_seen = [each for each in others if each.attorney_id == taken[each.id]]
-    if action.attorney_id and attorney is None:  # deactivated since it was asked for
-        as_seen = []
+    as_seen = [each for each in others if each.attorney_id == claimed[each.id]] if action.can_be_assigned else []
     changed = assign_prospects(session, as_seen, attorney=attorney, actor=action.actor)
-    told = bool(as_seen) and not _WAS_TOLD.rows(session.connection(), id=action.id)[0][0]
-    if told:
-        told = notify_attorney(session, as_seen, attorney=attorney, actor=action.actor)
-    return changed, len(others) - len(as_seen), told
+    notified = bool(as_seen) and not session.execute(_WAS_NOTIFIED, {"id": action.id}).scalar_one()
+    if notified:
+        notified = notify_attorney(session, as_seen, attorney=attorney, actor=action.actor)
+    return changed, len(others) - len(as_seen), notified
 
 
-def forget_old_actions() -> None:
-    """Forget what was done long ago, and what a process did not live to write down.
+def purge_expired_actions() -> None:
+    """Delete actions that finished long ago, and those whose request was interrupted while its items were stored.
 
-    Whoever asked for that was not told that it will be done.
+    Whoever requested those was not told that they will be processed.
     """
     now = utc_now()
-    with reading(db.engine) as connection:
-        rows = _OLD.rows(
-            connection, finished_before=to_stamp(now - KEPT_FOR), asked_before=to_stamp(now - ABANDONED_AFTER)
+    expired = select(BulkAction.id).where(
+        or_(
+            BulkAction.finished_at < now - KEPT_FOR,
+            BulkAction.finished_at.is_(None) & ~BulkAction.ready & (BulkAction.requested_at < now - ABANDONED_AFTER),
         )
-    for row in rows:
-        with transaction_on(db.engine) as connection:
-            _FORGET.run(connection, id=row[0])
+    )
+    for action_id in db.session.scalars(expired).all():
+        with transaction() as session:  # one for each, since the items of a large action take long to delete
+            session.execute(delete(BulkAction).where(BulkAction.id == action_id))

@@ -2,96 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy.orm import Session
 
 from alma_leads.actor import Actor
 from alma_leads.database.base import from_stamp, to_stamp, utc_now
-from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import reading, transaction_on
+from alma_leads.database.session import transaction
 from alma_leads.extensions import db
 from alma_leads.leads.core.errors import LeadChanged, LeadNotFound, TransitionRefused
 from alma_leads.leads.core.events import EventKind, record
-from alma_leads.leads.core.models import Lead
+from alma_leads.leads.core.models import NO_MORE_REMINDERS, Lead, Prospect
 from alma_leads.leads.core.state import LeadStatus, sources_of
 from alma_leads.leads.first_contact import first_contact
 from alma_leads.leads.first_contact.elapsed import Elapsed
 
-_SOURCES = ", ".join(f"'{source}'" for source in sources_of(LeadStatus.REACHED_OUT))
-MARK = f"""
-    UPDATE leads SET status = 'REACHED_OUT', reached_out_at = :now, reached_out_by = :name, updated_at = :now,
-           remind_at = NULL, reminders = 2
-    WHERE status IN ({_SOURCES})"""
-# What the event of a mark says.
+# The rule of transitions is part of the WHERE: of two people who mark a lead together, one changes a row.
+MARK_REACHED_OUT = (
+    update(Lead)
+    .where(Lead.status.in_(sources_of(LeadStatus.REACHED_OUT)))
+    .values(
+        status=LeadStatus.REACHED_OUT,
+        reached_out_at=bindparam("now"),
+        reached_out_by=bindparam("name"),
+        updated_at=bindparam("now"),
+        **NO_MORE_REMINDERS,
+    )
+    .returning(Lead.id, Lead.created_at)
+)
+# The data of the event of a mark.
 MARKED = {"status": {"old": LeadStatus.PENDING.value, "new": LeadStatus.REACHED_OUT.value}}
-# The rule of transitions stands in the WHERE: of two people who press together, one changes a row.
-_MARK_ONE = Sql(f"{MARK} AND id = :id RETURNING id, created_at")
-_MARK_AS_SEEN = Sql(f"{MARK} AND id = :id AND updated_at = :seen RETURNING id, created_at")
-_MARK_ALL = Sql(f"{MARK} AND prospect_id = :prospect_id RETURNING id, created_at")
-# Marks of one prospect's leads stand in line, so that two of them cannot wait for each other.
-_HOLD_PROSPECT = Sql("UPDATE prospects SET lead_count = lead_count WHERE id = :prospect_id")
+_MARK_ONE = MARK_REACHED_OUT.where(Lead.id == bindparam("lead_id"))
+_MARK_AS_SEEN = _MARK_ONE.where(Lead.updated_at == bindparam("seen"))
+_MARK_ALL = MARK_REACHED_OUT.where(Lead.prospect_id == bindparam("prospect"))
+# Marks of one prospect's leads wait for each other here, so that there is no deadlock.
+_LOCK_PROSPECT = select(Prospect.id).where(Prospect.id == bindparam("prospect")).with_for_update()
 _STORE_CONTACT_TIME = (
     update(Lead)
     .where(Lead.id == bindparam("lead_id"))
     .values(contact_minutes=bindparam("minutes"), clock_version=bindparam("version"))
 )
-_CURRENT = Sql("SELECT status, prospect_id, updated_at FROM leads WHERE id = :id")
+_CURRENT = select(Lead.status, Lead.prospect_id, Lead.updated_at).where(Lead.id == bindparam("lead_id"))
 
 
 def mark_reached_out(
-    lead_id: int, *, actor: Actor, with_siblings: bool = False, seen_updated_at: str | None = None
+    lead_id: int, *, actor: Actor, with_siblings: bool = False, expected_version: str | None = None
 ) -> list[int]:
-    """Mark a lead reached out, and return the leads that changed: none when it was done already.
+    """Mark a lead reached out, and return the ids of the leads that changed: none if it was marked already.
 
     Marking twice, also by two people at once, makes one change and one event.
 
     Args:
         lead_id: the lead.
-        actor: who does it.
-        with_siblings: mark the prospect's other pending leads with it, each with its event.
-        seen_updated_at: the stamp of the version that the caller saw; another one is not touched.
+        actor: who marks it.
+        with_siblings: mark the prospect's other pending leads too, each with its event.
+        expected_version: the `updated_at` of the version that the caller saw; another version is not changed.
 
     Raises:
         LeadNotFound: there is none.
-        LeadChanged: it is no longer as the caller saw it.
+        LeadChanged: it is not the version that the caller saw.
     """
-    with transaction_on(db.engine) as connection:
-        now = to_stamp(utc_now())
-        change = {"now": now, "name": actor.name}
-        if with_siblings:
-            prospect_id = _current(connection, lead_id)[1]
-            _HOLD_PROSPECT.run(connection, prospect_id=prospect_id)
-            rows = _MARK_ALL.rows(connection, prospect_id=prospect_id, **change)
-        elif seen_updated_at is None:
-            rows = _MARK_ONE.rows(connection, id=lead_id, **change)
-        else:
-            rows = _MARK_AS_SEEN.rows(connection, id=lead_id, seen=seen_updated_at, **change)
+    seen = from_stamp(expected_version) if expected_version else None
+    with transaction() as session:
+        now = utc_now()
+        rows = _mark(session, lead_id, seen, {"now": now, "name": actor.name}, with_siblings=with_siblings)
         if not rows:
-            current = _current(connection, lead_id)
-            if seen_updated_at is not None and current[2] != seen_updated_at:
+            current = _get_current(session, lead_id)
+            if seen is not None and current.updated_at != seen:
                 raise LeadChanged(lead_id)
-        store_contact_times(connection, [(row[0], from_stamp(row[1]), from_stamp(now)) for row in rows])
-        marked = sorted(row[0] for row in rows)
+        store_contact_times(session.connection(), [(row.id, row.created_at, now) for row in rows])
+        marked = sorted(row.id for row in rows)
         for each in marked:
-            record(connection, each, kind=EventKind.REACHED_OUT, actor=actor, at=now, data=MARKED)
+            record(session.connection(), each, kind=EventKind.REACHED_OUT, actor=actor, at=to_stamp(now), data=MARKED)
     return marked
 
 
-def change_status(lead_id: int, wanted: LeadStatus, *, actor: Actor, seen_updated_at: str | None = None) -> None:
-    """Give a lead the status `wanted`. The status it already has is no change and no event.
+def change_status(lead_id: int, wanted: LeadStatus, *, actor: Actor, expected_version: str | None = None) -> None:
+    """Change the status of a lead. The status that it has already is no change and makes no event.
 
     Raises:
         LeadNotFound: there is none.
-        LeadChanged: it is no longer as the caller saw it.
+        LeadChanged: it is not the version that the caller saw.
         TransitionRefused: a lead never goes back.
     """
     if sources_of(wanted):
-        mark_reached_out(lead_id, actor=actor, seen_updated_at=seen_updated_at)
+        mark_reached_out(lead_id, actor=actor, expected_version=expected_version)
         return
-    with reading(db.engine) as connection:
-        status = LeadStatus(_current(connection, lead_id)[0])
+    status = _get_current(db.session(), lead_id).status
     if status is not wanted:
         raise TransitionRefused(status, wanted)
 
@@ -109,9 +109,21 @@ def store_contact_times(connection: Connection, contacts: Collection[tuple[int, 
     connection.execute(_STORE_CONTACT_TIME, rows)
 
 
-def _current(connection: Connection, lead_id: int) -> tuple[str, int, str]:
-    row = _CURRENT.row(connection, id=lead_id)
+def _mark(
+    session: Session, lead_id: int, seen: datetime | None, change: dict[str, Any], *, with_siblings: bool
+) -> Sequence[Row[int, datetime]]:
+    connection = session.connection()
+    if with_siblings:
+        prospect = {"prospect": _get_current(session, lead_id).prospect_id}
+        connection.execute(_LOCK_PROSPECT, prospect)
+        return connection.execute(_MARK_ALL, {**change, **prospect}).all()
+    if seen is None:
+        return connection.execute(_MARK_ONE, {**change, "lead_id": lead_id}).all()
+    return connection.execute(_MARK_AS_SEEN, {**change, "lead_id": lead_id, "seen": seen}).all()
+
+
+def _get_current(session: Session, lead_id: int) -> Row[LeadStatus, int, datetime]:
+    row = session.connection().execute(_CURRENT, {"lead_id": lead_id}).one_or_none()
     if row is None:
         raise LeadNotFound(lead_id)
-    status, prospect_id, updated_at = row
-    return status, prospect_id, updated_at
+    return row

@@ -99,7 +99,7 @@ def update_lead(lead_id: int) -> Response:
         if not request.if_match.contains(_etag(orjson.dumps(current))):
             raise LeadChanged(lead_id)
         seen = current["updated_at"]
-    status_service.change_status(lead_id, wanted, actor=actor(), seen_updated_at=seen)
+    status_service.change_status(lead_id, wanted, actor=actor(), expected_version=seen)
     changed = _get(lead_id)
     if not may(Permission.READ_LEADS):
         return _json({name: changed[name] for name in ("id", "status", "updated_at")})

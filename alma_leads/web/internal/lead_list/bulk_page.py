@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 
 from alma_leads.accounts.core.models import User
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.database.base import to_stamp
 from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments.assignment_service import get_attorney
 from alma_leads.leads.bulk import bulk, bulk_service
-from alma_leads.leads.bulk.bulk import BulkAction, Choice, Kind, Plan
+from alma_leads.leads.bulk.bulk import Choice, Plan
+from alma_leads.leads.bulk.models import BulkAction, Kind
 from alma_leads.leads.core import lookup
 from alma_leads.leads.core.errors import ListChanged
 from alma_leads.leads.core.lookup import LeadRow
@@ -94,7 +94,7 @@ def bulk_ask() -> Response:
     if not asked.seen:
         return _question(asked, choice, plan, rows, left)
     try:
-        action = bulk_service.ask(choice, seen=asked.seen, actor=actor())
+        action = bulk_service.request(choice, seen=asked.seen, actor=actor())
     except ListChanged:
         return _question(asked, choice, plan, rows, left, changed=True)
     if action.people <= bulk_service.AT_ONCE:
@@ -110,8 +110,7 @@ def bulk_ask() -> Response:
 @access(needs(Permission.UPDATE_MANY))
 def bulk_progress(action_id: int) -> Response:
     """Return how far it is, as a page, or as the part of it that a script asks for every other second."""
-    with reading(db.engine) as connection:
-        action = bulk.get_action(connection, action_id)
+    action = bulk.find_action(action_id)
     if action is None:
         abort(404)
     template = "internal/leads_bulk_bar.html" if wants_part("bulk") else "internal/leads_bulk_progress.html"
@@ -121,7 +120,7 @@ def bulk_progress(action_id: int) -> Response:
 def progress_of(action: BulkAction, clock: Clock) -> Progress | None:
     """Return what the list says of an action: how far it is, and for a while how it ended, unless that was said."""
     at_once = action.people <= bulk_service.AT_ONCE
-    if action.finished_at and (at_once or action.finished_at < to_stamp(clock.now - SAID_FOR)):
+    if action.finished_at and (at_once or action.finished_at < clock.now - SAID_FOR):
         return None
     return _progress(action)
 
@@ -135,7 +134,7 @@ def _progress(action: BulkAction) -> Progress:
 def _doing(action: BulkAction) -> str:
     if action.kind == Kind.REACHED_OUT:
         return f"Marking {_number(action.leads, 'lead', 'leads')} reached out"
-    return f"Assigning {_number(action.people, 'prospect', 'prospects')} to {action.attorney_name or 'the helpdesk'}"
+    return f"Assigning {_number(action.people, 'prospect', 'prospects')} to {action.attorney_name}"
 
 
 def outcome(action: BulkAction) -> str:
@@ -144,12 +143,12 @@ def outcome(action: BulkAction) -> str:
         missed = action.leads - action.changed
         said = f"{_number(action.changed, 'lead is', 'leads are')} marked reached out."
         return said + (f" A colleague had marked {missed:,} meanwhile." if missed > 0 else "")
-    given = _number(action.handled - action.passed_over, "prospect is", "prospects are")
-    said = f"{given} with {action.attorney_name or 'the helpdesk'}."
-    if not action.passed_over:
+    given = _number(action.handled - action.skipped, "prospect is", "prospects are")
+    said = f"{given} with {action.attorney_name}."
+    if not action.skipped:
         return said
-    others = _number(action.passed_over, "prospect was", "prospects were")
-    if not action.can_be_given:
+    others = _number(action.skipped, "prospect was", "prospects were")
+    if not action.can_be_assigned:
         return f"{said} {others} left where they were: {action.attorney_name} takes no prospects any more."
     return f"{said} {others} given to somebody else by a colleague meanwhile, and left there."
 
@@ -204,7 +203,7 @@ def _choice(connection: Connection, asked: Asked, rows: list[LeadRow]) -> Choice
     attorney_id = asked.attorney.id if asked.attorney else None
     if asked.query is None:
         numbers = [row.id for row in rows]
-        return bulk.choose_leads(connection, numbers, kind=asked.kind, attorney_id=attorney_id, up_to=up_to)
+        return bulk.choose_leads(numbers, kind=asked.kind, attorney_id=attorney_id, up_to=up_to)
     pairs = [(name, value) for name, value in parse_qsl(asked.query) if name != "cursor"]
     wanted = parse_list_filter(connection, pairs).leads
     return bulk.choose_list(connection, wanted, kind=asked.kind, attorney_id=attorney_id, up_to=up_to)

@@ -71,7 +71,7 @@ def leads_page() -> Response:
         views = tabs_of(connection, asked, counts)
         has_more = bool(page.next_cursor or page.previous_cursor)
         matching = queries.count_capped(connection, asked.leads) if can_update and has_more else None
-        working = bulk.last_action(connection, reader().id) if whole and can_update else None
+        working = bulk.find_last_action(reader().id) if whole and can_update else None
     hidden = asked.is_filtered and not page.rows
     people = active_attorneys()
     here = asked.query(cursor=request.args.get("cursor", ""))

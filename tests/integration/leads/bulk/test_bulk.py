@@ -13,17 +13,26 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
-from alma_leads.accounts.core.models import Role
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.accounts.core.models import Role, User
+from alma_leads.audit.models import AuditEvent
+from alma_leads.audit.trail import Action
+from alma_leads.database.base import utc_now
+from alma_leads.extensions import db
 from alma_leads.leads.bulk import bulk_service
-from alma_leads.leads.bulk.bulk import Kind
+from alma_leads.leads.bulk.models import BulkAction, BulkActionItem, Kind
+from alma_leads.leads.core import emails
+from alma_leads.leads.core.events import EventKind
+from alma_leads.leads.core.models import Lead, LeadEvent, Prospect
+from alma_leads.leads.core.state import LeadStatus
+from alma_leads.outbox.models import OutboxMessage
 from bench.seeding import seed
 from config import ROOT, Settings
 from tests.conftest import TestClock
 from tests.integration.outbox.test_outbox_delivery import environment_of
-from tests.support.desk import HTML, Page, add_lead, add_person, get, post, run, value
+from tests.support.desk import HTML, Page, add_lead, add_person, count, get, post, run, value
 from tests.support.pages import XHTML
 
 BULK = "/internal/leads/bulk"
@@ -46,7 +55,7 @@ def die(*args):
 
 bulk_service._mark, bulk_service.BATCH = die, 50
 with create_app(Settings(_env_file=None)).app_context():
-    bulk_service.work_off()
+    bulk_service.process_actions()
 """
 
 
@@ -71,16 +80,20 @@ def agree(desk: FlaskClient, question: TestResponse) -> TestResponse:
 
 
 def statuses(app: Flask, *lead_ids: int) -> list[str]:
-    return [value(app, "SELECT status FROM leads WHERE id = :id", id=lead_id) for lead_id in lead_ids]
+    return [value(app, select(Lead.status).where(Lead.id == lead_id)) for lead_id in lead_ids]
 
 
 def attorneys(app: Flask, *lead_ids: int) -> list[str | None]:
-    name = "SELECT u.name FROM leads l LEFT JOIN users u ON u.id = l.attorney_id WHERE l.id = :id"
-    return [value(app, name, id=lead_id) for lead_id in lead_ids]
+    name = select(User.name).join(Lead, Lead.attorney_id == User.id)
+    return [value(app, name.where(Lead.id == lead_id)) for lead_id in lead_ids]
 
 
-def events(app: Flask, kind: str) -> Any:
-    return value(app, "SELECT count(*) FROM lead_events WHERE kind = :kind AND actor_name = 'Rosa Delgado'", kind=kind)
+def events(app: Flask, kind: str) -> int:
+    return count(app, LeadEvent, LeadEvent.kind == kind, LeadEvent.actor_name == "Rosa Delgado")
+
+
+def emails_to(app: Flask, address: str) -> int:
+    return count(app, OutboxMessage, OutboxMessage.recipient == address)
 
 
 def test_marking_asks_once_and_says_of_how_many_leads_and_people(app: Flask, desk: FlaskClient) -> None:
@@ -95,19 +108,15 @@ def test_marking_asks_once_and_says_of_how_many_leads_and_people(app: Flask, des
     assert statuses(app, first, again, other, left) == ["REACHED_OUT"] * 3 + ["PENDING"]
     assert events(app, "reached_out") == 3
     assert "3 leads are marked reached out." in get(desk, WHERE).text
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'leads_marked' AND subject = '3 leads'") == 1
-    assert value(app, "SELECT count(*) FROM bulk_action_items") == 0
+    assert count(app, AuditEvent, AuditEvent.action == Action.LEADS_MARKED, AuditEvent.subject == "3 leads") == 1
+    assert count(app, BulkActionItem) == 0
 
 
 def test_what_was_marked_already_is_named_with_who_did_it(app: Flask, desk: FlaskClient) -> None:
     first, second = add_lead(app), add_lead(app, first_name="Faster", last_name="Done")
     boxes = ticked(desk, first, second)
-    run(
-        app,
-        "UPDATE leads SET status = 'REACHED_OUT', reached_out_at = updated_at, reached_out_by = 'Daniel Kim'"
-        " WHERE id = :id",
-        id=second,
-    )
+    marked = {"status": LeadStatus.REACHED_OUT, "reached_out_at": Lead.updated_at, "reached_out_by": "Daniel Kim"}
+    run(app, update(Lead).where(Lead.id == second).values(marked))
     page = Page(ask(desk, do="reached_out", id=boxes))
     assert "Mark 1 lead reached out?" in page.text
     assert "Faster DoneReached out already, by Daniel Kim" in page.text
@@ -125,8 +134,8 @@ def test_assigning_gives_each_prospect_and_tells_the_attorney_once(app: Flask, d
     assert "2 prospects are with Daniel Kim." in get(desk, WHERE).text
     assert attorneys(app, first, second, left) == ["Daniel Kim", "Daniel Kim", None]
     assert events(app, "assigned") == 2
-    assert value(app, "SELECT count(*) FROM outbox_messages WHERE recipient = :to", to=DANIEL) == 1
-    assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'leads_assigned'") == 1
+    assert emails_to(app, DANIEL) == 1
+    assert count(app, AuditEvent, AuditEvent.action == Action.LEADS_ASSIGNED) == 1
     assert "assigned 2 leads to Daniel Kim." in get(desk, "/internal/settings/audit").text
     again = ask(desk, do="assign", attorney=DANIEL, id=ticked(desk, first, second))
     assert again.status_code == 303
@@ -168,14 +177,14 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]],
     return let
 
 
-def test_a_prospect_given_away_after_the_last_look_is_passed_over(
+def test_a_prospect_given_away_after_the_last_look_is_skipped(
     app: Flask, desk: FlaskClient, meanwhile: Callable[[Callable[[], None]], None]
 ) -> None:
     ann = add_person(app, "Ann Lee", role=Role.ATTORNEY)
     first, second = add_lead(app), add_lead(app)
     question = ask(desk, do="assign", attorney=DANIEL, id=ticked(desk, first, second))
-    statement = "UPDATE prospects SET attorney_id = :ann WHERE id = (SELECT prospect_id FROM leads WHERE id = :id)"
-    meanwhile(lambda: run(app, statement, ann=ann, id=second))
+    prospect = select(Lead.prospect_id).where(Lead.id == second).scalar_subquery()
+    meanwhile(lambda: run(app, update(Prospect).where(Prospect.id == prospect).values(attorney_id=ann)))
     agree(desk, question)
     assert attorneys(app, first, second) == ["Daniel Kim", None]
     assert (
@@ -184,15 +193,15 @@ def test_a_prospect_given_away_after_the_last_look_is_passed_over(
     )
 
 
-def test_an_attorney_who_was_turned_off_after_the_last_look_gets_nobody(
+def test_an_attorney_who_was_deactivated_after_the_last_look_gets_nobody(
     app: Flask, desk: FlaskClient, meanwhile: Callable[[Callable[[], None]], None]
 ) -> None:
     first, second = add_lead(app), add_lead(app)
     question = ask(desk, do="assign", attorney=DANIEL, id=ticked(desk, first, second))
-    meanwhile(lambda: run(app, "UPDATE users SET active = FALSE WHERE email = :email", email=DANIEL))
+    meanwhile(lambda: run(app, update(User).where(User.email == DANIEL).values(active=False)))
     agree(desk, question)
     assert attorneys(app, first, second) == [None, None]
-    assert value(app, "SELECT count(*) FROM outbox_messages WHERE kind = 'lead_assigned'") == 0
+    assert count(app, OutboxMessage, OutboxMessage.kind == emails.ASSIGNED) == 0
     said = "2 prospects were left where they were: Daniel Kim takes no prospects any more."
     assert said in get(desk, WHERE).text
 
@@ -231,7 +240,7 @@ def test_all_that_match_are_said_in_words_and_newer_ones_are_not_touched(app: Fl
     assert statuses(app, *waiting, sibling, older) == ["REACHED_OUT"] * 5
     assert statuses(app, left, *late) == ["PENDING"] * 3
     assert "5 leads are marked reached out." in get(desk, WHERE).text
-    assert "cho" not in str(value(app, "SELECT data FROM audit_events WHERE action = 'leads_marked'"))
+    assert "cho" not in str(value(app, select(AuditEvent.data).where(AuditEvent.action == Action.LEADS_MARKED)))
 
 
 def test_a_list_that_has_changed_is_asked_about_again(app: Flask, desk: FlaskClient) -> None:
@@ -277,13 +286,13 @@ def test_any_list_can_be_chosen(app: Flask, desk: FlaskClient, asked: str, kind:
     if not listed:
         assert answer.status_code == 303
         return
-    of = f"FROM leads WHERE id IN ({','.join(map(str, listed))})"
-    people = f"SELECT count(DISTINCT prospect_id) {of}"
-    leads = f"SELECT count(*) FROM leads WHERE prospect_id IN (SELECT prospect_id {of})"
+    prospects = select(Lead.prospect_id).where(Lead.id.in_(listed)).distinct()
+    leads = count(app, Lead, Lead.prospect_id.in_(prospects))
+    people = count(app, Prospect, Prospect.id.in_(prospects))
     said = Page(answer).text
-    assert f" {value(app, leads)} lead" in said
-    if value(app, leads) != value(app, people):
-        assert f" of {value(app, people)} p" in said
+    assert f" {leads} lead" in said
+    if leads != people:
+        assert f" of {people} p" in said
 
 
 class TestMany:
@@ -293,30 +302,30 @@ class TestMany:
     def many(self, app: Flask, settings: Settings) -> int:
         """Have 3,000 leads, and return how many of them are pending."""
         seed(settings.DATABASE_URL, 3000)
-        return int(value(app, "SELECT count(*) FROM leads WHERE status = 'PENDING'"))
+        return count(app, Lead, Lead.status == LeadStatus.PENDING)
 
     @pytest.mark.usefixtures("many")
     def test_the_worker_does_it_and_the_pages_say_how_far_it_is(self, app: Flask, desk: FlaskClient) -> None:
         question = ask(desk, do="assign", attorney=DANIEL, all="1", query="")
-        people = value(app, "SELECT count(DISTINCT prospect_id) FROM leads")
+        people = value(app, select(func.count(Lead.prospect_id.distinct())))
         assert f"Assign 3,000 leads of {people:,} people to Daniel Kim?" in Page(question).text
         progress = agree(desk, question).headers["Location"]
         assert progress.startswith(f"{BULK}/")
         doing = f"Assigning {people:,} prospects to Daniel Kim0 of {people:,} people."
         assert doing in get(desk, progress).text
         assert doing in get(desk, "/internal/leads").text
-        assert value(app, "SELECT count(*) FROM leads WHERE attorney_id IS NOT NULL AND updated_at > created_at") == 0
+        assert count(app, Lead, Lead.attorney_id.is_not(None), Lead.updated_at > Lead.created_at) == 0
         with app.app_context():
-            assert bulk_service.work_off() is False
+            assert bulk_service.process_actions() is False
         said = f"{people:,} prospects are with Daniel Kim."
         assert said in get(desk, progress).text
         assert said in get(desk, "/internal/leads").text
         part = desk.get(progress, headers={**HTML, "HX-Request": "true", "HX-Target": "bulk"}).text
         assert part.startswith('<div class="notice narrow" id="bulk" role="status">')
         assert events(app, "assigned") == 3000
-        assert value(app, "SELECT count(*) FROM outbox_messages WHERE recipient = :to", to=DANIEL) == 1
-        assert value(app, "SELECT count(*) FROM audit_events WHERE action = 'leads_assigned'") == 1
-        run(app, "UPDATE bulk_actions SET finished_at = :at", at=to_stamp(utc_now() - timedelta(minutes=11)))
+        assert emails_to(app, DANIEL) == 1
+        assert count(app, AuditEvent, AuditEvent.action == Action.LEADS_ASSIGNED) == 1
+        run(app, update(BulkAction).values(finished_at=utc_now() - timedelta(minutes=11)))
         assert said not in get(desk, "/internal/leads").text
 
     def test_a_killed_worker_loses_nothing_and_does_nothing_twice(
@@ -331,36 +340,35 @@ class TestMany:
         assert ended.returncode == -signal.SIGKILL
         done = events(app, "reached_out")
         assert 0 < done < many
-        assert value(app, "SELECT changed FROM bulk_actions") == done
+        assert value(app, select(BulkAction.changed)) == done
 
         def work(_number: int) -> None:
             with app.app_context():
-                bulk_service.work_off()
+                bulk_service.process_actions()
 
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(work, range(3)))
-        assert value(app, "SELECT count(*) FROM leads WHERE status = 'PENDING'") == 0
+        assert count(app, Lead, Lead.status == LeadStatus.PENDING) == 0
         assert events(app, "reached_out") == many
-        assert value(app, "SELECT count(DISTINCT lead_id) FROM lead_events WHERE kind = 'reached_out'") == many
-        assert value(app, "SELECT changed FROM bulk_actions WHERE finished_at IS NOT NULL") == many
+        marked = select(func.count(LeadEvent.lead_id.distinct())).where(LeadEvent.kind == EventKind.REACHED_OUT)
+        assert value(app, marked) == many
+        assert value(app, select(BulkAction.changed).where(BulkAction.finished_at.is_not(None))) == many
 
     @pytest.mark.usefixtures("many")
-    def test_what_was_not_written_down_whole_is_never_begun(
-        self, app: Flask, desk: FlaskClient, clock: TestClock
-    ) -> None:
+    def test_what_was_not_stored_whole_is_never_begun(self, app: Flask, desk: FlaskClient, clock: TestClock) -> None:
         agree(desk, ask(desk, do="assign", attorney=DANIEL, all="1", query=""))
-        run(app, "UPDATE bulk_actions SET ready = FALSE")
+        run(app, update(BulkAction).values(ready=False))
         with app.app_context():
-            assert bulk_service.work_off() is False
-            assert value(app, "SELECT count(*) FROM bulk_actions") == 1
+            assert bulk_service.process_actions() is False
+            assert count(app, BulkAction) == 1
             clock.forward(hours=2)
-            bulk_service.forget_old_actions()
-        assert value(app, "SELECT count(*) FROM bulk_actions") == 0
-        assert value(app, "SELECT count(*) FROM bulk_action_items") == 0
+            bulk_service.purge_expired_actions()
+        assert count(app, BulkAction) == 0
+        assert count(app, BulkActionItem) == 0
         assert events(app, "assigned") == 0
 
 
-def test_what_is_old_or_was_never_written_down_is_forgotten(app: Flask) -> None:
+def test_what_is_old_or_was_never_stored_whole_is_purged(app: Flask) -> None:
     now = utc_now()
     rows = [
         (1, True, timedelta(days=31)),
@@ -368,23 +376,19 @@ def test_what_is_old_or_was_never_written_down_is_forgotten(app: Flask) -> None:
         (3, False, timedelta(hours=2)),
         (4, False, timedelta(minutes=30)),
     ]
-    for number, done, ago in rows:
-        at = to_stamp(now - ago)
-        run(
-            app,
-            "INSERT INTO bulk_actions (id, kind, up_to, people, leads, actor_kind, actor_name, ready, asked_at, "
-            "finished_at) VALUES (:id, 'reached_out', 1, 1, 1, 'user', 'Rosa', :done, :at, :finished)",
-            id=number,
-            done=done,
-            at=at,
-            finished=at if done else None,
-        )
-        run(app, "INSERT INTO bulk_action_items (action_id, prospect_id) VALUES (:id, 1)", id=number)
     with app.app_context():
-        bulk_service.forget_old_actions()
-    assert value(app, "SELECT count(*) FROM bulk_actions WHERE id IN (2, 4)") == 2
-    assert value(app, "SELECT count(*) FROM bulk_actions") == 2
-    assert value(app, "SELECT count(*) FROM bulk_action_items") == 2
+        for number, done, ago in rows:
+            action = {"id": number, "kind": Kind.REACHED_OUT, "up_to": 1, "people": 1, "leads": 1, "ready": done}
+            rosa = {"actor_kind": "user", "actor_name": "Rosa", "requested_at": now - ago}
+            db.session.add(BulkAction(**action, **rosa, finished_at=now - ago if done else None))
+            db.session.flush()
+            db.session.add(BulkActionItem(action_id=number, prospect_id=1))
+        db.session.commit()
+    with app.app_context():
+        bulk_service.purge_expired_actions()
+    assert count(app, BulkAction, BulkAction.id.in_([2, 4])) == 2
+    assert count(app, BulkAction) == 2
+    assert count(app, BulkActionItem) == 2
 
 
 def test_nobody_finds_an_action_that_is_not_there(desk: FlaskClient) -> None:

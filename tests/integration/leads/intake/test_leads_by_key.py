@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select, update
 
 from alma_leads.accounts.core.permissions import Scope
+from alma_leads.extensions import db
+from alma_leads.leads.core.events import EventKind
+from alma_leads.leads.core.models import Lead, LeadEvent
 from config import Settings
-from tests.support.desk import add_person, get, run, sign_in, token, value
+from tests.support.desk import add_person, count, get, run, sign_in, token
 from tests.support.factories import lead_body
 from tests.support.keys import new_key
 
@@ -31,7 +35,7 @@ def test_a_key_needs_its_scope(app: Flask, client: FlaskClient) -> None:
     refused = send(client, new_key(app, "may not", *OTHER_SCOPES))
     assert (refused.status_code, refused.content_type) == (403, "application/problem+json")
     assert "no scope" in refused.json["detail"]
-    assert value(app, "SELECT count(*) FROM leads") == 1
+    assert count(app, Lead) == 1
 
 
 @pytest.mark.parametrize("key", ["", "wrong", "alma_wrong"])
@@ -39,7 +43,7 @@ def test_a_wrong_key_is_not_taken_for_none(app: Flask, client: FlaskClient, key:
     refused = send(client, key)
     assert refused.status_code == 401
     assert "ApiKey" in refused.headers["WWW-Authenticate"]
-    assert value(app, "SELECT count(*) FROM leads") == 0
+    assert count(app, Lead) == 0
 
 
 def test_where_a_lead_came_from_is_kept(app: Flask, client: FlaskClient) -> None:
@@ -49,8 +53,8 @@ def test_where_a_lead_came_from_is_kept(app: Flask, client: FlaskClient) -> None
     assert send(client, None).status_code == 201
     assert send(client, new_key(app)).status_code == 201
     assert send(client, static).status_code == 201
-    columns = "SELECT {} FROM leads WHERE id = :id"
-    kept = [tuple(value(app, columns.format(name), id=n) for name in ("source", "source_key_id")) for n in (1, 2, 3, 4)]
+    with app.app_context():
+        kept = [(lead.source, lead.source_key_id) for lead in db.session.scalars(select(Lead).order_by(Lead.id))]
     assert kept == [("form", None), ("api", None), ("key", 1), ("key", None)]
 
 
@@ -58,7 +62,7 @@ def test_the_timeline_says_where_a_lead_came_from(app: Flask, client: FlaskClien
     send(client, None)
     send(client, new_key(app))
     send(client, app.config["SETTINGS"].INTERNAL_API_KEY.get_secret_value())
-    run(app, "UPDATE leads SET source = NULL, source_key_id = NULL WHERE id = 1")  # the event log says it too
+    run(app, update(Lead).where(Lead.id == 1).values(source=None, source_key_id=None))  # the event log says it too
     add_person(app)
     sign_in(client)
     assert "This lead came in through the API, without a key." in get(client, "/internal/leads/1").text
@@ -68,9 +72,10 @@ def test_the_timeline_says_where_a_lead_came_from(app: Flask, client: FlaskClien
 
 def test_the_event_names_the_key_and_its_address(app: Flask, client: FlaskClient) -> None:
     send(client, new_key(app), address="198.51.100.7")
-    event = "SELECT {} FROM lead_events WHERE kind = 'submitted'"
-    found = [value(app, event.format(name)) for name in ("actor_kind", "actor_id", "actor_name", "actor_address")]
-    assert found == ["key", 1, "script: website-import", "198.51.100.7"]
+    with app.app_context():
+        event = db.session.scalars(select(LeadEvent).where(LeadEvent.kind == EventKind.SUBMITTED)).one()
+    found = (event.actor_kind, event.actor_id, event.actor_name, event.actor_address)
+    assert found == ("key", 1, "script: website-import", "198.51.100.7")
 
 
 def test_two_keys_may_use_one_idempotency_key(app: Flask, client: FlaskClient) -> None:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import select, update
 from werkzeug.http import parse_options_header
 
-from alma_leads.extensions import db
+from alma_leads.leads.core import emails
+from alma_leads.leads.core.events import EventKind
+from alma_leads.leads.core.models import Lead, LeadEvent, Prospect
 from alma_leads.leads.intake.submission_service import reserve_key
+from alma_leads.outbox.models import OutboxMessage
+from alma_leads.resumes.models import Resume
 from alma_leads.web.public.intake import key_owner
+from tests.support.desk import count, run, value
 from tests.support.factories import GOOD_LEAD, docx_bytes, lead_body, pdf_bytes
 
-
-def scalar(app: Flask, statement: str, **params: Any) -> Any:
-    """Return one value from the database."""
-    with app.app_context(), db.engine.connect() as connection:
-        return connection.execute(text(statement), params).scalar()
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def post(client: FlaskClient, body: Any, **headers: str) -> Any:
@@ -35,9 +37,9 @@ def test_answers_with_the_stored_record(app: Flask, client: FlaskClient) -> None
     assert answer.status_code == 201
     assert answer.json == {"id": answer.json["id"], **GOOD_LEAD, "status": "PENDING"}
     assert answer.headers["Location"] == f"/internal/leads/{answer.json['id']}"
-    assert scalar(app, "SELECT count(*) FROM leads") == 1
-    assert scalar(app, "SELECT count(*) FROM outbox_messages") == 2
-    assert scalar(app, "SELECT kind FROM lead_events") == "submitted"
+    assert count(app, Lead) == 1
+    assert count(app, OutboxMessage) == 2
+    assert value(app, select(LeadEvent.kind)) == "submitted"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_a_wrong_field_is_named_with_a_remedy(app: Flask, client: FlaskClient) -
         "email": "Enter an email address like name@example.com",
         "surname": "This field is not known. Leave it out",
     }
-    assert scalar(app, "SELECT count(*) FROM leads") == 0
+    assert count(app, Lead) == 0
 
 
 def test_neither_link_nor_file(client: FlaskClient) -> None:
@@ -102,18 +104,17 @@ def test_the_same_content_is_the_same_submission(app: Flask, client: FlaskClient
     again = post(client, {**body, "first_name": " Jose\u0301 ", "email": body["email"].upper()})
     assert again.status_code == first.status_code == 201
     assert again.json == first.json
-    assert scalar(app, "SELECT count(*) FROM leads") == 1
-    assert scalar(app, "SELECT lead_count FROM prospects") == 1
-    assert scalar(app, "SELECT count(*) FROM outbox_messages") == 2
+    assert count(app, Lead) == 1
+    assert value(app, select(Prospect.lead_count)) == 1
+    assert count(app, OutboxMessage) == 2
 
 
 def test_the_same_content_is_new_again_after_ten_minutes(app: Flask, client: FlaskClient) -> None:
     body = lead_body()
     post(client, body)
-    with app.app_context(), db.engine.begin() as connection:
-        connection.execute(text("UPDATE leads SET created_at = '2026-01-01T00:00:00.000000Z'"))
+    run(app, update(Lead).values(created_at=LONG_AGO))
     assert post(client, body).status_code == 201
-    assert scalar(app, "SELECT count(*) FROM leads") == 2
+    assert count(app, Lead) == 2
 
 
 def test_twenty_at_the_same_instant_make_one_lead(app: Flask) -> None:
@@ -122,9 +123,9 @@ def test_twenty_at_the_same_instant_make_one_lead(app: Flask) -> None:
         answers = list(pool.map(lambda _: post(app.test_client(), body), range(20)))
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json["id"] for answer in answers}) == 1
-    assert scalar(app, "SELECT count(*) FROM leads") == 1
-    assert scalar(app, "SELECT lead_count FROM prospects") == 1
-    assert scalar(app, "SELECT count(*) FROM outbox_messages") == 2
+    assert count(app, Lead) == 1
+    assert value(app, select(Prospect.lead_count)) == 1
+    assert count(app, OutboxMessage) == 2
 
 
 def test_other_content_is_a_new_lead_of_the_same_prospect(app: Flask, client: FlaskClient) -> None:
@@ -132,19 +133,18 @@ def test_other_content_is_a_new_lead_of_the_same_prospect(app: Flask, client: Fl
     first = post(client, body).json
     second = post(client, {**body, "last_name": "Other", "email": body["email"].title()}).json
     assert second["id"] != first["id"]
-    assert scalar(app, "SELECT count(*) FROM prospects") == 1
-    assert scalar(app, "SELECT lead_count FROM prospects") == 2
-    assert scalar(app, "SELECT last_name FROM leads WHERE id = :id", id=first["id"]) == "Maryada"
+    assert count(app, Prospect) == 1
+    assert value(app, select(Prospect.lead_count)) == 2
+    assert value(app, select(Lead.last_name).where(Lead.id == first["id"])) == "Maryada"
 
 
 def test_a_prospect_gets_at_most_five_confirmations_a_day(app: Flask, client: FlaskClient) -> None:
     body = lead_body()
     ids = [post(client, {**body, "last_name": f"Number {n}"}).json["id"] for n in range(7)]
-    kinds = "SELECT count(*) FROM outbox_messages WHERE kind = :kind"
-    assert scalar(app, kinds, kind="lead_confirmation") == 5
-    assert scalar(app, kinds, kind="lead_notification") == 7
-    suppressed = "SELECT count(*) FROM lead_events WHERE kind = 'confirmation_suppressed' AND lead_id = :id"
-    assert [scalar(app, suppressed, id=each) for each in ids] == [0, 0, 0, 0, 0, 1, 1]
+    assert count(app, OutboxMessage, OutboxMessage.kind == emails.CONFIRMATION) == 5
+    assert count(app, OutboxMessage, OutboxMessage.kind == emails.NOTIFICATION) == 7
+    suppressed = LeadEvent.kind == EventKind.CONFIRMATION_SUPPRESSED
+    assert [count(app, LeadEvent, suppressed, LeadEvent.lead_id == each) for each in ids] == [0, 0, 0, 0, 0, 1, 1]
 
 
 def test_idempotency_key_replays_the_first_answer(app: Flask, client: FlaskClient) -> None:
@@ -153,14 +153,13 @@ def test_idempotency_key_replays_the_first_answer(app: Flask, client: FlaskClien
     again = post(client, body, Idempotency_Key="one")
     assert (again.status_code, again.json) == (201, first.json)
     assert again.headers["Location"] == first.headers["Location"]
-    assert scalar(app, "SELECT count(*) FROM leads") == 1
+    assert count(app, Lead) == 1
 
 
 def test_idempotency_key_outlives_the_ten_minutes(app: Flask, client: FlaskClient) -> None:
     body = lead_body()
     first = post(client, body, Idempotency_Key="one")
-    with app.app_context(), db.engine.begin() as connection:
-        connection.execute(text("UPDATE leads SET created_at = '2026-01-01T00:00:00.000000Z'"))
+    run(app, update(Lead).values(created_at=LONG_AGO))
     assert post(client, body, Idempotency_Key="one").json == first.json
 
 
@@ -191,7 +190,7 @@ def test_twenty_with_one_key_make_one_lead(app: Flask) -> None:
     statuses = {answer.status_code for answer in answers}
     assert 201 in statuses
     assert statuses <= {201, 409}
-    assert scalar(app, "SELECT count(*) FROM leads") == 1
+    assert count(app, Lead) == 1
 
 
 def test_a_key_whose_first_request_still_runs(app: Flask, client: FlaskClient) -> None:
@@ -205,7 +204,7 @@ def test_a_key_whose_first_request_still_runs(app: Flask, client: FlaskClient) -
 def upload(client: FlaskClient, content: bytes, name: str, **changes: Any) -> Any:
     """Send a lead with a file."""
     fields = {**lead_body(**changes), "resume": (io.BytesIO(content), name)}
-    fields = {key: value for key, value in fields.items() if value is not None}
+    fields = {name: each for name, each in fields.items() if each is not None}
     return client.post("/public/leads", data=fields, content_type="multipart/form-data")
 
 
@@ -229,7 +228,7 @@ def test_an_uploaded_file_gets_a_protected_address(app: Flask, client: FlaskClie
 def test_a_link_beside_a_file_is_kept_in_the_event_log(app: Flask, client: FlaskClient) -> None:
     answer = upload(client, pdf_bytes(), "cv.pdf")
     assert answer.json["resume_url"].endswith("/resume")
-    assert GOOD_LEAD["resume_url"] in scalar(app, "SELECT data FROM lead_events")
+    assert GOOD_LEAD["resume_url"] in value(app, select(LeadEvent.data))
 
 
 @pytest.mark.parametrize(
@@ -248,8 +247,8 @@ def test_a_refused_file_stores_nothing(app: Flask, client: FlaskClient, content:
     answer = upload(client, content, name)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json["errors"]] == ["resume"]
-    assert scalar(app, "SELECT count(*) FROM leads") == 0
-    assert scalar(app, "SELECT count(*) FROM resumes") == 0
+    assert count(app, Lead) == 0
+    assert count(app, Resume) == 0
 
 
 def test_the_same_file_again_is_the_same_submission(app: Flask, client: FlaskClient) -> None:
@@ -257,4 +256,4 @@ def test_the_same_file_again_is_the_same_submission(app: Flask, client: FlaskCli
     first = upload(client, content, "cv.pdf", email="same@example.com")
     again = upload(client, content, "other name.pdf", email="same@example.com")
     assert again.json == first.json
-    assert scalar(app, "SELECT count(*) FROM resumes") == 1
+    assert count(app, Resume) == 1

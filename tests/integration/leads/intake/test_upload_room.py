@@ -14,11 +14,12 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
+from alma_leads.resumes.models import Resume
 from alma_leads.server.web import limits_of
 from alma_leads.web.public import intake
 from config import Settings
 from tests.conftest import MakeSettings
-from tests.support.desk import token, value
+from tests.support.desk import count, token
 from tests.support.factories import large_pdf, lead_body, pdf_bytes
 from tests.support.served import served
 
@@ -46,7 +47,7 @@ class TestReserve:
         assert page.status_code == 507
         assert INSTEAD in page.text
         assert 'value="Amara"' in page.text
-        assert value(app, "SELECT count(*) FROM resumes") == 0
+        assert count(app, Resume) == 0
         assert client.post("/public/leads", json=lead_body()).status_code == 201
         assert client.post("/", data=lead_body(csrf_token=csrf_token)).status_code == 303
 
@@ -80,7 +81,7 @@ class TestQuota:
             return client.post("/", data=data, headers={"X-Forwarded-For": address})
 
         def kept() -> int:
-            return int(value(app, "SELECT count(*) FROM resumes WHERE discarded_at IS NULL AND lead_id IS NULL"))
+            return count(app, Resume, Resume.discarded_at.is_(None), Resume.lead_id.is_(None))
 
         assert send().status_code == 303  # what is attached does not count
         for _ in range(2):
@@ -122,7 +123,7 @@ def test_a_disk_that_is_full_is_no_fault_of_ours(
     assert page.status_code == 507
     assert INSTEAD in page.text
     assert 'value="Ö"' in page.text
-    assert value(app, "SELECT count(*) FROM resumes") == 0
+    assert count(app, Resume) == 0
     assert client.post("/public/leads", json=lead_body()).status_code == 201
 
 

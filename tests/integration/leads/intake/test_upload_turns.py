@@ -14,10 +14,11 @@ from flask import Flask
 from alma_leads.extensions import db
 from alma_leads.leads.resume_text.resume_service import read_next_resume
 from alma_leads.resumes import turns
+from alma_leads.resumes.models import Resume
 from alma_leads.resumes.service import installation
 from alma_leads.resumes.turns import person_turn
 from tests.integration.leads.resume_text.test_resume_previews import add_resume
-from tests.support.desk import token, value
+from tests.support.desk import count, token
 from tests.support.factories import lead_body, pdf_bytes
 from tests.support.pages import StrictClient
 
@@ -48,7 +49,7 @@ def test_an_upload_that_waited_in_vain_is_told_when_to_come_again(
     assert (page.status_code, page.headers["Retry-After"]) == (503, "10")
     assert 'value="Amara"' in page.text
     assert "or give a link" in page.text
-    assert value(app, "SELECT count(*) FROM resumes") == 0
+    assert count(app, Resume) == 0
 
 
 def test_who_waits_holds_no_connection_and_workers_go_on(app: Flask) -> None:

@@ -7,7 +7,10 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from alma_leads.audit.models import AuditEvent
+from alma_leads.audit.trail import Action
 from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import db
 from alma_leads.leads.resume_text.resume_texts import store_text
@@ -92,7 +95,7 @@ def test_views_exports_and_counts_know_the_filter(app: Flask, desk: FlaskClient)
     page = get(desk, "/internal/leads?resume=law")
     assert [link for link in page.all("a") if "leads.csv?resume=law" in (link.get("href") or "")]
     assert len(desk.get("/internal/leads.csv?resume=patent", headers=HTML).text.splitlines()) == 2
-    written = value(app, "SELECT data FROM audit_events WHERE action = 'leads_exported'")
+    written = value(app, select(AuditEvent.data).where(AuditEvent.action == Action.LEADS_EXPORTED))
     assert '"searched_resumes":true' in written
     assert "patent" not in written
     post(desk, "/internal/views", query="resume=law", name="Law")
