@@ -1,4 +1,4 @@
-"""Writing the event log. Only ever added to, always in the transaction of what happened."""
+"""Write the event log. It is only ever added to, always in the transaction of what happened."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import BindParameter, Connection, bindparam, insert, select
 
 from alma_leads.actor import Actor
-from alma_leads.database.raw import Sql, Step, id_list, run_together, sql_in
+from alma_leads.database.base import from_stamp
+from alma_leads.leads.core.models import Lead, LeadEvent
 
 
 class EventKind(enum.StrEnum):
@@ -30,25 +31,33 @@ class EventKind(enum.StrEnum):
     CONFLICT_CHECK = "conflict_check"
 
 
-_COLUMNS = "lead_id, kind, actor_kind, actor_id, actor_name, actor_address, data, at"
-_ACTOR = ":kind, :actor_kind, :actor_id, :actor_name, :actor_address, :data, :at"
-_ONE = Sql(f"INSERT INTO lead_events ({_COLUMNS}) VALUES (:lead_id, {_ACTOR})")
-_OF_PROSPECTS = sql_in(
-    f"INSERT INTO lead_events ({_COLUMNS}) SELECT id, {_ACTOR} FROM leads WHERE prospect_id IN :ids ORDER BY id"
+# `inline`: nobody needs the id of an event, which SQLAlchemy would otherwise ask for.
+_RECORD = insert(LeadEvent).inline()
+_EVENT = {
+    column: bindparam(f"new_{column.key}", type_=column.type)
+    for column in (
+        LeadEvent.kind,
+        LeadEvent.actor_kind,
+        LeadEvent.actor_id,
+        LeadEvent.actor_name,
+        LeadEvent.actor_address,
+        LeadEvent.data,
+        LeadEvent.at,
+    )
+}
+_IDS: BindParameter[int] = bindparam("ids", expanding=True)
+_LEADS = select(Lead.id, *_EVENT.values()).order_by(Lead.id)
+_RECORD_FOR_PROSPECTS = insert(LeadEvent).from_select(
+    [LeadEvent.lead_id, *_EVENT], _LEADS.where(Lead.prospect_id.in_(_IDS))
 )
-_OF_LEADS = sql_in(f"INSERT INTO lead_events ({_COLUMNS}) SELECT id, {_ACTOR} FROM leads WHERE id IN :ids ORDER BY id")
+_RECORD_FOR_LEADS = insert(LeadEvent).from_select([LeadEvent.lead_id, *_EVENT], _LEADS.where(Lead.id.in_(_IDS)))
 
 
 def record(
     connection: Connection, lead_id: int, *, kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]
 ) -> None:
-    """Add one event to a lead. `at` is a stamp, `data` JSON with old and new."""
-    run_together(connection, recording(lead_id, kind=kind, actor=actor, at=at, data=data))
-
-
-def recording(lead_id: int, *, kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]) -> Step:
-    """Return the statement of `record`, for callers that run it together with others."""
-    return _ONE, {"lead_id": lead_id, **_params(kind, actor, at, data)}
+    """Add one event to a lead. `at` is a timestamp, `data` JSON with old and new."""
+    connection.execute(_RECORD, {"lead_id": lead_id, **_values(kind, actor, at, data)})
 
 
 def record_for_prospects(
@@ -60,18 +69,20 @@ def record_for_prospects(
     at: str,
     data: Mapping[str, Any],
 ) -> None:
-    """Add the same event to every lead of these prospects."""
-    _OF_PROSPECTS.run(connection, ids=id_list(connection, prospect_ids), **_params(kind, actor, at, data))
+    """Add the same event to every lead of some prospects."""
+    event = {f"new_{name}": value for name, value in _values(kind, actor, at, data).items()}
+    connection.execute(_RECORD_FOR_PROSPECTS, {"ids": list(prospect_ids), **event})
 
 
 def record_for_leads(
     connection: Connection, lead_ids: Iterable[int], *, kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]
 ) -> None:
-    """Add the same event to each of these leads."""
-    _OF_LEADS.run(connection, ids=id_list(connection, lead_ids), **_params(kind, actor, at, data))
+    """Add the same event to some leads."""
+    event = {f"new_{name}": value for name, value in _values(kind, actor, at, data).items()}
+    connection.execute(_RECORD_FOR_LEADS, {"ids": list(lead_ids), **event})
 
 
-def _params(kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def _values(kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "kind": kind.value,
         "actor_kind": actor.kind,
@@ -79,5 +90,5 @@ def _params(kind: EventKind, actor: Actor, at: str, data: Mapping[str, Any]) -> 
         "actor_name": actor.name,
         "actor_address": actor.address,
         "data": orjson.dumps(data).decode(),
-        "at": at,
+        "at": from_stamp(at),
     }
