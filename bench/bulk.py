@@ -83,5 +83,5 @@ def _choice(connection: Connection, what: Kind) -> Choice:
         LeadFilter(status=LeadStatus.PENDING),
         kind=what,
         attorney_id=ATTORNEY if what is Kind.ASSIGNED else None,
-        up_to=queries.newest_id(connection),
+        up_to=queries.newest_id(),
     )

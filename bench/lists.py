@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from sqlalchemy import Connection, create_engine
+from flask import Flask
 
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.engine import prepare_engine
-from alma_leads.database.transactions import reading
+from alma_leads.extensions import db
+from alma_leads.jobs.statistics_service import collect_statistics
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.listing import queries
 from alma_leads.leads.listing.filters import DESK_SORTS, LeadFilter
@@ -67,19 +68,23 @@ def measure(report: Report, stores: Stores, options: argparse.Namespace) -> None
 
 
 @contextmanager
-def _seeded(stores: Stores, kind: str, leads: int, path: object) -> Iterator[Connection]:
+def _seeded(stores: Stores, kind: str, leads: int, path: object) -> Iterator[Flask]:
     environment = app_environment(stores.make(kind), path)  # type: ignore[arg-type]
     flask(environment, "db", "upgrade")
     seed(environment["DATABASE_URL"], leads)
-    engine = create_engine(environment["DATABASE_URL"])
-    prepare_engine(engine)
-    with reading(engine) as connection:
-        yield connection
-    engine.dispose()
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = environment["DATABASE_URL"]
+    db.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+        collect_statistics()
+    yield app
+    with app.app_context():
+        db.engine.dispose()
 
 
 def _slowest_order(
-    report: Report, work: str, asked: LeadFilter, few: Connection, many: Connection, options: argparse.Namespace
+    report: Report, work: str, asked: LeadFilter, few: Flask, many: Flask, options: argparse.Namespace
 ) -> None:
     worst: tuple[float, float, str] = (0, 0, "")
     for sort in DESK_SORTS:
@@ -97,11 +102,16 @@ def _slowest_order(
     )
 
 
-def _page_of(connection: Connection, asked: LeadFilter, place: str, leads: int) -> Callable[[], object]:
+def _page_of(app: Flask, asked: LeadFilter, place: str, leads: int) -> Callable[[], object]:
     if place == "middle":
-        middle = queries.cursor_at(connection, asked, leads // 2)
-        asked = replace(asked, cursor=middle)
-    return lambda: queries.list_leads(connection, asked, public_url="")
+        with app.app_context():
+            asked = replace(asked, cursor=queries.cursor_at(asked, leads // 2))
+    return partial(_in_app, app, lambda: queries.list_leads(asked))
+
+
+def _in_app(app: Flask, call: Callable[[], object]) -> None:
+    with app.app_context():
+        call()
 
 
 def best_ms(call: Callable[[], object]) -> float:
@@ -114,8 +124,8 @@ def best_ms(call: Callable[[], object]) -> float:
     return 1000 * min(times)
 
 
-def _counts(report: Report, kind: str, few: Connection, many: Connection) -> None:
-    small, large = (best_ms(partial(_count_all, connection)) for connection in (few, many))
+def _counts(report: Report, kind: str, few: Flask, many: Flask) -> None:
+    small, large = (best_ms(partial(_in_app, app, _count_all)) for app in (few, many))
     report.add(
         "7",
         f"all counts of the frame and the tabs, {kind}",
@@ -125,7 +135,7 @@ def _counts(report: Report, kind: str, few: Connection, many: Connection) -> Non
     )
 
 
-def _count_all(connection: Connection) -> None:
-    queries.count_leads(connection, user_id=3, late=NOW, now=NOW)
+def _count_all() -> None:
+    queries.count_leads(user_id=3, late=NOW, now=NOW)
     for asked in FILTERS.values():
-        queries.count_capped(connection, asked)
+        queries.count_capped(asked)

@@ -7,8 +7,22 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import orjson
-from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Index, Integer, MetaData, String, Text, text
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Enum,
+    Index,
+    Integer,
+    Label,
+    MetaData,
+    String,
+    Text,
+    text,
+    type_coerce,
+)
+from sqlalchemy.orm import DeclarativeBase, QueryableAttribute, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
@@ -79,10 +93,10 @@ class UtcDateTime(TypeDecorator[datetime]):
             return dialect.type_descriptor(String(27))
         return dialect.type_descriptor(DateTime(timezone=True))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        """Return the stamp that is stored."""
-        if value is None:
-            return None
+    def process_bind_param(self, value: datetime | str | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Return the stamp that is stored; a stamp is one already."""
+        if value is None or isinstance(value, str):
+            return value
         if value.tzinfo is None:
             raise ValueError("A naive datetime was given where an aware one is needed.")
         return to_stamp(value)
@@ -105,6 +119,11 @@ class JsonText(TypeDecorator[Any]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
         """Return the document that was stored."""
         return None if value is None else orjson.loads(value)
+
+
+def as_stamp(moment: ColumnElement[Any] | QueryableAttribute[Any]) -> Label[Any]:
+    """Select a moment as RFC 3339 text under its own name, as both drivers return it: JSON and pages need no more."""
+    return type_coerce(moment, String).label(moment.key)
 
 
 def index_where_given(name: str, *columns: str) -> Index:

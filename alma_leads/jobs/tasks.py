@@ -14,6 +14,7 @@ from huey import Huey, crontab
 
 from alma_leads.database.base import utc_now
 from alma_leads.extensions import db, settings
+from alma_leads.jobs.statistics_service import collect_statistics
 from alma_leads.jobs.task_queue import QueueTrouble, queue_at
 from alma_leads.jobs.upkeep_service import purge_expired
 from alma_leads.leads.assignments.import_service import purge_expired_imports
@@ -48,6 +49,7 @@ SWEEPERS: tuple[Callable[[], object], ...] = (
     purge_expired_imports,
     purge_unattached,
     measure_contact_times,
+    collect_statistics,
 )
 
 

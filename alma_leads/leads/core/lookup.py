@@ -1,42 +1,22 @@
-"""What is read of a lead. Nothing is changed here."""
+"""Read leads and their events. Nothing is changed here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, String, bindparam, cast, func, select
+from sqlalchemy.orm import Session
 
-from alma_leads.database.raw import Sql, id_list, sql_in
+from alma_leads.accounts.core.models import User
+from alma_leads.database.base import as_stamp
+from alma_leads.extensions import db
+from alma_leads.leads.core.models import Lead, LeadEvent, Prospect
+from alma_leads.outbox.states import worst_delivery
 
-
-class LeadRow(NamedTuple):
-    """A lead as it is shown. Moments are RFC 3339 text; `lead_count` counts all leads of the prospect.
-
-    `amber_at` and `due_at`: when the firm's target comes near and is passed; None without a target. `conflict` is the
-    verdict of the conflict check.
-    """
-
-    id: int
-    first_name: str
-    last_name: str
-    email: str
-    resume_url: str
-    status: str
-    created_at: str
-    updated_at: str
-    reached_out_at: str | None
-    attorney_email: str | None
-    attorney_name: str | None
-    reached_out_by: str | None
-    lead_count: int
-    prospect_id: int
-    amber_at: str | None
-    due_at: str | None
-    conflict: str
-    conflict_by: str | None
-    conflict_at: str | None
+# A row of `COLUMNS`. Its times are RFC 3339 text; `lead_count` counts all leads of the prospect.
+LeadRow: TypeAlias = Row[*tuple[Any, ...]]
 
 
 class EventRow(NamedTuple):
@@ -52,74 +32,99 @@ class EventRow(NamedTuple):
     data: dict[str, Any]
 
 
-COLUMNS = """
-    l.id, l.first_name, l.last_name, l.email,
-    coalesce(l.resume_url, :files || l.id || '/resume'),
-    l.status, l.created_at, l.updated_at, l.reached_out_at,
-    u.email, u.name, l.reached_out_by, p.lead_count, l.prospect_id, l.amber_at, l.due_at,
-    l.conflict, l.conflict_by, l.conflict_at"""
-JOINS = "JOIN prospects p ON p.id = l.prospect_id LEFT JOIN users u ON u.id = l.attorney_id"
-
-# A full lead as programs see it, in this order; no prospect is looked up for it.
-FULL_LEAD = (
-    "id",
-    "first_name",
-    "last_name",
-    "email",
-    "resume_url",
-    "status",
-    "created_at",
-    "updated_at",
-    "reached_out_at",
-    "assigned_to",
+# The link that the prospect gave, or the address of the uploaded file.
+_RESUME_URL = func.coalesce(Lead.resume_url, bindparam("files") + cast(Lead.id, String) + "/resume")
+_BASIC = (
+    Lead.id,
+    Lead.first_name,
+    Lead.last_name,
+    Lead.email,
+    _RESUME_URL.label("resume_url"),
+    Lead.status,
+    as_stamp(Lead.created_at),
+    as_stamp(Lead.updated_at),
+    as_stamp(Lead.reached_out_at),
 )
-FULL_COLUMNS = """
-    l.id, l.first_name, l.last_name, l.email, coalesce(l.resume_url, :files || l.id || '/resume'),
-    l.status, l.created_at, l.updated_at, l.reached_out_at, u.email"""
-FULL_JOINS = "LEFT JOIN users u ON u.id = l.attorney_id"
-
-_ONE_FULL = Sql(f"SELECT {FULL_COLUMNS} FROM leads l {FULL_JOINS} WHERE l.id = :id")
-_ONE = Sql(f"SELECT {COLUMNS} FROM leads l {JOINS} WHERE l.id = :id")
-_SEVERAL = sql_in(f"SELECT {COLUMNS} FROM leads l {JOINS} WHERE l.id IN :ids")
-_OF_PROSPECT = Sql(
-    f"SELECT {COLUMNS} FROM leads l {JOINS} WHERE l.prospect_id = :prospect_id ORDER BY l.id DESC LIMIT 100"
+# What the desk shows of a lead; the statement joins the prospect and, from outside, the attorney.
+COLUMNS = (
+    *_BASIC,
+    User.email.label("attorney_email"),
+    User.name.label("attorney_name"),
+    Lead.reached_out_by,
+    Prospect.lead_count,
+    Lead.prospect_id,
+    as_stamp(Lead.amber_at),
+    as_stamp(Lead.due_at),
+    Lead.conflict,
+    Lead.conflict_by,
+    as_stamp(Lead.conflict_at),
 )
-_EVENTS = Sql("""
-    SELECT id, lead_id, kind, actor_kind, actor_id, actor_name, at, data
-    FROM lead_events WHERE lead_id = :lead_id ORDER BY id DESC
-""")
+# The desk's rows also hold the worst state among the lead's messages, or NULL.
+ROW_COLUMNS = (*COLUMNS, worst_delivery("lead", Lead.id).label("mail_state"))
+# A full lead as programs see it, in this order; it needs no prospect.
+FULL_COLUMNS = (*_BASIC, User.email.label("assigned_to"))
+FULL_LEAD = tuple(str(column.key) for column in FULL_COLUMNS)
+
+_LEADS = select(*COLUMNS).select_from(Lead).join(Prospect).outerjoin(User, User.id == Lead.attorney_id)
+_ONE = _LEADS.where(Lead.id == bindparam("id"))
+_SEVERAL = _LEADS.with_only_columns(*ROW_COLUMNS).where(Lead.id.in_(bindparam("ids", expanding=True)))
+_OF_PROSPECT = _LEADS.where(Lead.prospect_id == bindparam("prospect_id")).order_by(Lead.id.desc()).limit(100)
+_ONE_FULL = (
+    select(*FULL_COLUMNS)
+    .select_from(Lead)
+    .outerjoin(User, User.id == Lead.attorney_id)
+    .where(Lead.id == bindparam("id"))
+)
+_EVENTS = (
+    select(
+        LeadEvent.id,
+        LeadEvent.lead_id,
+        LeadEvent.kind,
+        LeadEvent.actor_kind,
+        LeadEvent.actor_id,
+        LeadEvent.actor_name,
+        as_stamp(LeadEvent.at),
+        LeadEvent.data,
+    )
+    .where(LeadEvent.lead_id == bindparam("lead_id"))
+    .order_by(LeadEvent.id.desc())
+)
 
 
 def protected_address(public_url: str) -> str:
-    """Return what the address of an uploaded file starts with; the lead's number and `/resume` follow."""
+    """Return what the address of an uploaded file starts with; the id of the lead and `/resume` follow."""
     return f"{public_url}/internal/leads/"
 
 
-def get_lead(connection: Connection, lead_id: int, *, public_url: str) -> LeadRow | None:
-    """Return one lead, or None when there is none."""
-    row = _ONE.row(connection, id=lead_id, files=protected_address(public_url))
-    return None if row is None else LeadRow(*row)
+def find_lead(lead_id: int, *, public_url: str = "") -> LeadRow | None:
+    """Return a lead, or None if there is none."""
+    return db.session.execute(_ONE, {"id": lead_id, "files": protected_address(public_url)}).one_or_none()
 
 
-def get_leads(connection: Connection, lead_ids: Sequence[int], *, public_url: str) -> list[LeadRow]:
-    """Return the leads with these numbers, in this order; those that do not exist are left out."""
-    rows = _SEVERAL.rows(connection, ids=id_list(connection, lead_ids), files=protected_address(public_url))
-    found = {row[0]: LeadRow(*row) for row in rows}
+def list_leads_by_id(lead_ids: Sequence[int]) -> list[LeadRow]:
+    """Return the leads with these ids, in this order, without those that do not exist."""
+    rows = db.session.execute(_SEVERAL, {"ids": lead_ids, "files": protected_address("")})
+    found = {row.id: row for row in rows}
     return [found[lead_id] for lead_id in lead_ids if lead_id in found]
 
 
-def get_full_lead(connection: Connection, lead_id: int, *, public_url: str) -> dict[str, Any] | None:
-    """Return one lead as programs see it, or None when there is none."""
-    row = _ONE_FULL.row(connection, id=lead_id, files=protected_address(public_url))
-    return None if row is None else dict(zip(FULL_LEAD, row, strict=True))
+def find_full_lead(lead_id: int, *, public_url: str) -> dict[str, Any] | None:
+    """Return a lead as programs see it, or None if there is none."""
+    row = db.session.execute(_ONE_FULL, {"id": lead_id, "files": protected_address(public_url)}).one_or_none()
+    return None if row is None else row._asdict()
 
 
-def leads_of_prospect(connection: Connection, prospect_id: int, *, public_url: str) -> list[LeadRow]:
+def list_leads_of_prospect(prospect_id: int) -> Sequence[LeadRow]:
     """Return the leads of a prospect, newest first, at most 100."""
-    rows = _OF_PROSPECT.rows(connection, prospect_id=prospect_id, files=protected_address(public_url))
-    return [LeadRow(*row) for row in rows]
+    return db.session.execute(_OF_PROSPECT, {"prospect_id": prospect_id, "files": protected_address("")}).all()
 
 
-def events_of(connection: Connection, lead_id: int) -> list[EventRow]:
+def list_events(lead_id: int) -> list[EventRow]:
     """Return what happened to a lead, newest first."""
-    return [EventRow._make((*row[:7], orjson.loads(row[7]))) for row in _EVENTS.rows(connection, lead_id=lead_id)]
+    return events_of(db.session(), lead_id)
+
+
+def events_of(session: Session | Connection, lead_id: int) -> list[EventRow]:
+    """Return what happened to a lead, newest first, as a transaction sees it."""
+    rows = session.execute(_EVENTS, {"lead_id": lead_id})
+    return [EventRow._make((*row[:-1], orjson.loads(row.data))) for row in rows]

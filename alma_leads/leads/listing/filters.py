@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -24,8 +25,8 @@ MAX_RESUME_WORDS = 10
 DEFAULT_SORT = "-created_at"
 SORTS = ("created_at", "-created_at", "last_name", "-last_name", "updated_at", "-updated_at")
 # What a person at the desk can ask for besides. Programs were promised the others, and a refusal of all else.
-DESK_SORTS = (*SORTS, "email", "-email", "status", "-status", "attorney", "-attorney", "due", "-due")
-_MOMENTS = ("created_at", "updated_at", "status", "attorney", "due")  # orders whose cursor holds a time
+DESK_SORTS = (*SORTS, "status", "-status", "attorney", "-attorney", "due", "-due")
+NOBODY = "none"  # who has an unassigned lead
 
 
 class BadFilter(ValueError):
@@ -37,17 +38,20 @@ class BadFilter(ValueError):
 
 
 class Cursor(NamedTuple):
-    """A place in a sorted list: after the row with `value` and `id` of a `part` (see `leads.orders`), or before it."""
+    """A place in a sorted list: after the row with this value and id, or before it.
+
+    `group` is the row's status, or the id of its attorney or `NOBODY`, in the orders that sort by that first.
+    """
 
     sort: str
     value: str
     id: int
     backwards: bool
-    part: str = ""
+    group: str = ""
 
     def encode(self) -> str:
         """Return the cursor as text for an address."""
-        raw = orjson.dumps(list(self) if self.part else list(self)[:4])
+        raw = orjson.dumps(list(self) if self.group else list(self)[:4])
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -217,17 +221,27 @@ def _moment(value: str, *, end_of_day: bool) -> str:
 def _cursor(value: str) -> Cursor:
     try:
         raw = orjson.loads(base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True))
-        sort, key, lead_id, backwards, part = raw if len(raw) == 5 else [*raw, ""]
+        cursor = Cursor(*raw)
+        if not _is_place(cursor):
+            raise ValueError(value)
     except (ValueError, TypeError, binascii.Error):
         raise ValueError("This cursor cannot be used. Start again without it") from None
-    right_types = (
-        isinstance(part, str) and isinstance(key, str) and type(lead_id) is int and isinstance(backwards, bool)
-    )
-    if sort not in DESK_SORTS or not right_types or not 0 <= lead_id < 2**63 or "\0" in key:
-        raise ValueError("This cursor cannot be used. Start again without it")
-    if sort.lstrip("-") in _MOMENTS:
-        _moment(key, end_of_day=False)
-    return Cursor(sort, key, lead_id, backwards, part)
+    return cursor
+
+
+def _is_place(cursor: Cursor) -> bool:
+    """Return whether a decoded cursor holds what its order needs: anything may have been typed."""
+    right_types = (str, str, int, bool, str)
+    if not all(type(value) is kind for value, kind in zip(cursor, right_types, strict=True)):
+        return False
+    if cursor.sort not in DESK_SORTS or not 0 <= cursor.id < 2**63 or "\0" in cursor.value:
+        return False
+    order = cursor.sort.lstrip("-")
+    if order != "last_name":
+        _moment(cursor.value, end_of_day=False)
+    if order == "attorney":
+        return cursor.group == NOBODY or re.fullmatch("[0-9]{1,18}", cursor.group) is not None
+    return cursor.group in set(LeadStatus) if order in ("status", "due") else not cursor.group
 
 
 _PARSERS: dict[str, tuple[str, Callable[[str], object]]] = {

@@ -1,193 +1,186 @@
-"""Lists of leads: pages, counts, and cursors."""
+"""Read lists of leads: their pages, their counts, and places in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection
+from sqlalchemy import (
+    Row,
+    ScalarSelect,
+    Select,
+    SQLColumnExpression,
+    String,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    type_coerce,
+)
 
-from alma_leads.database.raw import Sql
-from alma_leads.leads.core.lookup import COLUMNS, FULL_COLUMNS, FULL_JOINS, FULL_LEAD, JOINS, LeadRow, protected_address
-from alma_leads.leads.listing.conditions import MAIL_TROUBLE_IDS
-from alma_leads.leads.listing.filters import Cursor, LeadFilter
-from alma_leads.leads.listing.orders import Part, parts_of
-from alma_leads.leads.listing.selection import Selection, select_newer, selection_to_count, selections
+from alma_leads.accounts.core.models import Role, User
+from alma_leads.database.base import as_stamp
+from alma_leads.extensions import db
+from alma_leads.leads.core.lookup import FULL_COLUMNS, FULL_LEAD, ROW_COLUMNS, LeadRow, protected_address
+from alma_leads.leads.core.models import Lead, Prospect
+from alma_leads.leads.core.state import LeadStatus
+from alma_leads.leads.first_contact.models import FirstContactClock
+from alma_leads.leads.listing.filters import NOBODY, Cursor, LeadFilter
+from alma_leads.leads.listing.query import (
+    HAS_MAIL_TROUBLE,
+    IS_PENDING,
+    ORDERS,
+    filters_set,
+    has_status,
+    leads_query,
+    ordering,
+)
+
+LeadCounts: TypeAlias = Row[*tuple[Any, ...]]
 
 COUNT_CAP = 1000
-
-
 NEWER_CAP = 100
+# Of the leads that came after a page was made, so many are looked at.
+NEWER = 1000
+
+_ATTORNEY_ID = select(User.id).where(
+    User.email == bindparam("email"), User.role.in_([Role.ADMINISTRATOR, Role.ATTORNEY])
+)
+_NEWEST = select(func.coalesce(func.max(Lead.id), 0))
 
 
 class LeadPage(NamedTuple):
-    """A page of a list, and the cursors of its neighbours where there are any."""
+    """A page of a list, and the cursors of its neighbours if there are any."""
 
-    rows: list[LeadRow]
+    rows: Sequence[LeadRow]
     next_cursor: str | None
     previous_cursor: str | None
 
 
-class LeadCounts(NamedTuple):
-    """How many leads there are of each kind; each at most `COUNT_CAP`, so that counting costs the same at any size.
+def _capped(*where: SQLColumnExpression[bool]) -> ScalarSelect[int]:
+    """Return the subquery that counts leads, at most `COUNT_CAP`: counting then costs the same at any size."""
+    found = select(literal(1)).select_from(Lead).where(*where).limit(literal(COUNT_CAP, literal_execute=True))
+    return select(func.count()).select_from(found.subquery()).scalar_subquery()
 
-    `mine` and `unassigned` are pending ones. `overdue` are past the firm's target, if it has one (`has_target`);
-    `waiting` have waited too long, by that target or without one since a day. `mail_trouble`: an email failed or is
-    tried again. `oldest`: when the pending lead that has waited longest was received. `newest`: the highest id, or 0.
+
+_HAS_TARGET = select(FirstContactClock.target_minutes).scalar_subquery().is_not(None)
+_OVERDUE = _capped(IS_PENDING, Lead.due_at <= bindparam("now", type_=Lead.due_at.type))
+_LATE = _capped(IS_PENDING, Lead.created_at <= bindparam("late", type_=Lead.due_at.type))
+_OLDEST = (
+    select(as_stamp(Lead.created_at)).where(IS_PENDING).order_by(Lead.created_at, Lead.id).limit(1).scalar_subquery()
+)
+# One statement: a desk page shows all of them, and each statement would cost more than most of these counts.
+_COUNTS = select(
+    _capped().label("total"),
+    _capped(IS_PENDING).label("pending"),
+    _capped(has_status(LeadStatus.REACHED_OUT)).label("reached_out"),
+    _capped(IS_PENDING, Lead.attorney_id == bindparam("user_id")).label("mine"),
+    _capped(IS_PENDING, Lead.attorney_id.is_(None)).label("unassigned"),
+    _OVERDUE.label("overdue"),
+    _capped(HAS_MAIL_TROUBLE).label("mail_trouble"),
+    case((_HAS_TARGET, _OVERDUE), else_=_LATE).label("waiting"),
+    _OLDEST.label("oldest"),
+    _NEWEST.scalar_subquery().label("newest"),
+    _HAS_TARGET.label("has_target"),
+)
+
+
+def find_attorney_id(email: str) -> int | None:
+    """Return the id of the user who has or had prospects under a normalised address, active or not."""
+    return db.session.execute(_ATTORNEY_ID, {"email": email}).scalar_one_or_none()
+
+
+def count_leads(*, user_id: int, late: str, now: str) -> LeadCounts:
+    """Return how many leads there are of each kind, at most `COUNT_CAP`, for the user `user_id` at the time `now`.
+
+    `mine` and `unassigned` are pending. `overdue` are past the firm's target, if it has one (`has_target`); `waiting`
+    have waited too long: by that target, or without one if they were received up to `late`. `mail_trouble`: an email
+    failed or is retried. `oldest`: when the pending lead that has waited longest was received. `newest`: the highest
+    id, or 0.
     """
-
-    total: int
-    pending: int
-    reached_out: int
-    mine: int
-    unassigned: int
-    overdue: int
-    mail_trouble: int
-    waiting: int
-    oldest: str | None
-    newest: int
-    has_target: bool
+    return db.session.execute(_COUNTS, {"user_id": user_id, "late": late, "now": now}).one()
 
 
-_ATTORNEY_ID = Sql("SELECT id FROM users WHERE email = :email AND role IN ('administrator', 'attorney')")
+def newest_id() -> int:
+    """Return the id of the newest lead, or 0 if there is none."""
+    return db.session.execute(_NEWEST).scalar_one()
 
 
-_NEWEST = Sql("SELECT max(id) FROM leads")
+def count_newer(lead_filter: LeadFilter, *, after: int) -> int:
+    """Return how many leads of a list came after the lead `after`, at most `NEWER_CAP`."""
+    newer = select(Lead.id).where(Lead.id > after).order_by(Lead.id).limit(NEWER)
+    return _count(leads_query(lead_filter.without_cursor()).where(Lead.id.in_(newer)), cap=NEWER_CAP)
 
 
-_NO_TARGET = "(SELECT target_minutes FROM first_contact_clock) IS NULL"
-
-
-def _capped(where: str, source: str = "leads l") -> str:
-    return f"(SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {where} LIMIT {COUNT_CAP}) c)"
-
-
-# One statement: a desk page shows them all, and each statement costs a request more than most of these numbers do.
-_OVERDUE = _capped("l.status = 'PENDING' AND l.due_at <= :now")
-
-
-_COUNTS = Sql(f"""
-    SELECT
-      {_capped("l.id > 0")},
-      {_capped("l.status = 'PENDING'")},
-      {_capped("l.status = 'REACHED_OUT'")},
-      {_capped("l.status = 'PENDING' AND l.attorney_id = :user_id")},
-      {_capped("l.status = 'PENDING' AND l.attorney_id IS NULL")},
-      {_OVERDUE},
-      {_capped("EXISTS (SELECT 1 FROM leads l WHERE l.id = m.id)", f"({MAIL_TROUBLE_IDS}) m")},
-      CASE WHEN {_NO_TARGET} THEN {_capped("l.status = 'PENDING' AND l.created_at <= :late")} ELSE {_OVERDUE} END,
-      (SELECT created_at FROM leads WHERE status = 'PENDING' ORDER BY created_at, id LIMIT 1),
-      coalesce((SELECT max(id) FROM leads), 0),
-      NOT ({_NO_TARGET})
-""")
-
-
-def find_attorney_id(connection: Connection, email: str) -> int | None:
-    """Return the id of the person who has or had prospects under a normalised address, active or not."""
-    row = _ATTORNEY_ID.row(connection, email=email)
-    return None if row is None else row[0]
-
-
-def count_leads(connection: Connection, *, user_id: int, late: str, now: str) -> LeadCounts:
-    """Return how many leads there are of each kind, for the user `user_id` at the time `now`.
-
-    Without a target, those received up to `late` have waited too long.
-    """
-    row = _COUNTS.row(connection, user_id=user_id, late=late, now=now)
-    assert row is not None
-    return LeadCounts._make((*row[:-1], bool(row[-1])))
-
-
-def newest_id(connection: Connection) -> int:
-    """Return the number of the newest lead, or 0 when there is none."""
-    row = _NEWEST.row(connection)
-    return (row and row[0]) or 0
-
-
-def count_newer(connection: Connection, lead_filter: LeadFilter, *, after: int) -> int:
-    """Return how many leads that `lead_filter` describes came after the lead `after`, at most `NEWER_CAP`."""
-    selection, params = select_newer(connection, lead_filter)
-    row = _counting(selection).row(connection, **params, after=after, cap=NEWER_CAP)
-    assert row is not None
-    return int(row[0])
-
-
-def count_capped(connection: Connection, lead_filter: LeadFilter) -> int | None:
-    """Return how many leads `lead_filter` describes, at most `COUNT_CAP`, where that is cheap; else None."""
-    counted = selection_to_count(connection, lead_filter)
-    if counted is None:
+def count_capped(lead_filter: LeadFilter) -> int | None:
+    """Return how many leads are in a list, at most `COUNT_CAP`, if an index answers that; else None."""
+    asked = set(filters_set(lead_filter))
+    rare = asked & {"returning", "mail_trouble", "in_conflict"}
+    if asked & {"query", "resume_words"} or (rare and len(asked) > 1):
         return None
-    selection, params = counted
-    row = _counting(selection).row(connection, **params, cap=COUNT_CAP)
-    assert row is not None
-    return int(row[0])
+    return _count(leads_query(lead_filter.without_cursor()), cap=COUNT_CAP)
 
 
-def list_leads(connection: Connection, lead_filter: LeadFilter, *, public_url: str) -> LeadPage:
-    """Return the page of leads that `lead_filter` describes."""
-    rows, next_cursor, previous_cursor = _read_page(connection, lead_filter, COLUMNS, JOINS, public_url)
-    return LeadPage([LeadRow._make(row[:-1]) for row in rows], next_cursor, previous_cursor)
+def _count(found: Select[Any], *, cap: int) -> int:
+    rows = found.order_by(None).limit(cap).subquery()
+    return db.session.execute(select(func.count()).select_from(rows)).scalar_one()
 
 
-def list_full_leads(
-    connection: Connection, lead_filter: LeadFilter, *, public_url: str
-) -> tuple[list[dict[str, Any]], str | None]:
-    """Return the page that `lead_filter` describes as programs see it, and the cursor of the next one."""
-    rows, next_cursor, _ = _read_page(connection, lead_filter, FULL_COLUMNS, FULL_JOINS, public_url)
-    # The value that it is sorted by comes last in a row, and is left over.
-    return [dict(zip(FULL_LEAD, row, strict=False)) for row in rows], next_cursor
+def list_leads(lead_filter: LeadFilter, *, public_url: str = "") -> LeadPage:
+    """Return a page of leads as the desk shows it, each with the `mail_state` of its messages."""
+    page = _page_query(lead_filter, *ROW_COLUMNS).join(Prospect, Prospect.id == Lead.prospect_id)
+    return _read_page(page, lead_filter, public_url)
 
 
-def cursor_at(connection: Connection, lead_filter: LeadFilter, lead_id: int) -> Cursor | None:
-    """Return the place of a lead in the order of `lead_filter`, whether it is in that list or not; None if nowhere."""
-    for part in parts_of(connection, lead_filter):
-        row = _key(part).row(connection, id=lead_id, **dict(part.params))
-        if row is not None:
-            return Cursor(lead_filter.sort, row[0], lead_id, False, part.name)
-    return None
+def list_full_leads(lead_filter: LeadFilter, *, public_url: str) -> tuple[list[dict[str, Any]], str | None]:
+    """Return a page of leads as programs see it, and the cursor of the next one."""
+    page = _read_page(_page_query(lead_filter, *FULL_COLUMNS), lead_filter, public_url)
+    # The place of a row, which comes last, is left over.
+    return [dict(zip(FULL_LEAD, row, strict=False)) for row in page.rows], page.next_cursor
 
 
-@lru_cache(maxsize=128)
-def _key(part: Part) -> Sql:
-    where = " AND ".join(("l.id = :id", *part.where))
-    return Sql(f"SELECT {part.column} FROM leads l JOIN prospects e ON e.id = l.prospect_id WHERE {where}")
+def cursor_at(lead_filter: LeadFilter, lead_id: int) -> Cursor | None:
+    """Return the place of a lead in the order of a list, whether it is in that list or not; None if there is none."""
+    place = db.session.execute(select(*_place_columns(lead_filter), Lead.id).where(Lead.id == lead_id)).one_or_none()
+    return None if place is None else _cursor_of(place, lead_filter, backwards=False)
 
 
-def _read_page(
-    connection: Connection, lead_filter: LeadFilter, columns: str, joins: str, public_url: str
-) -> tuple[Sequence[tuple[Any, ...]], str | None, str | None]:
-    cursor, files = lead_filter.cursor, protected_address(public_url)
-    rows: list[tuple[Any, ...]] = []
-    parts: list[str] = []  # the part of each row
-    for chosen in selections(connection, lead_filter):
-        statement, fetch = _page(chosen.selection, columns, joins), lead_filter.limit + 1 - len(rows)
-        rows.extend(statement.rows(connection, **chosen.params, files=files, fetch=fetch))
-        parts.extend([chosen.part.name] * (len(rows) - len(parts)))
-        if len(rows) > lead_filter.limit:
-            break
-    more = len(rows) > lead_filter.limit
-    rows, parts = rows[: lead_filter.limit], parts[: lead_filter.limit]
-    if cursor is not None and cursor.backwards:
-        rows, parts = rows[::-1], parts[::-1]
-        has_next, has_previous = True, more
-    else:
-        has_next, has_previous = more, cursor is not None
-    if not rows:
-        return [], None, None
-    first, last = rows[0], rows[-1]
+def _place_columns(lead_filter: LeadFilter) -> list[SQLColumnExpression[Any]]:
+    """Return what a cursor says of a row, as text."""
+    order = ORDERS[lead_filter.sort.lstrip("-")]
+    group = literal("") if order.group is None else func.coalesce(cast(order.group, String), NOBODY)
+    return [type_coerce(order.value, String).label("sort_value"), group.label("sort_group")]
+
+
+def _page_query(lead_filter: LeadFilter, *columns: SQLColumnExpression[Any]) -> Select[Any]:
+    """Return the statement for a page and one row more. The ids are found first: only their rows are read in full."""
+    ids = leads_query(lead_filter).limit(lead_filter.limit + 1).subquery()
     return (
-        rows,
-        Cursor(lead_filter.sort, last[-1], last[0], False, parts[-1]).encode() if has_next else None,
-        Cursor(lead_filter.sort, first[-1], first[0], True, parts[0]).encode() if has_previous else None,
+        select(*columns, *_place_columns(lead_filter))
+        .select_from(ids)
+        .join(Lead, Lead.id == ids.c.id)
+        .outerjoin(User, User.id == Lead.attorney_id)
+        .order_by(*ordering(lead_filter))
     )
 
 
-@lru_cache(maxsize=1024)
-def _page(selection: Selection, columns: str, joins: str) -> Sql:
-    return Sql(selection.page_text(columns, joins=joins))
+def _read_page(page: Select[Any], lead_filter: LeadFilter, public_url: str) -> LeadPage:
+    cursor = lead_filter.cursor
+    rows = db.session.execute(page, {"files": protected_address(public_url)}).all()
+    has_next, has_previous = len(rows) > lead_filter.limit, cursor is not None
+    rows = rows[: lead_filter.limit]
+    if cursor is not None and cursor.backwards:
+        rows, has_next, has_previous = rows[::-1], True, has_next
+    if not rows:
+        return LeadPage([], None, None)
+    return LeadPage(
+        rows,
+        _cursor_of(rows[-1], lead_filter, backwards=False).encode() if has_next else None,
+        _cursor_of(rows[0], lead_filter, backwards=True).encode() if has_previous else None,
+    )
 
 
-@lru_cache(maxsize=512)
-def _counting(selection: Selection) -> Sql:
-    return Sql(f"SELECT count(*) FROM ({selection.some_text()} LIMIT :cap) c")
+def _cursor_of(row: LeadRow, lead_filter: LeadFilter, *, backwards: bool) -> Cursor:
+    return Cursor(lead_filter.sort, row.sort_value, row.id, backwards, row.sort_group)

@@ -1,42 +1,35 @@
-"""What is read of saved views. Who may keep and delete which is said in `view_service`."""
+"""Read saved views. `view_service` says who may save and delete which."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from sqlalchemy import Connection
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import joinedload
 
-from alma_leads.database.raw import Sql
-
-_COLUMNS = "v.id, v.name, v.shared, v.query, v.owner_id, u.name"
-_FROM = "FROM saved_views v JOIN users u ON u.id = v.owner_id"
-_SEEN = "(v.owner_id = :user_id OR v.shared)"
-_SEEN_BY = Sql(f"SELECT {_COLUMNS} {_FROM} WHERE {_SEEN} ORDER BY v.shared, v.name, v.id LIMIT 200")
-_ONE = Sql(f"SELECT {_COLUMNS} {_FROM} WHERE v.id = :id AND {_SEEN}")
+from alma_leads.extensions import db
+from alma_leads.leads.core.errors import ViewNotFound
+from alma_leads.leads.listing.models import SavedView
 
 
-class ViewRow(NamedTuple):
-    """A saved view. `query` is the query string of its list."""
-
-    id: int
-    name: str
-    shared: bool
-    query: str
-    owner_id: int
-    owner_name: str
+def _visible_to(user_id: int) -> Select[SavedView]:
+    views = select(SavedView).options(joinedload(SavedView.owner))
+    return views.where(or_(SavedView.owner_id == user_id, SavedView.shared))
 
 
-def views_for(connection: Connection, user_id: int) -> list[ViewRow]:
-    """Return the views that a person sees: first their own, then everyone's, by name."""
-    return [_row(row) for row in _SEEN_BY.rows(connection, user_id=user_id)]
+def list_views(user_id: int) -> Sequence[SavedView]:
+    """Return the views that a user sees: first their own, then everyone's, by name."""
+    views = _visible_to(user_id).order_by(SavedView.shared, SavedView.name, SavedView.id)
+    return db.session.scalars(views.limit(200)).all()
 
 
-def get_view(connection: Connection, view_id: int, *, user_id: int) -> ViewRow | None:
-    """Return one of the views that a person sees, or None."""
-    row = _ONE.row(connection, id=view_id, user_id=user_id)
-    return None if row is None else _row(row)
+def get_view(view_id: int, *, user_id: int) -> SavedView:
+    """Return one of the views that a user sees.
 
-
-def _row(row: tuple[object, ...]) -> ViewRow:
-    view = ViewRow(*row)  # type: ignore[arg-type]
-    return view._replace(shared=bool(view.shared))
+    Raises:
+        ViewNotFound: there is no such view.
+    """
+    view = db.session.scalar(_visible_to(user_id).where(SavedView.id == view_id))
+    if view is None:
+        raise ViewNotFound(view_id)
+    return view

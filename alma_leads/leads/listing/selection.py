@@ -102,7 +102,7 @@ def selections(connection: Connection, lead_filter: LeadFilter) -> Iterator[Chos
     if cursor is not None:
         if cursor.backwards:
             parts.reverse()
-        here = [number for number, part in enumerate(parts) if part.name == cursor.part]
+        here = [number for number, part in enumerate(parts) if part.name == cursor.group]
         parts = parts[here[0] :] if here else []
     sqlite = connection.dialect.name == "sqlite"
     by_arrival = lead_filter.sort.lstrip("-") == "created_at"

@@ -1,47 +1,46 @@
-"""The use cases of saved views: kept under a name, and deleted by their owner or by whoever may."""
+"""The use cases of saved views: save under a name, and delete."""
 
 from __future__ import annotations
 
-from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.raw import Sql
-from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db
+from sqlalchemy import func, select
+
+from alma_leads.accounts.core.models import User
+from alma_leads.database.base import utc_now
+from alma_leads.database.session import transaction
 from alma_leads.leads.core.errors import TooManyViews, ViewNotFound
+from alma_leads.leads.listing.models import SavedView
 
 MAX_VIEWS = 50
 
-_COUNT = Sql("SELECT count(*) FROM saved_views WHERE owner_id = :owner_id AND name <> :name")
-_SAVE = Sql("""
-    INSERT INTO saved_views (owner_id, name, shared, query, saved_at)
-    VALUES (:owner_id, :name, :shared, :query, :now)
-    ON CONFLICT (owner_id, name) DO UPDATE SET shared = excluded.shared, query = excluded.query, saved_at = :now
-    RETURNING id
-""")
-_DELETE = Sql("DELETE FROM saved_views WHERE id = :id AND (owner_id = :user_id OR (shared AND :any_shared))")
-
 
 def save_view(*, owner_id: int, name: str, query: str, shared: bool) -> int:
-    """Keep a list under a name, in place of the owner's view of that name, and return its number.
+    """Save a list under a name, in place of the owner's view of that name, and return its id.
 
     Raises:
         TooManyViews: the owner has `MAX_VIEWS` others.
     """
-    with transaction_on(db.engine) as connection:
-        row = _COUNT.row(connection, owner_id=owner_id, name=name)
-        assert row is not None
-        if row[0] >= MAX_VIEWS:
-            raise TooManyViews(MAX_VIEWS)
-        saved = _SAVE.row(connection, owner_id=owner_id, name=name, shared=shared, query=query, now=to_stamp(utc_now()))
-        assert saved is not None
-        return int(saved[0])
+    with transaction() as session:
+        session.get(User, owner_id, with_for_update=True)  # two saves by one user wait for each other
+        view = session.scalar(select(SavedView).where(SavedView.owner_id == owner_id, SavedView.name == name))
+        if view is None:
+            count = select(func.count()).where(SavedView.owner_id == owner_id)
+            if session.scalars(count).one() >= MAX_VIEWS:
+                raise TooManyViews(MAX_VIEWS)
+            view = SavedView(owner_id=owner_id, name=name)
+            session.add(view)
+        view.query, view.shared, view.saved_at = query, shared, utc_now()
+        session.flush()
+        return view.id
 
 
 def delete_view(view_id: int, *, user_id: int, any_shared: bool) -> None:
-    """Delete a view: one's own, or with `any_shared` one that somebody shared.
+    """Delete one's own view, or with `any_shared` one that somebody shared.
 
     Raises:
-        ViewNotFound: there is no such view that this person may delete.
+        ViewNotFound: there is no such view that this user may delete.
     """
-    with transaction_on(db.engine) as connection:
-        if not _DELETE.run(connection, id=view_id, user_id=user_id, any_shared=any_shared):
+    with transaction() as session:
+        view = session.get(SavedView, view_id)
+        if view is None or not (view.owner_id == user_id or (view.shared and any_shared)):
             raise ViewNotFound(view_id)
+        session.delete(view)

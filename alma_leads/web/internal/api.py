@@ -8,11 +8,9 @@ from urllib.parse import urlencode
 
 import orjson
 from flask import Response, make_response, render_template, request
-from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.database.base import to_stamp
-from alma_leads.database.transactions import reading
 from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.extensions import db, settings
 from alma_leads.file_formats.formats import Format
@@ -48,8 +46,7 @@ def leads() -> Response:
     if wants_html():
         return vary_on_accept(leads_page())
     lead_filter = _filter()
-    with reading(db.engine) as connection:
-        found, cursor = queries.list_full_leads(connection, lead_filter, public_url=settings().PUBLIC_URL)
+    found, cursor = queries.list_full_leads(lead_filter, public_url=settings().PUBLIC_URL)
     response = _json(found)
     if cursor:
         response.headers["Link"] = f'<{_address_with(cursor)}>; rel="next"'
@@ -110,10 +107,9 @@ def update_lead(lead_id: int) -> Response:
 @access(needs(Permission.READ_LEADS))
 def lead_events(lead_id: int) -> Response:
     """List what happened to a lead, newest first."""
-    with reading(db.engine) as connection:
-        if lookup.get_lead(connection, lead_id, public_url="") is None:
-            raise LeadNotFound(lead_id)
-        events = lookup.events_of(connection, lead_id)
+    if lookup.find_lead(lead_id) is None:
+        raise LeadNotFound(lead_id)
+    events = lookup.list_events(lead_id)
     if not may(Permission.READ_AUDIT_LOG):
         events = without_deleted(events)
     return _json([_event(event) for event in events])
@@ -123,9 +119,8 @@ def lead_events(lead_id: int) -> Response:
 @access(needs(Permission.READ_LEADS))
 def lead_resume(lead_id: int) -> Response:
     """Send the uploaded file as a download. A link is named, and never redirected to."""
-    with reading(db.engine) as connection:
-        resume = find_resume(Session(connection), lead_id)
-        row = lookup.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
+    resume = find_resume(db.session(), lead_id)
+    row = lookup.find_lead(lead_id, public_url=settings().PUBLIC_URL)
     if row is None:
         raise LeadNotFound(lead_id)
     if resume is None:
@@ -201,8 +196,7 @@ def _find_attorney(text: str) -> int | None:
         email = normalise_email(text)
     except BadEmailAddress:
         return None
-    with reading(db.engine) as connection:
-        return queries.find_attorney_id(connection, email)
+    return queries.find_attorney_id(email)
 
 
 def _address_with(cursor: str) -> str:
@@ -211,8 +205,7 @@ def _address_with(cursor: str) -> str:
 
 
 def _get(lead_id: int) -> dict[str, Any]:
-    with reading(db.engine) as connection:
-        found = lookup.get_full_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
+    found = lookup.find_full_lead(lead_id, public_url=settings().PUBLIC_URL)
     if found is None:
         raise LeadNotFound(lead_id)
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import g
 from markupsafe import Markup
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.database.base import to_stamp
@@ -64,10 +64,10 @@ class Counts:
     `oldest` is the day of the longest waiting lead, `newest` the highest id.
     """
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, clock: Clock) -> None:
         """Count now."""
-        found = queries.count_leads(connection, user_id=reader().id, late=clock.back(LATE_DAYS), now=clock.stamp)
-        dead = count_dead(connection)
+        found = queries.count_leads(user_id=reader().id, late=clock.back(LATE_DAYS), now=clock.stamp)
+        dead = count_dead(db.session.connection())
         self.total = capped(found.total)
         self.pending = capped(found.pending)
         self.reached_out = capped(found.reached_out)
@@ -96,13 +96,7 @@ class Desk:
     @cached_property
     def counts(self) -> Counts:
         """How many leads and emails there are of each kind."""
-        with reading(db.engine) as connection:
-            return self.count(connection)
-
-    def count(self, connection: Connection) -> Counts:
-        """Count over a connection that the page has open anyway."""
-        self.counts = Counts(connection, self.clock)
-        return self.counts
+        return Counts(self.clock)
 
     @property
     def name(self) -> str:

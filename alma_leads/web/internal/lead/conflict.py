@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlsplit
 from flask import Response, make_response, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.leads.conflicts import conflict_service
 from alma_leads.leads.conflicts.similar import similar_leads
@@ -74,11 +73,10 @@ def record_verdict(lead_id: int) -> Response:
 
 
 def _look(lead_id: int, query: str, *, note: str = "", error: str = "") -> Check:
-    with reading(db.engine) as connection:
-        lead = lookup.get_lead(connection, lead_id, public_url="")
-        if lead is None:
-            raise LeadNotFound(lead_id)
-        found = similar_leads(connection, lead)
+    lead = lookup.find_lead(lead_id)
+    if lead is None:
+        raise LeadNotFound(lead_id)
+    found = similar_leads(db.session.connection(), lead)
     clock = reader_clock()
     check = with_found(check_of(lead, clock), found, clock, lead_id=lead_id, list_query=without_origin(query))
     return check._replace(note=note, error=error)

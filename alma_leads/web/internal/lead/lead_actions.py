@@ -10,8 +10,6 @@ from flask import Response, make_response, render_template, request
 from markupsafe import Markup
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.database.transactions import reading
-from alma_leads.extensions import db
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments import assignment_service
 from alma_leads.leads.core import lookup
@@ -27,7 +25,7 @@ from alma_leads.web.internal.frame.responses import private, wants_part
 from alma_leads.web.internal.frame.toasts import Toast, keep_toast
 from alma_leads.web.internal.lead.lead_page import lead_context
 from alma_leads.web.internal.lead_list.lead_rows import row_html
-from alma_leads.web.internal.lead_list.list_request import mail_states, parse_list_filter
+from alma_leads.web.internal.lead_list.list_request import parse_list_filter
 from alma_leads.web.internal.lead_list.list_tabs import tabs_of
 
 LEAD_ID = "<int(max=9223372036854775807):lead_id>"
@@ -39,8 +37,7 @@ def mark_reached_out(lead_id: int) -> Response:
     """Mark a lead reached out, and with it the other pending leads of the same person."""
     marked = status_service.mark_reached_out(lead_id, actor=actor(), with_siblings=True)
     wanted = [lead_id, *(each for each in marked if each != lead_id)]
-    with reading(db.engine) as connection:
-        rows = lookup.get_leads(connection, wanted, public_url="")
+    rows = lookup.list_leads_by_id(wanted)
     toast = _mark_toast(rows[0], marked)
     if wants_part(f"lead-{lead_id}"):
         return _swapped_rows(rows, marked, toast)
@@ -55,8 +52,7 @@ def mark_reached_out(lead_id: int) -> Response:
 def assign_lead(lead_id: int) -> Response:
     """Give a lead's prospect to an attorney, or, without one, to the helpdesk."""
     attorney = request.form.get("attorney", "")
-    with reading(db.engine) as connection:
-        lead = lookup.get_lead(connection, lead_id, public_url="")
+    lead = lookup.find_lead(lead_id)
     if lead is None:
         raise LeadNotFound(lead_id)
     toast = _assign(lead, attorney, seen=request.form.get("seen"))
@@ -80,14 +76,12 @@ def _mark_toast(lead: LeadRow, marked: Sequence[int]) -> Toast:
 def _swapped_rows(rows: Sequence[LeadRow], marked: Sequence[int], toast: Toast) -> Response:
     """Return the row that was pressed and, out of band, its siblings' rows, the counts and the toast."""
     clock = reader_clock()
-    with reading(db.engine) as connection:
-        states = mail_states(connection, rows)
-        pairs = [(name, value) for name, value in parse_qsl(urlsplit(back()).query) if name != "cursor"]
-        try:
-            shown_in = parse_list_filter(connection, pairs)
-        except BadFilter:  # the row was not in a list of ours
-            shown_in = parse_list_filter(connection, ())
-        views = tabs_of(connection, shown_in, Counts(connection, clock))
+    pairs = [(name, value) for name, value in parse_qsl(urlsplit(back()).query) if name != "cursor"]
+    try:
+        shown_in = parse_list_filter(pairs)
+    except BadFilter:  # the row was not in a list of ours
+        shown_in = parse_list_filter(())
+    views = tabs_of(shown_in, Counts(clock))
     shown = []
     for row in rows:
         who = "you" if row.id in marked else row.reached_out_by
@@ -95,7 +89,6 @@ def _swapped_rows(rows: Sequence[LeadRow], marked: Sequence[int], toast: Toast) 
         shown.append(
             row_html(
                 row,
-                states.get(row.id, ""),
                 clock,
                 can_update=may(Permission.UPDATE_LEADS),
                 list_query=urlsplit(back()).query,

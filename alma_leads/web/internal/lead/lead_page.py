@@ -7,11 +7,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads.assignments.assignment_service import active_attorneys
 from alma_leads.leads.core import lookup
@@ -87,19 +84,18 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
     clock = reader_clock()
     opened_from = next((value for name, value in pairs if name == ORIGIN), "")
     pairs, query = [pair for pair in pairs if pair[0] != ORIGIN], without_origin(query)
-    with reading(db.engine) as connection:
-        lead = lookup.get_lead(connection, lead_id, public_url=settings().PUBLIC_URL)
-        if lead is None:
-            raise LeadNotFound(lead_id)
-        events = lookup.events_of(connection, lead_id)
-        messages = of_correlation(connection, correlation(lead_id))
-        others = _others(connection, lead)
-        try:
-            asked = parse_list_filter(connection, pairs)
-        except BadFilter:  # an address that was cut or added to still shows its lead
-            asked, query = parse_list_filter(connection, ()), ""
-        place = _place(connection, asked, lead, clock)
-        resume = resume_view(Session(connection), lead, events, words=asked.leads.resume_words)
+    lead = lookup.find_lead(lead_id, public_url=settings().PUBLIC_URL)
+    if lead is None:
+        raise LeadNotFound(lead_id)
+    events = lookup.list_events(lead_id)
+    messages = of_correlation(db.session.connection(), correlation(lead_id))
+    others = _others(lead)
+    try:
+        asked = parse_list_filter(pairs)
+    except BadFilter:  # an address that was cut or added to still shows its lead
+        asked, query = parse_list_filter(()), ""
+    place = _place(asked, lead, clock)
+    resume = resume_view(db.session(), lead, events, words=asked.leads.resume_words)
     people = active_attorneys()
     names = {person.email: person.name for person in people}
     if lead.attorney_email:
@@ -154,10 +150,10 @@ def _origin(text: str, suffix: str) -> Origin | None:
     return Origin(lead_id, f"/internal/leads/{lead_id}{suffix}", f"?{ORIGIN}={lead_id}" + suffix.replace("?", "&", 1))
 
 
-def _others(connection: Connection, lead: LeadRow) -> list[LeadRow]:
+def _others(lead: LeadRow) -> list[LeadRow]:
     if lead.lead_count < 2:
         return []
-    found = lookup.leads_of_prospect(connection, lead.prospect_id, public_url="")
+    found = lookup.list_leads_of_prospect(lead.prospect_id)
     return [other for other in found if other.id != lead.id]
 
 
@@ -181,15 +177,15 @@ def _attorney_options(lead: LeadRow, people: dict[str, str]) -> list[tuple[str, 
     return options + [(email, name, email == current) for email, name in people.items()]
 
 
-def _place(connection: Connection, asked: ListFilter, lead: LeadRow, clock: Clock) -> Place:
+def _place(asked: ListFilter, lead: LeadRow, clock: Clock) -> Place:
     sort = asked.leads.sort
-    here = queries.cursor_at(connection, asked.leads, lead.id)
+    here = queries.cursor_at(asked.leads, lead.id)
     if here is None:
         return Place("", "", "", ORDER_WORDS[sort])
     after = replace(asked.leads, limit=1, cursor=here)
     before = replace(asked.leads, limit=_COUNTED_BEFORE, cursor=here._replace(backwards=True))
-    following = queries.list_leads(connection, after, public_url="").rows
-    previous = queries.list_leads(connection, before, public_url="")
+    following = queries.list_leads(after).rows
+    previous = queries.list_leads(before)
     words = "" if previous.previous_cursor else _place_words(asked, lead, len(previous.rows) + 1, clock)
     return Place(
         _address(previous.rows[-1].id, asked) if previous.rows else "",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from flask import Response, make_response, redirect, render_template, request
-from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db
 from alma_leads.leads.core import lookup
 from alma_leads.leads.core.errors import LeadNotFound
@@ -47,9 +45,8 @@ def resume_preview(lead_id: int) -> Response:
         return make_response(redirect(f"/internal/leads/{lead_id}", 303))
     look = whole_number(request.args.get("look", ""), digits=2)
     looks = MAX_LOOKS if look is None else look
-    with reading(db.engine) as connection:
-        lead = lookup.get_lead(connection, lead_id, public_url="")
-        if lead is None:
-            raise LeadNotFound(lead_id)
-        resume = resume_view(Session(connection), lead, lookup.events_of(connection, lead_id), looks=looks)
+    lead = lookup.find_lead(lead_id)
+    if lead is None:
+        raise LeadNotFound(lead_id)
+    resume = resume_view(db.session(), lead, lookup.list_events(lead_id), looks=looks)
     return private(make_response(render_template("internal/lead_resume.html", lead=lead, resume=resume)))

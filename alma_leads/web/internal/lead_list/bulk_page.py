@@ -84,8 +84,8 @@ def bulk_ask() -> Response:
     asked = _asked()
     if asked.kind is Kind.ASSIGNED and not may(Permission.ASSIGN_LEADS):
         abort(403)
+    rows, left = _sorted_out(asked)
     with reading(db.engine) as connection:
-        rows, left = _sorted_out(connection, asked)
         choice = _choice(connection, asked, rows)
         plan = bulk.plan(connection, choice)
     if not plan.people and not left:
@@ -179,11 +179,11 @@ def _asked() -> Asked:
     return Asked(kind, attorney, leads, None, up_to, agreed)
 
 
-def _sorted_out(connection: Connection, asked: Asked) -> tuple[list[LeadRow], list[Left]]:
+def _sorted_out(asked: Asked) -> tuple[list[LeadRow], list[Left]]:
     """Return the ticked leads that something can be done to, and those that somebody was faster with."""
     rows, left = [], []
     new = asked.attorney.email if asked.attorney else None
-    for row in lookup.get_leads(connection, list(asked.leads), public_url=""):
+    for row in lookup.list_leads_by_id(list(asked.leads)):
         seen = asked.leads[row.id]
         if asked.kind is Kind.REACHED_OUT:
             if row.status == "PENDING":
@@ -199,13 +199,13 @@ def _sorted_out(connection: Connection, asked: Asked) -> tuple[list[LeadRow], li
 
 
 def _choice(connection: Connection, asked: Asked, rows: list[LeadRow]) -> Choice:
-    up_to = queries.newest_id(connection) if asked.up_to is None else asked.up_to
+    up_to = queries.newest_id() if asked.up_to is None else asked.up_to
     attorney_id = asked.attorney.id if asked.attorney else None
     if asked.query is None:
         numbers = [row.id for row in rows]
         return bulk.choose_leads(numbers, kind=asked.kind, attorney_id=attorney_id, up_to=up_to)
     pairs = [(name, value) for name, value in parse_qsl(asked.query) if name != "cursor"]
-    wanted = parse_list_filter(connection, pairs).leads
+    wanted = parse_list_filter(pairs).leads
     return bulk.choose_list(connection, wanted, kind=asked.kind, attorney_id=attorney_id, up_to=up_to)
 
 

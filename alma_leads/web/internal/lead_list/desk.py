@@ -8,8 +8,7 @@ from typing import NamedTuple
 from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.database.transactions import reading
-from alma_leads.extensions import db, settings
+from alma_leads.extensions import settings
 from alma_leads.leads.assignments.assignment_service import active_attorneys
 from alma_leads.leads.bulk import bulk
 from alma_leads.leads.core.attorneys import Attorney
@@ -23,8 +22,8 @@ from alma_leads.web.internal.frame.desk_frame import Desk, capped, in_words, wit
 from alma_leads.web.internal.frame.responses import private, wants_part
 from alma_leads.web.internal.lead_list.bulk_page import HELPDESK, progress_of
 from alma_leads.web.internal.lead_list.lead_rows import rows_html
-from alma_leads.web.internal.lead_list.list_filter import DATES, PAGE_SIZES, RECEIVED, ListFilter
-from alma_leads.web.internal.lead_list.list_request import ORDER_WORDS, mail_states, parse_list_filter
+from alma_leads.web.internal.lead_list.list_filter import DATES, RECEIVED, ListFilter
+from alma_leads.web.internal.lead_list.list_request import ORDER_WORDS, parse_list_filter
 from alma_leads.web.internal.lead_list.list_tabs import tabs_of
 from alma_leads.web.sessions import reader
 
@@ -63,15 +62,13 @@ def leads_page() -> Response:
         BadFilter: a parameter cannot be used.
     """
     whole, frame, can_update = not wants_part("list"), Desk(), may(Permission.UPDATE_LEADS)
-    with reading(db.engine) as connection:
-        asked = parse_list_filter(connection, request.args.items(multi=True))
-        page = queries.list_leads(connection, asked.leads, public_url="")
-        states = mail_states(connection, page.rows)
-        counts = frame.count(connection)
-        views = tabs_of(connection, asked, counts)
-        has_more = bool(page.next_cursor or page.previous_cursor)
-        matching = queries.count_capped(connection, asked.leads) if can_update and has_more else None
-        working = bulk.find_last_action(reader().id) if whole and can_update else None
+    asked = parse_list_filter(request.args.items(multi=True))
+    page = queries.list_leads(asked.leads)
+    counts = frame.counts
+    views = tabs_of(asked, counts)
+    has_more = bool(page.next_cursor or page.previous_cursor)
+    matching = queries.count_capped(asked.leads) if can_update and has_more else None
+    working = bulk.find_last_action(reader().id) if whole and can_update else None
     hidden = asked.is_filtered and not page.rows
     people = active_attorneys()
     here = asked.query(cursor=request.args.get("cursor", ""))
@@ -79,7 +76,7 @@ def leads_page() -> Response:
     body = render_template(
         "internal/leads.html" if whole else "internal/leads_list.html",
         desk=frame,
-        rows=rows_html(page.rows, states, frame.clock, can_update=can_update, list_query=asked.query()),
+        rows=rows_html(page.rows, frame.clock, can_update=can_update, list_query=asked.query()),
         count=len(page.rows),
         list=asked,
         chosen=asked.chosen,
@@ -93,7 +90,7 @@ def leads_page() -> Response:
         headings=_headings(asked),
         order_words=ORDER_WORDS[asked.leads.sort],
         orders=[(sort, words[0].upper() + words[1:], sort == asked.leads.sort) for sort, words in ORDER_WORDS.items()],
-        sizes=[(size, size == asked.leads.limit) for size in sorted({*PAGE_SIZES, asked.leads.limit})],
+        notice=asked.notice,
         pages=_pages(asked, page),
         matching=capped(matching) if matching else "",
         bulk=progress_of(working, frame.clock) if working else None,
@@ -118,7 +115,6 @@ def leads_page() -> Response:
 def _headings(asked: ListFilter) -> dict[str, Heading]:
     columns = {
         "prospect": ("Prospect", "last_name", "last_name", "sort by last name"),
-        "email": ("Email", "email", "email", "sort by email address"),
         "received": ("Received", "created_at", DEFAULT_SORT, "sort by date, newest first"),
         "attorney": ("Attorney", "attorney", "attorney", "sort by attorney"),
         "status": ("Status", "status", "status", "sort by status, pending first"),
@@ -199,8 +195,7 @@ def _nothing_found(asked: ListFilter, people: list[Attorney]) -> NothingFound:
     everything = LeadFilter(query=asked.leads.query, limit=_COUNTED_WITHOUT_FILTERS + 1)
     if replace(asked.leads, limit=everything.limit, sort=everything.sort, cursor=None) == everything:
         return NothingFound(heading, advice, "")
-    with reading(db.engine) as connection:
-        found = len(queries.list_leads(connection, everything, public_url="").rows)
+    found = len(queries.list_leads(everything).rows)
     if not found:
         return NothingFound(heading, f"{advice} No lead matches without the filters either.", "")
     number = in_words(found).capitalize() if found <= _COUNTED_WITHOUT_FILTERS else "More than ten"

@@ -6,7 +6,7 @@ not, with an attorney or not, …) with places to fill in; a row then costs one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -44,37 +44,31 @@ class Kind(NamedTuple):
     can_update: bool
 
 
-def rows_html(
-    rows: Iterable[LeadRow], states: Mapping[int, str], clock: Clock, *, can_update: bool, list_query: str
-) -> Markup:
+def rows_html(rows: Iterable[LeadRow], clock: Clock, *, can_update: bool, list_query: str) -> Markup:
     """Return the `<tr>` of each lead.
 
     Args:
         rows: the leads.
-        states: the delivery state of each lead's e-mails, by the lead's id.
         clock: the reader's; read to the minute.
         can_update: whether the reader may mark.
         list_query: the list's query string, which each lead's page is given.
     """
     minute, zone = int(clock.now.timestamp()) // 60, clock.zone.key or "UTC"
     query = str(escape(f"?{list_query}")) if list_query else ""
-    state_of = states.get
-    parts = [_row(row, state_of(row.id, ""), minute, zone, can_update, query) for row in rows]
+    parts = [_row(row, minute, zone, can_update, query) for row in rows]
     return Markup("".join(parts))  # noqa: S704 - each part is a template's output, its words escaped in _fill
 
 
-def row_html(
-    row: LeadRow, mail: str, clock: Clock, *, can_update: bool, list_query: str, done: str, out_of_band: bool
-) -> Markup:
+def row_html(row: LeadRow, clock: Clock, *, can_update: bool, list_query: str, done: str, out_of_band: bool) -> Markup:
     """Return one `<tr>` to be swapped in by a script. `done` replaces what is said of the mark."""
     swap = ' hx-swap-oob="true"' if out_of_band else ""
     query = str(escape(f"?{list_query}")) if list_query else ""
-    return Markup(_fill(row, mail, clock, can_update, query, done=done, swap=swap))  # noqa: S704 - as above
+    return Markup(_fill(row, clock, can_update, query, done=done, swap=swap))  # noqa: S704 - as above
 
 
 @lru_cache(maxsize=4096)
-def _row(row: LeadRow, mail: str, minute: int, zone: str, can_update: bool, query: str) -> str:
-    return _fill(row, mail, _clock(minute, zone), can_update, query)
+def _row(row: LeadRow, minute: int, zone: str, can_update: bool, query: str) -> str:
+    return _fill(row, _clock(minute, zone), can_update, query)
 
 
 @lru_cache(maxsize=64)
@@ -82,9 +76,7 @@ def _clock(minute: int, zone: str) -> Clock:
     return Clock(zone_named(zone), now=datetime.fromtimestamp(minute * 60, UTC))
 
 
-def _fill(
-    row: LeadRow, mail: str, clock: Clock, can_update: bool, query: str, *, done: str | None = None, swap: str = ""
-) -> str:
+def _fill(row: LeadRow, clock: Clock, can_update: bool, query: str, *, done: str | None = None, swap: str = "") -> str:
     pending = row.status == LeadStatus.PENDING
     late = lateness(row, clock)
     if not pending and done is None:
@@ -100,7 +92,7 @@ def _fill(
         row.lead_count > 1,
         late,
         due is not None,
-        mail,
+        row.mail_state or "",
         row.conflict == Verdict.CONFLICT,
         can_update,
     )

@@ -12,7 +12,10 @@ from alma_leads.leads.listing.filters import DESK_SORTS, BadFilter, LeadFilter, 
 from alma_leads.web.internal.frame.dates import LATE_DAYS, Clock
 
 PAGE_ROWS = 50
-PAGE_SIZES = (20, 50, 100)
+# What an address of an earlier release may ask for, and what the list says to it.
+_FORMER_ORDERS = ("email", "-email")
+_NO_SUCH_ORDER = "Lists can’t be sorted by email any more. This one is in its usual order."
+_NO_PAGE_SIZE = f"The number of leads on a page can’t be chosen any more. Each page shows {PAGE_ROWS}."
 OLDER = f"{LATE_DAYS}d"
 RECEIVED_DAYS = {"7d": 7, "30d": 30}
 RECEIVED = {"": "Any time", "7d": "Last 7 days", "30d": "Last 30 days", "late": f"{LATE_DAYS} days ago or more"}
@@ -31,15 +34,19 @@ _FILTERS = (
     "resume",
     "conflict",
 )
-_KEPT = (*_FILTERS, "sort", "limit")
+_KEPT = (*_FILTERS, "sort")
 
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """A parsed list address: `leads` is what to ask for; `chosen` what the person chose, by parameter, no cursor."""
+    """A parsed list address: `leads` is what to ask for; `chosen` what the person chose, by parameter, no cursor.
+
+    `notice` says what an address of an earlier release asked for in vain, or is empty.
+    """
 
     leads: LeadFilter
     chosen: dict[str, str]
+    notice: str = ""
 
     def query(self, **changes: str) -> str:
         """Return the address's query with some parameters changed; an empty value takes one away."""
@@ -53,8 +60,8 @@ class ListFilter:
 
     @property
     def is_rearranged(self) -> bool:
-        """Whether an order or a page size is chosen."""
-        return any(self.chosen.get(name) for name in ("sort", "limit"))
+        """Whether an order is chosen."""
+        return bool(self.chosen.get("sort"))
 
     @property
     def view(self) -> str:
@@ -111,7 +118,7 @@ def parse(
     Raises:
         BadFilter: an unknown or repeated parameter, or a value that cannot be used.
     """
-    pairs = list(args)
+    pairs, notice = _without_former(args)
     received, errors = _received(pairs)
     ignored = {"older", "received"}
     if received not in (None, DATES):
@@ -142,7 +149,20 @@ def parse(
         chosen["received"] = received
     if leads.attorney_id is not None:
         chosen["attorney"] = me[1] if chosen["assigned_to"] == "me" else chosen["assigned_to"]
-    return ListFilter(leads, chosen)
+    return ListFilter(leads, chosen, notice)
+
+
+def _without_former(args: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
+    """Return the parameters without those of an earlier release, and what to say about them."""
+    pairs, notices = list(args), []
+    if any(name == "sort" and value in _FORMER_ORDERS for name, value in pairs):
+        # The cursor is a place in that order.
+        pairs = [pair for pair in pairs if pair[0] not in ("sort", "cursor")]
+        notices.append(_NO_SUCH_ORDER)
+    if any(name == "limit" for name, _ in pairs):
+        pairs = [pair for pair in pairs if pair[0] != "limit"]
+        notices.append(_NO_PAGE_SIZE)
+    return pairs, " ".join(notices)
 
 
 def _received(pairs: list[tuple[str, str]]) -> tuple[str | None, list[tuple[str, str]]]:

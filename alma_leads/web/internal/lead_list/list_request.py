@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from sqlalchemy import Connection
+from collections.abc import Iterable
 
 from alma_leads.email_address import BadEmailAddress, normalise_email
-from alma_leads.leads.core.emails import correlation
-from alma_leads.leads.core.lookup import LeadRow
 from alma_leads.leads.listing import queries
-from alma_leads.outbox.queries import states_of
 from alma_leads.web.internal.frame.desk_frame import reader_clock
 from alma_leads.web.internal.lead_list import list_filter
 from alma_leads.web.internal.lead_list.list_filter import ListFilter
@@ -21,8 +16,6 @@ ORDER_WORDS = {
     "created_at": "oldest first",
     "last_name": "by last name, A to Z",
     "-last_name": "by last name, Z to A",
-    "email": "by email address, A to Z",
-    "-email": "by email address, Z to A",
     "attorney": "by attorney, A to Z",
     "-attorney": "by attorney, Z to A",
     "due": "most urgent first",
@@ -34,7 +27,7 @@ ORDER_WORDS = {
 }
 
 
-def parse_list_filter(connection: Connection, pairs: Iterable[tuple[str, str]]) -> ListFilter:
+def parse_list_filter(pairs: Iterable[tuple[str, str]]) -> ListFilter:
     """Return what the pairs of a list's query string ask for, by whoever makes this request.
 
     Raises:
@@ -43,7 +36,7 @@ def parse_list_filter(connection: Connection, pairs: Iterable[tuple[str, str]]) 
 
     def find_attorney(text: str) -> int | None:
         try:
-            return queries.find_attorney_id(connection, normalise_email(text))
+            return queries.find_attorney_id(normalise_email(text))
         except BadEmailAddress:
             return None
 
@@ -54,9 +47,3 @@ def parse_list_filter(connection: Connection, pairs: Iterable[tuple[str, str]]) 
         me=(found.user.id, found.user.email) if found else (0, ""),
         find_attorney=find_attorney,
     )
-
-
-def mail_states(connection: Connection, rows: Sequence[LeadRow]) -> dict[int, str]:
-    """Return the delivery state of each lead's e-mails, by the lead's id."""
-    keys = {correlation(row.id): row.id for row in rows}
-    return {keys[key]: state for key, state in states_of(connection, list(keys)).items()}

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from sqlalchemy import Connection
-
 from alma_leads.leads.listing import queries
 from alma_leads.leads.listing.filters import BadFilter
-from alma_leads.leads.listing.saved_views import views_for
+from alma_leads.leads.listing.saved_views import list_views
 from alma_leads.web.internal.frame.desk_frame import Counts, capped
 from alma_leads.web.internal.lead_list.list_filter import ListFilter
 from alma_leads.web.internal.lead_list.list_request import parse_list_filter
@@ -45,7 +43,7 @@ class Tabs(NamedTuple):
     any_saved: bool
 
 
-def tabs_of(connection: Connection, asked: ListFilter, counts: Counts) -> Tabs:
+def tabs_of(asked: ListFilter, counts: Counts) -> Tabs:
     """Return the tabs for whoever reads the list that `asked` describes."""
     here = asked.query()
     tabs = [
@@ -53,17 +51,17 @@ def tabs_of(connection: Connection, asked: ListFilter, counts: Counts) -> Tabs:
         for label, wanted, name in _EVERYONES
     ]
     taken = any(tab.current for tab in tabs) and not asked.is_rearranged
-    saved = views_for(connection, reader().id)
+    saved = list_views(reader().id)
     for row in saved:
         kind = "yours" if row.owner_id == reader().id else "shared"
         try:
-            view = parse_list_filter(connection, parse_qsl(row.query))
+            view = parse_list_filter(parse_qsl(row.query))
         except BadFilter:  # an attorney who is none any more: its own page says so
             tabs.append(Tab(row.name, f"/internal/views/{row.id}", "", False, kind))
             continue
         current = row.query == here
         taken = taken or current
-        tabs.append(Tab(row.name, _list(row.query), _count(connection, view), current, kind))
+        tabs.append(Tab(row.name, _list(row.query), _count(view), current, kind))
     if any(tab.current and tab.saved for tab in tabs):  # the saved view says more than the one that all have
         tabs = [tab if tab.saved else tab._replace(current=False) for tab in tabs]
     return Tabs(tabs, "" if taken else here, bool(saved))
@@ -73,6 +71,6 @@ def _list(query: str) -> str:
     return f"/internal/leads?{query}" if query else "/internal/leads"
 
 
-def _count(connection: Connection, view: ListFilter) -> str:
-    found = queries.count_capped(connection, view.leads)
+def _count(view: ListFilter) -> str:
+    found = queries.count_capped(view.leads)
     return "" if found is None else capped(found)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from flask import Response, jsonify, request
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.database.transactions import reading
-from alma_leads.extensions import db
 from alma_leads.leads.listing import queries
 from alma_leads.web.auth import access, needs
 from alma_leads.web.errors.problems import InputRefused
@@ -29,7 +27,5 @@ def new_leads() -> Response:
     if after is None:
         raise InputRefused([("after", "Give the number of a lead")])
     pairs = [(name, value) for name, value in request.args.items(multi=True) if name != "after"]
-    with reading(db.engine) as connection:
-        asked = parse_list_filter(connection, pairs)
-        count = queries.count_newer(connection, asked.leads, after=after)
+    count = queries.count_newer(parse_list_filter(pairs).leads, after=after)
     return private(jsonify(count=count, more=count >= queries.NEWER_CAP))

@@ -6,16 +6,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from flask import Response, make_response, redirect, render_template, request
-from sqlalchemy import Connection
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.database.transactions import reading
-from alma_leads.extensions import db
 from alma_leads.leads.assignments.assignment_service import active_attorneys
-from alma_leads.leads.core.errors import TooManyViews, ViewNotFound
+from alma_leads.leads.core.errors import TooManyViews
 from alma_leads.leads.listing import view_service
 from alma_leads.leads.listing.filters import BadFilter
-from alma_leads.leads.listing.saved_views import ViewRow, get_view, views_for
+from alma_leads.leads.listing.models import SavedView
+from alma_leads.leads.listing.saved_views import get_view, list_views
 from alma_leads.web.auth import access, may, needs
 from alma_leads.web.internal.frame.blueprint import internal
 from alma_leads.web.internal.frame.responses import private
@@ -33,8 +31,7 @@ _HOME = "/internal/views"
 @access(needs(Permission.OWN_ACCOUNT))
 def views_page() -> Response:
     """List the saved views that the reader sees."""
-    with reading(db.engine) as connection:
-        views = views_for(connection, reader().id)
+    views = list_views(reader().id)
     shown = [(view, words_of(view.query), _may_delete(view)) for view in views]
     return private(make_response(render_template("internal/views.html", views=shown, me=reader().id)))
 
@@ -47,8 +44,7 @@ def new_view() -> Response:
     Raises:
         BadFilter: there is no such list.
     """
-    with reading(db.engine) as connection:
-        query = parse_list_filter(connection, _without_cursor(request.args.items(multi=True))).query()
+    query = parse_list_filter(_without_cursor(request.args.items(multi=True))).query()
     return _form(query, name="", shared=False, errors={}, status=200)
 
 
@@ -63,9 +59,7 @@ def save_view() -> Response:
     typed = request.form.get("name", "")
     name = " ".join("".join(char if char.isprintable() else " " for char in typed).split())
     shared = request.form.get("shared") == "1" and may(Permission.SHARE_VIEWS)
-    with reading(db.engine) as connection:
-        pairs = _without_cursor(parse_qsl(request.form.get("query", "")))
-        query = parse_list_filter(connection, pairs).query()
+    query = parse_list_filter(_without_cursor(parse_qsl(request.form.get("query", "")))).query()
     if not 1 <= len(name) <= MAX_NAME_LENGTH:
         errors = {"name": f"Enter a name of 1 to {MAX_NAME_LENGTH} characters"}
         return _form(query, name=name, shared=shared, errors=errors, status=422)
@@ -85,11 +79,8 @@ def open_view(view_id: int) -> Response:
     Raises:
         ViewNotFound: the reader has no such view.
     """
-    with reading(db.engine) as connection:
-        view = get_view(connection, view_id, user_id=reader().id)
-        if view is None:
-            raise ViewNotFound(view_id)
-        stale = _stale_fields(connection, view)
+    view = get_view(view_id, user_id=reader().id)
+    stale = _stale_fields(view)
     if not stale:
         return _to_list(view.query)
     rest = urlencode([(name, value) for name, value in parse_qsl(view.query) if name not in stale])
@@ -116,7 +107,7 @@ def delete_view(view_id: int) -> Response:
 def words_of(query: str, *, arranged: bool = True) -> str:
     """Return what the list with this query string shows, in words: "Pending, of Daniel Kim, oldest first".
 
-    Not `arranged`: without its order and page size; "All leads" when that leaves nothing.
+    Not `arranged`: without its order; "All leads" when that leaves nothing.
     """
     asked = dict(parse_qsl(query))
     names = {person.email: person.name for person in active_attorneys()} | {"me": "whoever reads it"}
@@ -135,7 +126,6 @@ def words_of(query: str, *, arranged: bool = True) -> str:
         f"with “{search}” in name or address" if search else "",
         f"with “{asked['resume']}” in the resume" if "resume" in asked else "",
         ORDER_WORDS.get(asked.get("sort", "-created_at"), "") if arranged else "",
-        f"{asked['limit']} on a page" if "limit" in asked and arranged else "",
     ]
     words = ", ".join(word for word in said if word) or "all leads"
     return words[:1].upper() + words[1:]
@@ -149,13 +139,13 @@ def _to_list(query: str) -> Response:
     return make_response(redirect(f"/internal/leads?{query}" if query else "/internal/leads", 303))
 
 
-def _may_delete(view: ViewRow) -> bool:
+def _may_delete(view: SavedView) -> bool:
     return view.owner_id == reader().id or (view.shared and may(Permission.MANAGE_VIEWS))
 
 
-def _stale_fields(connection: Connection, view: ViewRow) -> set[str]:
+def _stale_fields(view: SavedView) -> set[str]:
     try:
-        parse_list_filter(connection, parse_qsl(view.query))
+        parse_list_filter(parse_qsl(view.query))
     except BadFilter as error:
         return {field for field, _ in error.errors}
     return set()

@@ -119,7 +119,7 @@ def _page() -> Response:
         can_go_again = outbox.count_dead_and_of_use(connection) if counts.dead else 0
         last = outbox.page(connection, ("sent",), limit=1)
         dead, rows, more = _listed(connection, asked)
-        names = lead_names(connection, [*dead, *rows])
+        names = lead_names([*dead, *rows])
     clock = reader_clock()
     listed = rows or dead
     body = render_template(
@@ -207,8 +207,7 @@ def _subject(message: MessageRow) -> str:
 
 
 def _part(message: MessageRow, toast: Toast | None) -> Response:
-    with reading(db.engine) as connection:
-        names = lead_names(connection, [message])
+    names = lead_names([message])
     view = message_view(message, names, reader_clock())
     shown = {"mail": view, "toast": toast, "can_send": may(Permission.MANAGE_OUTBOX)}
     return private(make_response(render_template("internal/swap_message.html", **shown)))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection
-
 from alma_leads.leads.core import lookup
 from alma_leads.outbox.queries import MessageRow
 from alma_leads.web.internal.frame.dates import Clock, in_sentence
@@ -35,10 +33,10 @@ class MessageView(NamedTuple):
     of_use: bool
 
 
-def lead_names(connection: Connection, messages: Sequence[MessageRow]) -> dict[int, str]:
+def lead_names(messages: Sequence[MessageRow]) -> dict[int, str]:
     """Return the names of the leads that the messages belong to, by number."""
     ids = {number for message in messages if (number := _lead_id(message)) is not None}
-    leads = lookup.get_leads(connection, sorted(ids), public_url="")
+    leads = lookup.list_leads_by_id(sorted(ids))
     return {lead.id: f"{lead.first_name} {lead.last_name}" for lead in leads}
 
 

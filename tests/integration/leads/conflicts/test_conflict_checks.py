@@ -9,7 +9,6 @@ from flask import Flask
 from sqlalchemy import select
 
 from alma_leads.actor import Actor
-from alma_leads.extensions import db
 from alma_leads.leads.conflicts.conflict_service import record_verdict
 from alma_leads.leads.core import lookup
 from alma_leads.leads.core.errors import LeadNotFound, VerdictChanged
@@ -25,7 +24,9 @@ VERDICTS = LeadEvent.kind == EventKind.CONFLICT_CHECK
 def seen(app: Flask, lead_id: int) -> str:
     """Return which verdict a page of the lead would show now."""
     with app.app_context():
-        return lookup.get_lead(db.session.connection(), lead_id, public_url="").conflict_at or ""
+        lead = lookup.find_lead(lead_id)
+        assert lead is not None
+        return lead.conflict_at or ""
 
 
 def say(app: Flask, lead_id: int, verdict: Verdict, *, seen: str, actor: Actor = IAN, note: str = "") -> None:
@@ -40,9 +41,9 @@ def test_each_verdict_stays_in_the_log(app: Flask) -> None:
     say(app, lead_id, Verdict.UNCHECKED, seen=seen(app, lead_id), actor=ROSA)
     say(app, lead_id, Verdict.CLEAR, seen=seen(app, lead_id), actor=ROSA)
     with app.app_context():
-        connection = db.session.connection()
-        lead = lookup.get_lead(connection, lead_id, public_url="")
-        events = lookup.events_of(connection, lead_id)
+        lead = lookup.find_lead(lead_id)
+        events = lookup.list_events(lead_id)
+    assert lead is not None
     assert (lead.conflict, lead.conflict_by, lead.conflict_at) == ("clear", "Rosa Delgado", events[0].at)
     assert [(event.actor_name, event.data) for event in events[:3]] == [
         ("Rosa Delgado", {"verdict": {"old": "unchecked", "new": "clear"}}),

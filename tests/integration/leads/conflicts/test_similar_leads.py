@@ -28,7 +28,7 @@ def find(app: Flask) -> Find:
     def look(lead_id: int) -> Similar:
         with app.app_context():
             connection = db.session.connection()
-            lead = lookup.get_lead(connection, lead_id, public_url="")
+            lead = lookup.find_lead(lead_id)
             assert lead is not None
             return similar_leads(connection, lead)
 

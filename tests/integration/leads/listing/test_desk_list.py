@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from alma_leads.accounts.core.models import Role
 from alma_leads.actor import SYSTEM
 from alma_leads.leads.assignments.assignment_service import assign
+from alma_leads.web.internal.lead_list import list_filter
 from tests.support.desk import HTML, Page, add_lead, add_person, get, run, sign_in, value
 
 
@@ -119,7 +120,7 @@ def test_no_result_says_which_filter_hides_what(app: Flask, desk: FlaskClient) -
 
 @pytest.mark.parametrize(
     "query",
-    ["colour=red", "status=DONE", "received=8d", "older=2d", "cursor=x", "limit=0", "assigned_to=nobody", "sort=id"],
+    ["colour=red", "status=DONE", "received=8d", "older=2d", "cursor=x", "assigned_to=nobody", "sort=id"],
 )
 def test_what_cannot_be_used_is_a_422_page(desk: FlaskClient, query: str) -> None:
     answer = desk.get(f"/internal/leads?{query}", headers=HTML)
@@ -127,10 +128,11 @@ def test_what_cannot_be_used_is_a_422_page(desk: FlaskClient, query: str) -> Non
     assert answer.mimetype == "text/html"
 
 
-def test_pages_there_and_back(app: Flask, desk: FlaskClient) -> None:
+def test_pages_there_and_back(app: Flask, desk: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_filter, "PAGE_ROWS", 2)
     for number in range(5):
         add_lead(app, first_name="Lead", last_name=f"No{number}")
-    first = get(desk, "/internal/leads?limit=2")
+    first = get(desk, "/internal/leads")
     second = get(desk, first.link("next"))
     third = get(desk, second.link("next"))
     seen = [*first.names(), *second.names(), *third.names()]
@@ -142,15 +144,34 @@ def test_pages_there_and_back(app: Flask, desk: FlaskClient) -> None:
     assert first.all("a", rel="prev") == []
 
 
-def test_paging_and_sorting_keep_the_filter(app: Flask, desk: FlaskClient) -> None:
+def test_paging_and_sorting_keep_the_filter(app: Flask, desk: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_filter, "PAGE_ROWS", 1)
     for number in range(3):
         add_lead(app, first_name="Lead", last_name=f"No{number}")
-    page = get(desk, "/internal/leads?limit=1&status=PENDING&sort=last_name")
+    page = get(desk, "/internal/leads?status=PENDING&sort=last_name")
     assert "status=PENDING" in page.link("next")
     assert "sort=last_name" in page.link("next")
     assert page.names() == ["Lead No0"]
     assert [th.get("aria-sort") for th in page.all("th") if th.get("aria-sort")] == ["ascending"]
-    assert page.all("a", class_="name")[0].get("href", "").endswith("?status=PENDING&sort=last_name&limit=1")
+    assert page.all("a", class_="name")[0].get("href", "").endswith("?status=PENDING&sort=last_name")
+
+
+@pytest.mark.parametrize(
+    ("query", "kept", "words"),
+    [
+        ("sort=email&status=PENDING", "status=PENDING", "Lists can’t be sorted by email any more."),
+        ("sort=-email&cursor=anything", "", "Lists can’t be sorted by email any more."),
+        ("limit=20&sort=last_name", "sort=last_name", "The number of leads on a page can’t be chosen any more."),
+    ],
+)
+def test_an_address_of_an_earlier_release_shows_the_list_and_a_notice(
+    app: Flask, desk: FlaskClient, query: str, kept: str, words: str
+) -> None:
+    lead_id = add_lead(app, first_name="Ana", last_name="Lima")
+    page = get(desk, f"/internal/leads?{query}")
+    assert page.names() == ["Ana Lima"]
+    assert words in page.text
+    assert page.all("a", class_="name")[0].get("href") == f"/internal/leads/{lead_id}" + (f"?{kept}" if kept else "")
 
 
 HOSTILE = "\"><script>alert(1)</script><b x='{{ 7*7 }}%s%(id)s"
