@@ -57,7 +57,7 @@ def _act(report: Report, kind: str, what: Kind) -> None:
 
     began = time.perf_counter()
     with reading(db.engine) as connection:
-        choice = _choice(connection, what)
+        choice = _choice(what)
         plan = bulk.plan(connection, choice)
     planned = time.perf_counter()
     with patch.object(bulk_service, "transaction", timed):
@@ -77,9 +77,8 @@ def _act(report: Report, kind: str, what: Kind) -> None:
     )
 
 
-def _choice(connection: Connection, what: Kind) -> Choice:
+def _choice(what: Kind) -> Choice:
     return bulk.choose_list(
-        connection,
         LeadFilter(status=LeadStatus.PENDING),
         kind=what,
         attorney_id=ATTORNEY if what is Kind.ASSIGNED else None,

@@ -105,7 +105,7 @@ def retry(ids: tuple[int, ...], everything: bool) -> None:
     if refused:
         with reading(db.engine) as connection:
             for message_id in refused:
-                click.echo(f"{message_id}: {_why_not(queries.message(connection, message_id))}", err=True)
+                click.echo(f"{message_id}: {_why_not(queries.find_message(connection, message_id))}", err=True)
         raise click.exceptions.Exit(1)
 
 

@@ -4,67 +4,98 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    SQLColumnExpression,
+    String,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    union,
+)
 
-from alma_leads.database.base import from_stamp, to_stamp, utc_now
-from alma_leads.database.raw import Sql, id_list, sql_in
+from alma_leads.database.base import as_stamp, from_stamp, to_stamp, utc_now
 from alma_leads.extensions import settings
+from alma_leads.outbox.models import HAS_FAILED, IS_QUEUED, IS_RETRYING, IS_SENT, WAITS, OutboxMessage
 from alma_leads.outbox.pause_service import find_pause
 
 COUNT_CAP = 1000
 
 Delivery = Literal["queued", "retrying", "dead", "sent"]
 
-# As in the partial indexes of `OutboxMessage`, word for word.
-_CONDITIONS: dict[Delivery, str] = {
-    "queued": "state = 'queued' AND attempts = 0",
-    "retrying": "state = 'queued' AND attempts > 0",
-    "dead": "state = 'dead'",
-    "sent": "state = 'sent'",
+# Each has a partial index, which serves only a condition that it can read.
+_CONDITIONS: dict[Delivery, ColumnElement[bool]] = {
+    "queued": IS_QUEUED,
+    "retrying": IS_RETRYING,
+    "dead": HAS_FAILED,
+    "sent": IS_SENT,
 }
+# From good to bad.
 _BY_RANK: tuple[Delivery, ...] = ("sent", "queued", "retrying", "dead")
+_RANK = case((HAS_FAILED, 3), (IS_RETRYING, 2), (IS_SENT, 0), else_=1)
 
-_ROW = """
-    SELECT id, kind, correlation, recipient, subject, state, attempts, due_at, last_error, created_at, settled_at,
-        expires_at, language, CAST(facts AS text)
-      FROM outbox_messages
-"""
+_ROW = select(
+    OutboxMessage.id,
+    OutboxMessage.kind,
+    OutboxMessage.correlation,
+    OutboxMessage.recipient,
+    OutboxMessage.subject,
+    OutboxMessage.state,
+    OutboxMessage.attempts,
+    as_stamp(OutboxMessage.due_at),
+    OutboxMessage.last_error,
+    as_stamp(OutboxMessage.created_at),
+    as_stamp(OutboxMessage.settled_at),
+    as_stamp(OutboxMessage.expires_at),
+    OutboxMessage.language,
+    OutboxMessage.facts,
+)
 _PAGE = {
-    delivery: Sql(f"{_ROW} WHERE {condition} AND id < :before_id ORDER BY id DESC LIMIT :limit")
+    delivery: _ROW.where(condition, OutboxMessage.id < bindparam("before_id"))
+    .order_by(OutboxMessage.id.desc())
+    .limit(bindparam("limit"))
     for delivery, condition in _CONDITIONS.items()
 }
-_ONE = Sql(f"{_ROW} WHERE id = :id")
-_OF_CORRELATION = Sql(f"{_ROW} WHERE correlation = :correlation ORDER BY id")
+_ONE = _ROW.where(OutboxMessage.id == bindparam("id"))
+_OF_CORRELATION = _ROW.where(OutboxMessage.correlation == bindparam("correlation")).order_by(OutboxMessage.id)
 
-# The messages that no server has taken though one was asked, by correlation; and each such correlation once.
-_RETRYING, _DEAD = (
-    f"SELECT correlation FROM outbox_messages WHERE {condition}"
-    for condition in (_CONDITIONS["retrying"], _CONDITIONS["dead"])
+
+def _capped(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    some: Select[Any] = select(literal_column("1")).select_from(OutboxMessage).where(*conditions).limit(bindparam("cap"))
+    return select(func.count()).select_from(some.subquery()).scalar_subquery()
+
+
+_IS_OF_USE = or_(OutboxMessage.expires_at.is_(None), OutboxMessage.expires_at > bindparam("now"))
+_COUNT_DEAD = select(_capped(HAS_FAILED))
+_COUNT_DEAD_AND_OF_USE = select(_capped(HAS_FAILED, _IS_OF_USE))
+_COUNT_SINCE = select(func.count()).where(
+    OutboxMessage.correlation == bindparam("correlation"),
+    OutboxMessage.kind == bindparam("kind"),
+    OutboxMessage.created_at > bindparam("since"),
 )
-TROUBLED_MESSAGES = f"{_RETRYING} UNION ALL {_DEAD}"
-TROUBLED = f"{_RETRYING} UNION {_DEAD}"
-TROUBLED_STATE = f"{_CONDITIONS['dead']} OR {_CONDITIONS['retrying']}"
-
-_RANK = "CASE WHEN state = 'dead' THEN 3 WHEN state = 'sent' THEN 0 WHEN attempts > 0 THEN 2 ELSE 1 END"
-_STATES = sql_in(
-    f"SELECT correlation, max({_RANK}) FROM outbox_messages WHERE correlation IN :ids GROUP BY correlation"
+_COUNTS = select(*(_capped(condition).label(delivery) for delivery, condition in _CONDITIONS.items()))
+_NEXT_DUE = (
+    select(as_stamp(OutboxMessage.due_at)).where(WAITS).order_by(OutboxMessage.due_at, OutboxMessage.id).limit(1)
 )
 
-_CAPPED = "SELECT count(*) FROM (SELECT 1 FROM outbox_messages WHERE {} LIMIT :cap) AS capped"
-_COUNT_DEAD = Sql(_CAPPED.format(_CONDITIONS["dead"]))
-_COUNT_DEAD_AND_OF_USE = Sql(
-    _CAPPED.format(f"{_CONDITIONS['dead']} AND (expires_at IS NULL OR expires_at > :now)"),
-)
-_COUNT_SINCE = Sql("""
-    SELECT count(*) FROM outbox_messages WHERE correlation = :correlation AND kind = :kind AND created_at > :since
-""")
-_COUNTS = Sql("SELECT " + ", ".join(f"({_CAPPED.format(condition)})" for condition in _CONDITIONS.values()))
 
-_NEXT_DUE = Sql("SELECT due_at FROM outbox_messages WHERE state = 'queued' ORDER BY due_at, id LIMIT 1")
-_FIRST = "SELECT created_at FROM (SELECT created_at FROM outbox_messages WHERE {} ORDER BY id LIMIT 1) AS first"
-_OLDEST = Sql(" UNION ALL ".join(_FIRST.format(_CONDITIONS[delivery]) for delivery in ("queued", "retrying")))
+def _first(condition: ColumnElement[bool]) -> Select[Any]:
+    first = select(as_stamp(OutboxMessage.created_at)).where(condition).order_by(OutboxMessage.id).limit(1)
+    return select(first.subquery())
+
+
+_OLDEST = _first(IS_QUEUED).union_all(_first(IS_RETRYING))
 
 
 class MessageRow(NamedTuple):
@@ -83,7 +114,7 @@ class MessageRow(NamedTuple):
     settled_at: str | None
     expires_at: str | None
     language: str | None
-    facts: str | None
+    facts: dict[str, Any] | None
 
     @property
     def is_too_old(self) -> bool:
@@ -103,6 +134,23 @@ class MessageRow(NamedTuple):
         return "dead" if self.state == "dead" else "sent"
 
 
+def worst_delivery(subject: str, row_id: SQLColumnExpression[int]) -> ScalarSelect[Any]:
+    """Return the worst state among the messages about a row, as a `Delivery`; NULL if there are none."""
+    return (
+        select(case(dict(enumerate(_BY_RANK)), value=func.max(_RANK)))
+        .where(OutboxMessage.correlation == literal(f"{subject}:") + cast(row_id, String))
+        .scalar_subquery()
+    )
+
+
+def troubled_ids(subject: str) -> Any:
+    """Return the statement for the ids of the rows about which a message has failed or is tried again."""
+    prefix = f"{subject}:"
+    number = cast(func.substr(OutboxMessage.correlation, len(prefix) + 1), BigInteger).label("id")
+    is_about = OutboxMessage.correlation.startswith(prefix)
+    return union(*(select(number).where(is_about, state) for state in (HAS_FAILED, IS_RETRYING)))
+
+
 class Counts(NamedTuple):
     """How many messages are in each state; counting stops at the cap."""
 
@@ -112,26 +160,14 @@ class Counts(NamedTuple):
     sent: int
 
 
-def states_of(connection: Connection, correlations: Iterable[str]) -> dict[str, Delivery]:
-    """Return the worst state among the messages of each correlation; those without messages are left out.
-
-    From bad to good: dead, retrying, queued, sent.
-    """
-    wanted = list(correlations)
-    if not wanted:
-        return {}
-    rows = _STATES.rows(connection, ids=id_list(connection, wanted))
-    return {correlation: _BY_RANK[rank] for correlation, rank in rows}
+def list_about(connection: Connection, correlation: str) -> list[MessageRow]:
+    """Return the messages of one correlation, in the order they were enqueued."""
+    return [_row(found) for found in connection.execute(_OF_CORRELATION, {"correlation": correlation})]
 
 
-def of_correlation(connection: Connection, correlation: str) -> list[MessageRow]:
-    """Return the messages of one correlation, in the order they were promised."""
-    return [_row(found) for found in _OF_CORRELATION.rows(connection, correlation=correlation)]
-
-
-def message(connection: Connection, message_row_id: int) -> MessageRow | None:
-    """Return one message."""
-    found = _ONE.row(connection, id=message_row_id)
+def find_message(connection: Connection, message_row_id: int) -> MessageRow | None:
+    """Return one message, or None if there is none."""
+    found = connection.execute(_ONE, {"id": message_row_id}).one_or_none()
     return None if found is None else _row(found)
 
 
@@ -142,40 +178,36 @@ def page(
 
     Each state is read from its own index: constant time, however many others there are.
     """
-    bound = 2**62 if before_id is None else before_id
-    found = [row for delivery in deliveries for row in _PAGE[delivery].rows(connection, before_id=bound, limit=limit)]
-    return [_row(row) for row in sorted(found, key=lambda row: row[0], reverse=True)[:limit]]
+    asked = {"before_id": 2**62 if before_id is None else before_id, "limit": limit}
+    found = [row for delivery in deliveries for row in connection.execute(_PAGE[delivery], asked)]
+    return [_row(row) for row in sorted(found, key=lambda row: row.id, reverse=True)[:limit]]
 
 
 def count_dead(connection: Connection, *, cap: int = COUNT_CAP) -> int:
-    """Return the number of dead letters; counting stops at `cap`."""
-    row = _COUNT_DEAD.row(connection, cap=cap)
-    return 0 if row is None else row[0]
+    """Return the number of failed messages; counting stops at `cap`."""
+    return connection.execute(_COUNT_DEAD, {"cap": cap}).scalar_one()
 
 
 def count_dead_and_of_use(connection: Connection, *, cap: int = COUNT_CAP) -> int:
-    """Return the number of dead letters that can be sent again; counting stops at `cap`."""
-    row = _COUNT_DEAD_AND_OF_USE.row(connection, cap=cap, now=to_stamp(utc_now()))
-    return 0 if row is None else row[0]
+    """Return the number of failed messages that can be sent again; counting stops at `cap`."""
+    return connection.execute(_COUNT_DEAD_AND_OF_USE, {"cap": cap, "now": utc_now()}).scalar_one()
 
 
-def count_since(connection: Connection, *, correlation: str, kind: str, since: str) -> int:
-    """Return how many messages of a kind and a correlation were promised since the stamp `since`."""
-    count: int = _COUNT_SINCE.rows(connection, correlation=correlation, kind=kind, since=since)[0][0]
-    return count
+def count_since(connection: Connection, *, correlation: str, kind: str, since: datetime) -> int:
+    """Return how many messages of a kind and a correlation were enqueued after `since`."""
+    asked = {"correlation": correlation, "kind": kind, "since": since}
+    return connection.execute(_COUNT_SINCE, asked).scalar_one()
 
 
 def counts(connection: Connection, *, cap: int = COUNT_CAP) -> Counts:
     """Return how many messages are in each state; counting stops at `cap`."""
-    row = _COUNTS.row(connection, cap=cap)
-    assert row is not None
-    return Counts(*row)
+    row = connection.execute(_COUNTS, {"cap": cap}).one()
+    return Counts(row.queued, row.retrying, row.dead, row.sent)
 
 
 def next_due(connection: Connection) -> str | None:
     """Return the stamp at which the next message comes due (it may be past), or None when none waits."""
-    row = _NEXT_DUE.row(connection)
-    return None if row is None else row[0]
+    return connection.execute(_NEXT_DUE).scalar()
 
 
 def next_look(connection: Connection) -> datetime | None:
@@ -189,11 +221,11 @@ def next_look(connection: Connection) -> datetime | None:
 
 
 def oldest_waiting(connection: Connection) -> str | None:
-    """Return the stamp at which the oldest message that still waits was promised, or None."""
-    return min((row[0] for row in _OLDEST.rows(connection)), default=None)
+    """Return the stamp at which the oldest message that still waits was enqueued, or None."""
+    return min(connection.execute(_OLDEST).scalars(), default=None)
 
 
-def _row(found: tuple[object, ...]) -> MessageRow:
-    row = MessageRow(*found)  # type: ignore[arg-type]
+def _row(found: Iterable[Any]) -> MessageRow:
+    row = MessageRow(*found)
     # A message without a recipient goes to the helpdesk, whoever that is when it is sent.
     return row if row.recipient else row._replace(recipient=settings().HELPDESK_EMAIL or "the helpdesk")

@@ -5,11 +5,9 @@ The only module of this package that writes and commits. It opens no connection 
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,8 +17,7 @@ from sqlalchemy.orm import Session
 from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
-from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.raw import Sql, Step
+from alma_leads.database.base import utc_now
 from alma_leads.database.transactions import transaction_on
 from alma_leads.extensions import settings
 from alma_leads.outbox import statements
@@ -67,32 +64,6 @@ def _values(message: NewMessage, now: datetime, domain: str) -> dict[str, Any]:
         "created_at": now,
         "expires_at": message.expires_at,
     }
-
-
-def enqueuing(messages: Sequence[NewMessage], *, now: datetime) -> Step:
-    """Return the statement of `enqueue` for at least one message, for callers that run it together with others."""
-    domain = message_id_domain(settings().PUBLIC_URL)
-    params = {
-        f"{name}{index}": value
-        for index, message in enumerate(messages)
-        for name, value in _values(message, now, domain).items()
-    }
-    for name, value in params.items():
-        if isinstance(value, datetime):
-            params[name] = to_stamp(value)
-        elif isinstance(value, dict):
-            params[name] = json.dumps(value)
-    return _insert(len(messages)), params
-
-
-@lru_cache(maxsize=16)
-def _insert(count: int) -> Sql:
-    names = (
-        "message_id, kind, correlation, recipient, sender_name, reply_to, language, facts, state, attempts, due_at,"
-        " created_at, expires_at"
-    )
-    rows = ("(" + ", ".join(f":{name}{index}" for name in names.split(", ")) + ")" for index in range(count))
-    return Sql(f"INSERT INTO outbox_messages ({names}) VALUES " + ", ".join(rows))
 
 
 def withdraw(connection: Connection | Session, *, correlation: str, kind: str) -> int:

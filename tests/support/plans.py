@@ -33,5 +33,6 @@ def query_plan(app: Flask, query: Select[Any], *, with_indexes: bool = False) ->
     """
     with app.app_context(), db.engine.connect() as connection:
         if with_indexes and connection.dialect.name == "postgresql":
-            connection.execute(select(func.set_config("enable_seqscan", "off", True)))
+            for way in ("enable_seqscan", "enable_bitmapscan"):
+                connection.execute(select(func.set_config(way, "off", True)))
         return "\n".join(str(row[-1]) for row in connection.execute(_Explain(query)))

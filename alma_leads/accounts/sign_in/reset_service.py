@@ -13,7 +13,7 @@ from alma_leads.accounts.sign_in import throttle
 from alma_leads.actor import stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
-from alma_leads.database.base import to_stamp, utc_now
+from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
 from alma_leads.email_address import normalise_email
 from alma_leads.outbox.queries import count_since
@@ -54,7 +54,7 @@ def _send(email: str, address: str) -> None:
         if user is None or not user.active or (user.is_activated and user.password is None):
             return
         lock_user(session, user.id)
-        since = to_stamp(utc_now() - timedelta(days=1))
+        since = utc_now() - timedelta(days=1)
         sent = count_since(session.connection(), correlation=correlation(user.id), kind=PASSWORD_RESET, since=since)
         if sent >= PER_DAY:
             return

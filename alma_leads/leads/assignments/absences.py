@@ -22,9 +22,6 @@ AWAY_UNTIL = (
     .scalar_subquery()
     .label("away_until")
 )
-# The same for statements that are still written by hand, about people `u`, with the parameter `:today`.
-AWAY = """
-    EXISTS (SELECT 1 FROM absences a WHERE a.user_id = u.id AND a.first_day <= :today AND a.last_day >= :today)"""
 
 
 def get_today(session: Session) -> date:

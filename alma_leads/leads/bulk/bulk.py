@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, func, select, text
+from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.orm import aliased
-from sqlalchemy.types import NullType
 
 from alma_leads.extensions import db
 from alma_leads.leads.bulk.models import BulkAction, Kind
 from alma_leads.leads.core.models import IS_PENDING, Lead
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.listing.filters import DEFAULT_SORT, LeadFilter
-from alma_leads.leads.listing.selection import selections
+from alma_leads.leads.listing.query import leads_query
 
 _Touched = aliased(Lead)
 _READY = select(BulkAction).where(BulkAction.ready)
@@ -46,17 +45,12 @@ class Plan(NamedTuple):
     seen: str
 
 
-def choose_list(
-    connection: Connection, lead_filter: LeadFilter, *, kind: Kind, attorney_id: int | None, up_to: int
-) -> Choice:
+def choose_list(lead_filter: LeadFilter, *, kind: Kind, attorney_id: int | None, up_to: int) -> Choice:
     """Return the choice of all leads of a list."""
     if kind is Kind.REACHED_OUT and lead_filter.status is None:
         lead_filter = replace(lead_filter, status=LeadStatus.PENDING)
     whole = replace(lead_filter, sort=DEFAULT_SORT, cursor=None)
-    selection, params = next(selections(connection, whole))[1:]
-    values = [bindparam(name, value, type_=NullType()) for name, value in params.items()]
-    ids = text(selection.unordered_text("l.id")).bindparams(*values)
-    return Choice(kind, attorney_id, up_to, select(Lead.id).where(Lead.id.in_(ids)))
+    return Choice(kind, attorney_id, up_to, leads_query(whole).order_by(None))
 
 
 def choose_leads(lead_ids: Sequence[int], *, kind: Kind, attorney_id: int | None, up_to: int) -> Choice:

@@ -15,8 +15,6 @@ from alma_leads.leads.core.errors import NotAnActiveAttorney
 
 # A user who no longer is one keeps their prospects; the helpdesk is notified about these.
 IS_ACTIVE_ATTORNEY = and_(User.active, User.role.in_([Role.ADMINISTRATOR, Role.ATTORNEY]))
-# The same for statements that are still written by hand, about people `u`.
-SERVES = "(u.active AND u.role IN ('administrator', 'attorney'))"
 
 
 class Attorney(NamedTuple):

@@ -13,7 +13,7 @@ from alma_leads.accounts.core.models import User
 from alma_leads.database.base import as_stamp
 from alma_leads.extensions import db
 from alma_leads.leads.core.models import Lead, LeadEvent, Prospect
-from alma_leads.outbox.states import worst_delivery
+from alma_leads.outbox.queries import worst_delivery
 
 # A row of `COLUMNS`. Its times are RFC 3339 text; `lead_count` counts all leads of the prospect.
 LeadRow: TypeAlias = Row[*tuple[Any, ...]]

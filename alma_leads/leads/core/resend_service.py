@@ -6,24 +6,25 @@ import enum
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import String, and_, bindparam, cast, func, literal, select
 from sqlalchemy.orm import Session
 
+from alma_leads.accounts.core.models import User
 from alma_leads.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.database.raw import Sql
 from alma_leads.database.session import transaction
-from alma_leads.database.transactions import reading
 from alma_leads.extensions import db, settings
 from alma_leads.leads.core import emails
-from alma_leads.leads.core.attorneys import SERVES
+from alma_leads.leads.core.attorneys import IS_ACTIVE_ATTORNEY
 from alma_leads.leads.core.emails import CONFIRMATION, NOTIFICATION, correlation
 from alma_leads.leads.core.errors import EmailNotFound, LeadNotFound
 from alma_leads.leads.core.events import EventKind, record
+from alma_leads.leads.core.models import Lead
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.outbox import queries as outbox
 from alma_leads.outbox import queue
 from alma_leads.outbox.message import NewMessage
+from alma_leads.outbox.models import OutboxMessage
 from alma_leads.outbox.queries import MessageRow
 from alma_leads.outbox.queue import enqueue
 from alma_leads.resumes.service import find_resume
@@ -34,19 +35,30 @@ KINDS = (CONFIRMATION, NOTIFICATION)
 PAUSE = timedelta(minutes=1)
 PER_DAY = 5
 
-# Holds the lead, so that two presses stand in line.
-_LEAD = f"""
-    SELECT l.first_name, l.last_name, l.email, l.resume_url, l.prospect_id, u.email
-    FROM leads l LEFT JOIN users u ON u.id = l.attorney_id AND {SERVES}
-    WHERE l.id = :id
-"""
-_HOLD_LEAD = Sql(sqlite=_LEAD, postgresql=f"{_LEAD} FOR UPDATE OF l")
-_EARLIER = Sql("SELECT id, status FROM leads WHERE prospect_id = :prospect_id AND id < :id ORDER BY id DESC LIMIT 3")
-# Of all their leads: an inbox knows no leads.
-_CONFIRMED = Sql("""
-    SELECT count(*) FROM leads l JOIN outbox_messages m ON m.correlation = 'lead:' || l.id
-    WHERE l.prospect_id = :prospect_id AND m.kind = :kind AND m.created_at > :since
-""")
+# Locks the lead, so that two presses stand in line.
+_LOCK_LEAD = (
+    select(Lead, User.email.label("attorney_email"))
+    .outerjoin(User, and_(User.id == Lead.attorney_id, IS_ACTIVE_ATTORNEY))
+    .where(Lead.id == bindparam("id"))
+    .with_for_update(of=Lead)
+)
+_EARLIER = (
+    select(Lead.id, Lead.status)
+    .where(Lead.prospect_id == bindparam("prospect_id"), Lead.id < bindparam("id"))
+    .order_by(Lead.id.desc())
+    .limit(3)
+)
+# Of all leads of the prospect: an inbox knows no leads.
+_CONFIRMED = (
+    select(func.count())
+    .select_from(Lead)
+    .join(OutboxMessage, OutboxMessage.correlation == literal("lead:") + cast(Lead.id, String))
+    .where(
+        Lead.prospect_id == bindparam("prospect_id"),
+        OutboxMessage.kind == CONFIRMATION,
+        OutboxMessage.created_at > bindparam("since"),
+    )
+)
 
 
 class Sending(enum.Enum):
@@ -81,8 +93,7 @@ def send_again(lead_id: int, message_id: int, *, actor: Actor) -> Resent:
         LeadNotFound: there is none.
         EmailNotFound: the lead has no such e-mail, or it is of a kind that is not sent again.
     """
-    with reading(db.engine) as connection:
-        message = outbox.message(connection, message_id)
+    message = outbox.find_message(db.session.connection(), message_id)
     if message is None or message.correlation != correlation(lead_id):
         raise EmailNotFound(message_id)
     if message.delivery != "sent":
@@ -96,56 +107,49 @@ def send_again(lead_id: int, message_id: int, *, actor: Actor) -> Resent:
 
 
 def _send_anew(session: Session, lead_id: int, message: MessageRow, actor: Actor) -> Resent:
-    connection = session.connection()
-    lead = _HOLD_LEAD.row(connection, id=lead_id)
-    if lead is None:
+    found = session.execute(_LOCK_LEAD, {"id": lead_id}).one_or_none()
+    if found is None:
         raise LeadNotFound(lead_id)
-    sending = _may_go(connection, message, prospect_id=lead[4])
+    sending = _may_go(session, message, prospect_id=found.Lead.prospect_id)
     if sending is not Sending.GOES_OUT:
         return Resent(sending, message.kind, message.recipient)
-    anew = _compose(session, lead_id, message.kind, *lead)
+    anew = _compose(session, found.Lead, message.kind, attorney_email=found.attorney_email)
     enqueue(session, anew)
     recipient = anew.recipient or settings().HELPDESK_EMAIL or "the helpdesk"
     # The prospect is not named in the event: it stands in the lead itself.
     data = {"kind": message.kind} | ({} if message.kind == CONFIRMATION else {"to": recipient})
-    record(connection, lead_id, kind=EventKind.SENT_AGAIN, actor=actor, at=to_stamp(utc_now()), data=data)
+    record(session.connection(), lead_id, kind=EventKind.SENT_AGAIN, actor=actor, at=to_stamp(utc_now()), data=data)
     return Resent(Sending.GOES_OUT, message.kind, recipient)
 
 
-def _may_go(connection: Connection, message: MessageRow, *, prospect_id: int) -> Sending:
+def _may_go(session: Session, message: MessageRow, *, prospect_id: int) -> Sending:
     now = utc_now()
-    same = [each for each in outbox.of_correlation(connection, message.correlation) if each.kind == message.kind]
+    about = outbox.list_about(session.connection(), message.correlation)
+    same = [each for each in about if each.kind == message.kind]
     if any(each.state == "queued" for each in same):
         return Sending.ON_ITS_WAY
     if any(each.created_at > to_stamp(now - PAUSE) for each in same):
         return Sending.TOO_SOON
-    since = to_stamp(now - timedelta(days=1))
-    today = sum(each.created_at > since for each in same)
+    since = now - timedelta(days=1)
+    today = sum(each.created_at > to_stamp(since) for each in same)
     if message.kind == CONFIRMATION:
-        today = _CONFIRMED.rows(connection, prospect_id=prospect_id, kind=CONFIRMATION, since=since)[0][0]
+        today = session.execute(_CONFIRMED, {"prospect_id": prospect_id, "since": since}).scalar_one()
     return Sending.TOO_OFTEN if today >= PER_DAY else Sending.GOES_OUT
 
 
-def _compose(
-    session: Session,
-    lead_id: int,
-    kind: str,
-    first_name: str,
-    last_name: str,
-    email: str,
-    resume_url: str | None,
-    prospect_id: int,
-    attorney_email: str | None,
-) -> NewMessage:
+def _compose(session: Session, lead: Lead, kind: str, *, attorney_email: str | None) -> NewMessage:
     # Accepted once already, by the rules of that day.
-    lead = LeadIn.model_construct(first_name=first_name, last_name=last_name, email=email, resume_url=resume_url)
+    typed = LeadIn.model_construct(
+        first_name=lead.first_name, last_name=lead.last_name, email=lead.email, resume_url=lead.resume_url
+    )
     if kind == CONFIRMATION:
-        return emails.confirmation(lead, lead_id=lead_id)
-    resume = find_resume(session, lead_id)
+        return emails.confirmation(typed, lead_id=lead.id)
+    resume = find_resume(session, lead.id)
+    earlier = session.execute(_EARLIER, {"prospect_id": lead.prospect_id, "id": lead.id})
     return emails.notification(
-        lead,
-        lead_id=lead_id,
+        typed,
+        lead_id=lead.id,
         attorney_email=attorney_email,
         file_name=resume.file_name if resume else None,
-        earlier=[(row[0], row[1]) for row in _EARLIER.rows(session.connection(), prospect_id=prospect_id, id=lead_id)],
+        earlier=[(row.id, row.status) for row in earlier],
     )

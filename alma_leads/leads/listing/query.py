@@ -16,7 +16,7 @@ from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.core.verdict import Verdict
 from alma_leads.leads.listing.filters import NOBODY, Cursor, LeadFilter
 from alma_leads.leads.listing.text_search import has_resume_words, matches_text
-from alma_leads.outbox.states import troubled_ids
+from alma_leads.outbox.queries import troubled_ids
 
 
 def has_status(status: LeadStatus) -> SQLColumnExpression[bool]:

@@ -269,7 +269,7 @@ def test_who_has_waited_too_long_in_a_pause_is_given_up(engine: Engine, smtp_ser
     assert states(engine) == [("dead", 0), ("queued", 0), ("dead", 0), ("dead", 0)]
     assert {"event": "emails given up after a long pause", "number": 3, "log_level": "error"} in logs
     with reading(engine) as connection:
-        [failed] = [row for row in queries.of_correlation(connection, "lead:1") if row.id == 1]
+        [failed] = [row for row in queries.list_about(connection, "lead:1") if row.id == 1]
     assert failed.last_error == QUOTA
 
 

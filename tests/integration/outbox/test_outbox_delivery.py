@@ -79,7 +79,7 @@ def paused(engine: Engine) -> str:
 
 def messages(engine: Engine) -> list[queries.MessageRow]:
     with reading(engine) as connection:
-        return queries.of_correlation(connection, "lead:1")
+        return queries.list_about(connection, "lead:1")
 
 
 def message_ids(engine: Engine) -> list[str]:

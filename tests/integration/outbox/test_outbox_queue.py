@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, Select, literal, select, text
 from sqlalchemy.orm import Session
 
 from alma_leads.actor import OPERATOR
-from alma_leads.database.raw import Sql
 from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.models import OutboxMessage
 from alma_leads.outbox.queue import Failure
 from alma_leads.outbox.words import WORDS_LENGTH
 from tests.support.outbox import note, written_message
+from tests.support.plans import query_plan
 
 
 def promise(engine: Engine, count: int, *, correlation: str = "lead:1", recipient: str | None = None) -> None:
@@ -29,7 +30,7 @@ def promise(engine: Engine, count: int, *, correlation: str = "lead:1", recipien
 def rows(engine: Engine) -> list[queries.MessageRow]:
     with reading(engine) as connection:
         found = connection.execute(text("SELECT DISTINCT correlation FROM outbox_messages ORDER BY 1")).scalars().all()
-        return [row for correlation in found for row in queries.of_correlation(connection, correlation)]
+        return [row for correlation in found for row in queries.list_about(connection, correlation)]
 
 
 @pytest.fixture(autouse=True)
@@ -181,13 +182,14 @@ def one_of_each(engine: Engine) -> Engine:
     return engine
 
 
-def test_the_state_of_a_correlation_is_its_worst(one_of_each: Engine) -> None:
+def test_the_worst_state_of_what_messages_are_about(one_of_each: Engine) -> None:
     with reading(one_of_each) as connection:
-        asked = [f"lead:{number}" for number in range(1, 6)]
-        assert queries.states_of(connection, asked) == {
-            "lead:1": "dead", "lead:2": "retrying", "lead:3": "queued", "lead:4": "sent",
-        }  # fmt: skip
-        assert queries.states_of(connection, []) == {}
+        found = [
+            connection.execute(select(queries.worst_delivery("lead", literal(number)))).scalar()
+            for number in range(1, 6)
+        ]
+        assert found == ["dead", "retrying", "queued", "sent", None]
+        assert sorted(connection.execute(queries.troubled_ids("lead")).scalars()) == [1, 2]
 
 
 def test_counts_stop_at_the_cap(one_of_each: Engine) -> None:
@@ -223,18 +225,8 @@ def test_the_next_due_and_the_oldest_waiting_are_known(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("question", [queries._COUNTS, queries._COUNT_DEAD, queries._NEXT_DUE, *queries._PAGE.values()])
-def test_every_question_about_states_is_answered_from_its_index(engine: Engine, question: Sql) -> None:
-    params = {"cap": 9, "before_id": 9, "limit": 9}
-    with reading(engine) as connection:
-        cursor = connection.connection.cursor()
-        statement = question.compiled(connection.dialect)
-        if engine.dialect.name == "sqlite":
-            plan = [str(step[3]) for step in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", params).fetchall()]
-        else:  # an empty table is scanned unless that is forbidden
-            cursor.execute("SET LOCAL enable_seqscan TO off")
-            cursor.execute("SET LOCAL enable_bitmapscan TO off")
-            plan = [step[0] for step in cursor.execute(f"EXPLAIN {statement}", params).fetchall()]
-
+def test_every_question_about_states_is_answered_from_its_index(app: Flask, question: Select[Any]) -> None:
+    plan = query_plan(app, question.params(cap=9, before_id=9, limit=9), with_indexes=True).splitlines()
     touching = [step for step in plan if "outbox_messages" in step]
     assert touching
     assert all("ix_outbox_messages_" in step for step in touching), plan

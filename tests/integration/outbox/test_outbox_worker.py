@@ -68,7 +68,7 @@ def worker(settings: Settings) -> Iterator[subprocess.Popen[str]]:
 
 def states(app: Flask) -> list[str]:
     with app.app_context(), reading(db.engine) as connection:
-        return [row.delivery for row in queries.of_correlation(connection, "lead:1")]
+        return [row.delivery for row in queries.list_about(connection, "lead:1")]
 
 
 def until(what: Callable[[], bool], *, within_s: float) -> float:
@@ -125,7 +125,7 @@ def test_a_retry_is_made_when_due(app: Flask, settings: Settings, engine: Engine
     first, *_others, last = [at for at, command in enumerate(smtp_server.commands) if command == "DATA"]
     assert first < last
     with app.app_context(), reading(engine) as connection:
-        [row] = queries.of_correlation(connection, "lead:1")
+        [row] = queries.list_about(connection, "lead:1")
     assert row.attempts == 4
 
 

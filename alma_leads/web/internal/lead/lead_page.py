@@ -19,7 +19,7 @@ from alma_leads.leads.core.lookup import EventRow, LeadRow
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.listing import queries
 from alma_leads.leads.listing.filters import BadFilter
-from alma_leads.outbox.queries import of_correlation
+from alma_leads.outbox.queries import list_about
 from alma_leads.web.auth import may
 from alma_leads.web.internal.frame.dates import Clock, in_sentence
 from alma_leads.web.internal.frame.desk_frame import Desk, reader_clock, with_absence
@@ -88,7 +88,7 @@ def lead_context(lead_id: int, pairs: list[tuple[str, str]], query: str) -> dict
     if lead is None:
         raise LeadNotFound(lead_id)
     events = lookup.list_events(lead_id)
-    messages = of_correlation(db.session.connection(), correlation(lead_id))
+    messages = list_about(db.session.connection(), correlation(lead_id))
     others = _others(lead)
     try:
         asked = parse_list_filter(pairs)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from flask import Response, abort, make_response, redirect, render_template, request
-from sqlalchemy import Connection
 
 from alma_leads.accounts.core.models import User
 from alma_leads.accounts.core.permissions import Permission
@@ -86,7 +85,7 @@ def bulk_ask() -> Response:
         abort(403)
     rows, left = _sorted_out(asked)
     with reading(db.engine) as connection:
-        choice = _choice(connection, asked, rows)
+        choice = _choice(asked, rows)
         plan = bulk.plan(connection, choice)
     if not plan.people and not left:
         keep_toast(Toast(_nothing_to_do(asked), icon="info"))
@@ -198,7 +197,7 @@ def _sorted_out(asked: Asked) -> tuple[list[LeadRow], list[Left]]:
     return rows, left
 
 
-def _choice(connection: Connection, asked: Asked, rows: list[LeadRow]) -> Choice:
+def _choice(asked: Asked, rows: list[LeadRow]) -> Choice:
     up_to = queries.newest_id() if asked.up_to is None else asked.up_to
     attorney_id = asked.attorney.id if asked.attorney else None
     if asked.query is None:
@@ -206,7 +205,7 @@ def _choice(connection: Connection, asked: Asked, rows: list[LeadRow]) -> Choice
         return bulk.choose_leads(numbers, kind=asked.kind, attorney_id=attorney_id, up_to=up_to)
     pairs = [(name, value) for name, value in parse_qsl(asked.query) if name != "cursor"]
     wanted = parse_list_filter(pairs).leads
-    return bulk.choose_list(connection, wanted, kind=asked.kind, attorney_id=attorney_id, up_to=up_to)
+    return bulk.choose_list(wanted, kind=asked.kind, attorney_id=attorney_id, up_to=up_to)
 
 
 def _nothing_to_do(asked: Asked) -> str:

@@ -66,7 +66,7 @@ def outbox_page() -> Response:
 def outbox_message(message_id: int) -> Response:
     """Show one message without its bodies; to a script of the page, its place in the list of dead letters."""
     with reading(db.engine) as connection:
-        message = outbox.message(connection, message_id)
+        message = outbox.find_message(connection, message_id)
     if message is None:
         return problem(404, "There is no such message.")
     if wants_part(f"msg-{message_id}"):
@@ -80,7 +80,7 @@ def send_again(message_id: int) -> Response:
     """Send a dead letter again, or try a waiting message now."""
     done = queue.retry(db.engine, message_id, actor=actor())
     with reading(db.engine) as connection:
-        message = outbox.message(connection, message_id)
+        message = outbox.find_message(connection, message_id)
     if message is None:
         return problem(404, "There is no such message.")
     if done:
@@ -203,7 +203,7 @@ def _shown(message: MessageRow) -> dict[str, Any]:
 def _subject(message: MessageRow) -> str:
     if message.facts is None or not message.language:
         return message.subject or ""
-    return render_subject(message.kind, orjson.loads(message.facts), language=message.language)
+    return render_subject(message.kind, message.facts, language=message.language)
 
 
 def _part(message: MessageRow, toast: Toast | None) -> Response:
