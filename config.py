@@ -17,7 +17,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from alma_leads.email_address import normalise_email
+from alma_leads.common.email_address import normalise_email
 from alma_leads.settings.env_file import misspelt
 from alma_leads.settings.values import (
     absolute_sqlite,

@@ -10,10 +10,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import alma_leads.models  # noqa: F401 -- the session knows all tables
 from alma_leads import cli
 from alma_leads.accounts.sso import provider
+from alma_leads.common.extensions import csrf, db, mail, migrate
+from alma_leads.common.log import configure_logging
 from alma_leads.database.engine import prepare_engine
-from alma_leads.extensions import csrf, db, mail, migrate
 from alma_leads.jobs import tasks
-from alma_leads.log import configure_logging
 from alma_leads.web import assets, auth, headers, health, passkeys, theme, throttle
 from alma_leads.web.errors import problems, refusals, server_refusals
 from alma_leads.web.internal import internal

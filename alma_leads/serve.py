@@ -8,16 +8,16 @@ from typing import NoReturn
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from alma_leads import schema_version
 from alma_leads.accounts.core.errors import WeakPassword
 from alma_leads.accounts.users.setup_service import prepare_first_administrator
 from alma_leads.app import create_app
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
+from alma_leads.database import schema_version
 from alma_leads.server.listening import CannotListen, listen
+from alma_leads.server.starting import unreachable
 from alma_leads.server.supervisor import supervise
 from alma_leads.settings.env_file import ensure_env_file
 from alma_leads.settings.values import masked
-from alma_leads.starting import unreachable
 from config import ENV_FILE, Settings, load_settings
 
 

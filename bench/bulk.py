@@ -10,10 +10,10 @@ from unittest.mock import patch
 
 from sqlalchemy import Connection, Engine
 
-from alma_leads.actor import OPERATOR
 from alma_leads.app import create_app
+from alma_leads.common.actor import OPERATOR
+from alma_leads.common.extensions import db
 from alma_leads.database.transactions import reading, transaction_on
-from alma_leads.extensions import db
 from alma_leads.leads.bulk import bulk, bulk_service
 from alma_leads.leads.bulk.bulk import Choice
 from alma_leads.leads.bulk.models import Kind

@@ -128,8 +128,9 @@ def circles(edges: dict[str, set[str]]) -> list[list[str]]:
 
 
 def loaded_by_config(root: Path) -> int:
-    """Return how many of our modules `import config` loads."""
-    code = "import sys, config; print(sum(name.split('.')[0] == 'alma_leads' for name in sys.modules))"
+    """Return how many of our modules `import config` loads, besides packages, which hold nothing."""
+    ours = "name.split('.')[0] == 'alma_leads' and not hasattr(module, '__path__')"
+    code = f"import sys, config; print(sum({ours} for name, module in sys.modules.items()))"
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code], cwd=root, env=os.environ, capture_output=True, text=True, check=True
     )
@@ -171,7 +172,7 @@ def count(root: Path) -> list[tuple[str, str, str]]:
             str(longest.text.count("\n")),
             "≤ 300",
         ),
-        ("own modules loaded by `import config`", str(loaded_by_config(root)), "≤ 6"),
+        ("own modules loaded by `import config`", str(loaded_by_config(root)), "≤ 5"),
     ]
 
 

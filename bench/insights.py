@@ -14,8 +14,8 @@ from flask import Flask
 from sqlalchemy import case, insert, literal, select
 
 from alma_leads.app import create_app
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import db
 from alma_leads.insights.periods import DateRange, columns, fitting_bucket
 from alma_leads.insights.report import first_day, make_report
 from alma_leads.leads.core.models import Lead

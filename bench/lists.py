@@ -11,9 +11,9 @@ from functools import partial
 
 from flask import Flask
 
+from alma_leads.common.extensions import db
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.engine import prepare_engine
-from alma_leads.extensions import db
 from alma_leads.jobs.statistics_service import collect_statistics
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.listing import queries

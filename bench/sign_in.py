@@ -10,15 +10,15 @@ import time
 
 from sqlalchemy import delete
 
-from alma_leads import schema_version
 from alma_leads.accounts.core import users
 from alma_leads.accounts.core.models import Role, SignInAttempt
 from alma_leads.accounts.core.passwords import hash_password
 from alma_leads.accounts.sign_in import throttle
 from alma_leads.app import create_app
+from alma_leads.common.extensions import db
+from alma_leads.database import schema_version
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from bench.databases import Stores
 from bench.report import Report
 from bench.servers import folder

@@ -9,16 +9,16 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
+from alma_leads.common.extensions import db
 from alma_leads.database.deadlines import UNLIMITED
-from alma_leads.extensions import db
-from alma_leads.models import RETIRED_TABLES
-from alma_leads.schema_version import (
+from alma_leads.database.schema_version import (
     NewerDatabase,
     NoRoomForCopy,
     back_up_before_upgrade,
     known_revision,
     present_revision,
 )
+from alma_leads.models import RETIRED_TABLES
 
 MIGRATION_LOCK = 4_142_004  # any number, as long as nothing else takes this advisory lock
 

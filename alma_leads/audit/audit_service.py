@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from alma_leads.actor import Actor
 from alma_leads.audit import audit_log, trail
 from alma_leads.audit.audit_log import LogFilter
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.file_formats.formats import TextFormat
 
 

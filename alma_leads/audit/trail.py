@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, insert
 from sqlalchemy.orm import Session
 
-from alma_leads.actor import Actor
 from alma_leads.audit.models import AuditEvent
+from alma_leads.common.actor import Actor
 from alma_leads.database.base import utc_now
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO, TextIO
 import click
 from flask.cli import AppGroup
 
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments.assignment_file import BadFile, to_csv
 from alma_leads.leads.assignments.assignment_service import export_assignments, import_assignments

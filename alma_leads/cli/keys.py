@@ -10,7 +10,7 @@ from flask.cli import AppGroup
 from alma_leads.accounts.api_keys import key_service
 from alma_leads.accounts.core.errors import KeyNotFound, KeyRefused
 from alma_leads.accounts.core.permissions import Scope
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
 from alma_leads.database.base import to_stamp
 
 keys_cli = AppGroup("keys", help="The keys that scripts send in X-API-Key.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import from_stamp, to_stamp, utc_now
 from alma_leads.database.transactions import reading
-from alma_leads.extensions import db, settings
 from alma_leads.jobs.tasks import wake
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.delivery import new_delivery_run

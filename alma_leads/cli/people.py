@@ -17,9 +17,9 @@ from alma_leads.accounts.core.users import MAX_NAME_LENGTH, check_name
 from alma_leads.accounts.second_factor import second_factor_service
 from alma_leads.accounts.sso import sso_service
 from alma_leads.accounts.users import user_service
-from alma_leads.actor import OPERATOR
-from alma_leads.email_address import BadEmailAddress
-from alma_leads.extensions import settings
+from alma_leads.common.actor import OPERATOR
+from alma_leads.common.email_address import BadEmailAddress
+from alma_leads.common.extensions import settings
 from alma_leads.jobs.tasks import wake
 
 people_cli = AppGroup("people", help="Manage who can sign in.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from flask import current_app
 
-from alma_leads.extensions import db, settings
+from alma_leads.common.extensions import db, settings
 from alma_leads.server.listening import CannotListen, listen
+from alma_leads.server.starting import prepare_process
 from alma_leads.server.supervisor import supervise
-from alma_leads.starting import prepare_process
 
 
 @click.command(

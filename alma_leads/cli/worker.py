@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 from flask import current_app
 
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.jobs.worker import run_worker
-from alma_leads.starting import prepare_process
+from alma_leads.server.starting import prepare_process
 
 
 @click.command("worker", help="Deliver mail and tidy up, until SIGTERM or Ctrl-C. Any number may run.")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.insights import queries
 from alma_leads.insights.metrics import MailMetrics, Metrics
 from alma_leads.insights.periods import DateRange

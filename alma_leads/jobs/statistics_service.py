@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, column, func, inspect, select, table
 
+from alma_leads.common.extensions import db
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.core.models import Lead
 
 # Statistics of fewer leads say little.

@@ -12,8 +12,8 @@ import structlog
 from flask import Flask, current_app
 from huey import Huey, crontab
 
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import db, settings
 from alma_leads.jobs.statistics_service import collect_statistics
 from alma_leads.jobs.task_queue import QueueTrouble, queue_at
 from alma_leads.jobs.upkeep_service import purge_expired

@@ -14,7 +14,7 @@ from flask import Flask
 from huey import SqliteHuey
 from huey.consumer import Consumer
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.jobs.tasks import Background
 from alma_leads.outbox.pause_service import ask_for_probe
 

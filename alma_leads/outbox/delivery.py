@@ -19,9 +19,9 @@ import structlog
 from flask import current_app
 from sqlalchemy import Engine, Row
 
+from alma_leads.common.extensions import db
 from alma_leads.database.base import from_stamp, utc_now
 from alma_leads.database.transactions import reading
-from alma_leads.extensions import db
 from alma_leads.outbox import queue
 from alma_leads.outbox.connection import Connection
 from alma_leads.outbox.email import Email, Unmailable, email_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.outbox.backoff import RetryPolicy
 
 GREETING_TIMEOUT_S = 10.0

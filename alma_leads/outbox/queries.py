@@ -25,8 +25,8 @@ from sqlalchemy import (
     union,
 )
 
+from alma_leads.common.extensions import settings
 from alma_leads.database.base import as_stamp, from_stamp, to_stamp, utc_now
-from alma_leads.extensions import settings
 from alma_leads.outbox.models import HAS_FAILED, IS_QUEUED, IS_RETRYING, IS_SENT, WAITS, OutboxMessage
 from alma_leads.outbox.pause_service import find_pause
 
@@ -72,7 +72,9 @@ _OF_CORRELATION = _ROW.where(OutboxMessage.correlation == bindparam("correlation
 
 
 def _capped(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
-    some: Select[Any] = select(literal_column("1")).select_from(OutboxMessage).where(*conditions).limit(bindparam("cap"))
+    some: Select[Any] = (
+        select(literal_column("1")).select_from(OutboxMessage).where(*conditions).limit(bindparam("cap"))
+    )
     return select(func.count()).select_from(some.subquery()).scalar_subquery()
 
 

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.orm import Session
 
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import settings
 from alma_leads.database.base import utc_now
 from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import settings
 from alma_leads.outbox import statements
 from alma_leads.outbox.message import NewMessage
 from alma_leads.outbox.models import MessageState

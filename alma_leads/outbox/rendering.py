@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from flask import current_app
 from jinja2 import Environment, StrictUndefined, Template
 
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 
 
 class Content(NamedTuple):

@@ -15,9 +15,9 @@ import structlog
 from sqlalchemy import Connection, Row, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import count_changed, transaction
-from alma_leads.extensions import db, settings
 from alma_leads.resumes import storage
 from alma_leads.resumes.disk_space import disk_full_is_no_room, missing_bytes
 from alma_leads.resumes.models import Resume

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from werkzeug.http import parse_options_header
 
-from alma_leads.client_address import forwarded_address, wide_network_of
+from alma_leads.common.client_address import forwarded_address, wide_network_of
 from alma_leads.server.bodies import FOR_SMALL_BYTES, BodyRefused, ClientGone, Receive, Room, collect, linger, too_large
 from alma_leads.server.connections import Connection, Connections
 from alma_leads.server.turns import TooManyWaiting, Turns

@@ -14,7 +14,7 @@ from werkzeug.routing import RequestRedirect
 
 from alma_leads.server.connections import connections_of, prepare_connections
 from alma_leads.server.front import Front, Limits
-from alma_leads.starting import needs_no_database
+from alma_leads.server.starting import needs_no_database
 from alma_leads.web.auth import access_of
 from alma_leads.web.headers import headers_for
 

@@ -11,7 +11,7 @@ from limits import parse_many
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from alma_leads.email_address import normalise_email
+from alma_leads.common.email_address import normalise_email
 
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 _CREDENTIALS = re.compile(r"^(\s*[\w+.-]*:?/{0,2}).*@", re.DOTALL)

@@ -23,9 +23,9 @@ from alma_leads.accounts.core.errors import KeyNotAllowedFromAddress
 from alma_leads.accounts.core.models import SessionStage
 from alma_leads.accounts.core.permissions import ENROLMENT_PERMISSIONS, ROLE_PERMISSIONS, Permission
 from alma_leads.accounts.core.sessions import AuthSession
-from alma_leads.actor import PROSPECT, Actor
+from alma_leads.common.actor import PROSPECT, Actor
+from alma_leads.common.extensions import csrf
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import csrf
 from alma_leads.web.back import back, is_inside
 from alma_leads.web.errors.negotiation import vary_on_accept, wants_html
 from alma_leads.web.errors.problems import problem

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from flask import Flask, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from alma_leads import schema_version
+from alma_leads.common.extensions import db, settings
+from alma_leads.database import schema_version
 from alma_leads.database.deadlines import PROBE
 from alma_leads.database.postgresql import probing
 from alma_leads.database.transactions import can_write
-from alma_leads.extensions import db, settings
 from alma_leads.outbox.pause_service import find_pause
 from alma_leads.outbox.words import without_addresses
 from alma_leads.resumes.service import lacks_room

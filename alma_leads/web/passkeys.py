@@ -11,7 +11,7 @@ from flask import Flask, Response, request, session
 from limits import parse
 
 from alma_leads.accounts.second_factor.relying_party import site_of
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.web.errors.problems import problem
 from alma_leads.web.throttle import client, spend
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 
 THEMES = ("", "light", "dark")
 YEAR_SECONDS = 31_536_000

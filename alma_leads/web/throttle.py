@@ -16,7 +16,7 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
+from alma_leads.common.client_address import WIDE_TIMES, network_of, wide_network_of
 from alma_leads.database.deadlines import Outage
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from alma_leads.accounts.api_keys import key_service
 from alma_leads.accounts.core.models import Role
 from alma_leads.accounts.core.permissions import Scope
 from alma_leads.accounts.users import user_service
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
 from alma_leads.database.base import to_stamp
 from alma_leads.leads.assignments import absence_service, assignment_service, rule_service
 from alma_leads.leads.conflicts import conflict_service

@@ -13,8 +13,8 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from alma_leads.app import create_app
+from alma_leads.common.extensions import db
 from alma_leads.database import base
-from alma_leads.extensions import db
 from alma_leads.web.auth import PUBLIC, access
 from tests.conftest import TestClock, settings_for
 from tests.support.databases import migrate

@@ -16,9 +16,9 @@ import fasteners
 import psycopg
 from psycopg import sql
 
-from alma_leads import schema_version
 from alma_leads.app import create_app
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
+from alma_leads.database import schema_version
 from config import Settings
 
 TEMPLATE = "migrated"

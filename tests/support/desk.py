@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 
 from alma_leads.accounts.core.models import Role, User
 from alma_leads.accounts.core.passwords import hash_password
+from alma_leads.common.extensions import db
 from alma_leads.database.base import Base, to_stamp, utc_now
-from alma_leads.extensions import db
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.intake.submission import Submission
 from alma_leads.leads.intake.submission_service import submit_lead

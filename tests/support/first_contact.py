@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
 from alma_leads.leads.first_contact.first_contact import FirstContact
 from alma_leads.leads.first_contact.recalculation_service import recalculate
 from alma_leads.leads.first_contact.settings_service import change_settings

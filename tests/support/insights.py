@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import func, insert, select, update
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.insights.metrics import Metrics
 from alma_leads.leads.core.models import Lead, Prospect
 from alma_leads.leads.core.source import Source

@@ -8,7 +8,7 @@ from flask import Flask
 
 from alma_leads.accounts.api_keys.key_service import create_key
 from alma_leads.accounts.core.permissions import Scope
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
 
 
 def new_key(app: Flask, name: str = "website-import", *scopes: Scope, **changes: Any) -> str:

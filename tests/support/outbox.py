@@ -10,9 +10,9 @@ from flask import Flask
 from jinja2 import ChoiceLoader, DictLoader
 from sqlalchemy import Engine, insert, select
 
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db
 from alma_leads.outbox import queue
 from alma_leads.outbox.message import NewMessage
 from alma_leads.outbox.models import MessageState, OutboxMessage

@@ -10,7 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 
 
 class _Explain(Executable, ClauseElement):

@@ -12,7 +12,7 @@ from flask import Flask
 
 from alma_leads.accounts.core.models import Authenticator
 from alma_leads.accounts.second_factor import authenticators, recovery
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
 

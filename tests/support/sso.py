@@ -12,7 +12,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from alma_leads.audit.models import AuditEvent
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from tests.support.desk import HTML, token
 from tests.support.oidc import Provider
 

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from alma_leads.client_address import forwarded_address, network_of, parse_address, wide_network_of
+from alma_leads.common.client_address import forwarded_address, network_of, parse_address, wide_network_of
 from alma_leads.web.requests.client import ParsedAddress
 
 

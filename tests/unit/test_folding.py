@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alma_leads.folding import fold, search_text
+from alma_leads.common.folding import fold, search_text
 
 
 @pytest.mark.parametrize(

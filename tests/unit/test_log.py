@@ -11,8 +11,8 @@ import pytest
 import structlog
 from flask import Flask, g
 
-from alma_leads.actor import Actor
-from alma_leads.log import configure_logging
+from alma_leads.common.actor import Actor
+from alma_leads.common.log import configure_logging
 from alma_leads.web.requests.requests_log import log_requests
 from tests.conftest import MakeSettings
 

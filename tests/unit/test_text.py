@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alma_leads.folding import fold
-from alma_leads.text import Form, TextTooLong, TooManyMarks, normalise, strip_invisible, without_marks
+from alma_leads.common.folding import fold
+from alma_leads.common.text import Form, TextTooLong, TooManyMarks, normalise, strip_invisible, without_marks
 
 HOSTILE = "a" + "\u0315\u0300\u05ae" * 80_000
 SECONDS = 0.5

@@ -8,13 +8,13 @@ from sqlalchemy import and_, case, func, select
 
 from alma_leads.accounts.api_keys import keys
 from alma_leads.accounts.core.models import KeyState
-from alma_leads.actor import stranger
 from alma_leads.audit import trail
 from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import stranger
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 
 # The same key from the same address is recorded once in this time, and one key (or all unknown ones together) at most
 # this often in an hour, from however many addresses.

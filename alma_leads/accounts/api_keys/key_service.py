@@ -11,12 +11,12 @@ from alma_leads.accounts.api_keys.networks import is_within
 from alma_leads.accounts.core.errors import KeyNotAllowedFromAddress
 from alma_leads.accounts.core.models import ApiKey
 from alma_leads.accounts.core.permissions import STATIC_KEY_PERMISSIONS, Permission, Scope, of_scopes
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db, settings
 
 TOUCH_EVERY = timedelta(minutes=1)
 

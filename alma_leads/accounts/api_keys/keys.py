@@ -17,8 +17,8 @@ from alma_leads.accounts.api_keys.networks import BadNetwork, parse_network
 from alma_leads.accounts.core.errors import KeyNotFound, KeyRefused
 from alma_leads.accounts.core.models import ApiKey
 from alma_leads.accounts.core.permissions import Scope
+from alma_leads.common.text import EXPANSION, MAX_MARKS, TextTooLong, TooManyMarks, UnfitText, normalise
 from alma_leads.database.upsert import insert
-from alma_leads.text import EXPANSION, MAX_MARKS, TextTooLong, TooManyMarks, UnfitText, normalise
 
 STATIC_NAME = "INTERNAL_API_KEY"
 START = "alma_"

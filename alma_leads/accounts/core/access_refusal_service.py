@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from sqlalchemy import and_, case, func, select
 
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 
 # The same refusal from the same address is recorded once in this time, and for one reason at most this many of one user
 # or key in an hour. Strangers are counted together, from however many addresses they come.

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from alma_leads.accounts.core import links
 from alma_leads.accounts.core.models import LinkPurpose, User
 from alma_leads.accounts.core.password_rule import passwords_are_on
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import settings
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import settings
 from alma_leads.outbox.message import NewMessage
 from alma_leads.outbox.queue import enqueue, withdraw
 

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.errors import LinkExpired
 from alma_leads.accounts.core.models import LinkPurpose, OneTimeLink, User
+from alma_leads.common.secret_key import keyed_hash
 from alma_leads.database.base import to_stamp
 from alma_leads.database.session import count_changed
-from alma_leads.secret_key import keyed_hash
 
 LIFETIME = timedelta(hours=24)
 # Processes that start within this time belong to one start: one of them announces the set-up link.

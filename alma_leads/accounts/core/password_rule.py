@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alma_leads.accounts.core.errors import PasswordsOff
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 
 
 def passwords_are_on() -> bool:

@@ -11,7 +11,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
 from alma_leads.accounts.core.errors import WeakPassword
-from alma_leads.text import EXPANSION, MAX_MARKS, TextTooLong, TooManyMarks, UnfitText, normalise
+from alma_leads.common.text import EXPANSION, MAX_MARKS, TextTooLong, TooManyMarks, UnfitText, normalise
 
 MIN_LENGTH = 12
 MAX_LENGTH = 256

@@ -8,12 +8,12 @@ from datetime import timedelta
 from alma_leads.accounts.core import sessions
 from alma_leads.accounts.core.models import UserSession
 from alma_leads.accounts.core.sessions import AuthSession, Lifetime
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db, settings
 
 
 def session_lifetime() -> Lifetime:

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.errors import BadName, LastAdministrator, UserExists, UserNotFound
 from alma_leads.accounts.core.models import Authenticator, Firm, Identity, Passkey, Role, User
+from alma_leads.common.email_address import normalise_email
 from alma_leads.database.base import utc_now
 from alma_leads.database.locks import lock_table
 from alma_leads.database.upsert import insert
-from alma_leads.email_address import normalise_email
 
 MAX_NAME_LENGTH = 200
 

@@ -21,9 +21,9 @@ from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.links import token_hash
 from alma_leads.accounts.core.models import Authenticator
+from alma_leads.common.extensions import settings
+from alma_leads.common.secret_key import fernet
 from alma_leads.database.session import count_changed
-from alma_leads.extensions import settings
-from alma_leads.secret_key import fernet
 
 log = structlog.get_logger(__name__)
 

@@ -20,13 +20,13 @@ from alma_leads.accounts.second_factor import ceremonies, challenges, second_fac
 from alma_leads.accounts.second_factor.ceremonies import BadAnswer
 from alma_leads.accounts.second_factor.relying_party import Site, site_of
 from alma_leads.accounts.second_factor.second_factor import Added
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
 from alma_leads.database.upsert import insert
-from alma_leads.extensions import db, settings
 
 MAX_NAME_LENGTH = 100
 SECOND_FACTOR_STAYS = (

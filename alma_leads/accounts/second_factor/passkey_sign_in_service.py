@@ -21,9 +21,9 @@ from alma_leads.accounts.second_factor.passkey_service import get_site, list_kno
 from alma_leads.accounts.second_factor.relying_party import Site
 from alma_leads.accounts.sign_in import throttle
 from alma_leads.accounts.sign_in.sign_in_service import Opened, begin_session, complete_sign_in, confirm
-from alma_leads.actor import stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import stranger
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import count_changed, transaction
 

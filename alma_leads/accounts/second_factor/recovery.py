@@ -9,9 +9,9 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import RecoveryCode
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import count_changed
 

@@ -16,7 +16,7 @@ from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.core.users import lock_user
 from alma_leads.accounts.second_factor import recovery
 from alma_leads.accounts.sign_in.sign_in_service import Opened, add_proof
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
 
 
 class Added(NamedTuple):

@@ -29,12 +29,12 @@ from alma_leads.accounts.sign_in.sign_in_service import (
     confirm,
     record_failure,
 )
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import count_changed, transaction
-from alma_leads.extensions import db
 
 # What checks each kind of code, given a user's id and what was typed.
 _USE_CODE: Final[dict[Proof, Callable[[Session, int, str], bool]]] = {

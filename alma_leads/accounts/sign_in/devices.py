@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from alma_leads.extensions import settings
-from alma_leads.secret_key import keyed_hash
+from alma_leads.common.extensions import settings
+from alma_leads.common.secret_key import keyed_hash
 
 LIFETIME = timedelta(days=180)
 MOST_ACCOUNTS = 8  # of one browser, so that the cookie stays small

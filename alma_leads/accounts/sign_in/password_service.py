@@ -11,12 +11,12 @@ from alma_leads.accounts.core.models import LinkPurpose, User
 from alma_leads.accounts.core.password_rule import need_passwords
 from alma_leads.accounts.core.passwords import check_password, hash_password
 from alma_leads.accounts.core.users import lock_user
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 
 # Links that let a user choose a password.
 CHOOSING = (LinkPurpose.INVITATION, LinkPurpose.RESET)

@@ -10,12 +10,12 @@ from alma_leads.accounts.core.emails import PASSWORD_RESET, correlation
 from alma_leads.accounts.core.models import LinkPurpose
 from alma_leads.accounts.core.users import lock_user
 from alma_leads.accounts.sign_in import throttle
-from alma_leads.actor import stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import stranger
+from alma_leads.common.email_address import normalise_email
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.email_address import normalise_email
 from alma_leads.outbox.queries import count_since
 
 # So that the form cannot be used to flood an inbox.

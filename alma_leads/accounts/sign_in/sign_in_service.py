@@ -22,13 +22,13 @@ from alma_leads.accounts.core.proofs import Proof, are_two_factors, in_words, st
 from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.core.users import find_user_by_email, lock_user
 from alma_leads.accounts.sign_in import throttle
-from alma_leads.actor import Actor, stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor, stranger
+from alma_leads.common.email_address import BadEmailAddress, normalise_email
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.email_address import BadEmailAddress, normalise_email
-from alma_leads.extensions import db
 
 UNKNOWN_ACCOUNT = "an unknown account"
 

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from alma_leads.accounts.core.errors import TooManyAttempts
 from alma_leads.accounts.core.models import SignInAttempt
 from alma_leads.accounts.sign_in.devices import count_apart
-from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
+from alma_leads.common.client_address import WIDE_TIMES, network_of, wide_network_of
+from alma_leads.common.email_address import MAX_LENGTH, BadEmailAddress, normalise_email
 from alma_leads.database.locks import lock_table
 from alma_leads.database.session import count_changed
-from alma_leads.email_address import MAX_LENGTH, BadEmailAddress, normalise_email
 
 WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 5

@@ -13,13 +13,13 @@ from alma_leads.accounts.core.models import Identity, LinkPurpose, Role, User
 from alma_leads.accounts.core.users import lock_user
 from alma_leads.accounts.sign_in.refusals import Refusal, WorkAccountRefused
 from alma_leads.accounts.sso.id_token import WorkAccount
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.email_address import BadEmailAddress, normalise_email
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import count_changed
 from alma_leads.database.upsert import insert
-from alma_leads.email_address import BadEmailAddress, normalise_email
 
 
 class Rules(NamedTuple):

@@ -25,12 +25,12 @@ from alma_leads.accounts.sso import identities, sso_requests
 from alma_leads.accounts.sso.id_token import BadIdToken, WorkAccount
 from alma_leads.accounts.sso.identities import Rules
 from alma_leads.accounts.sso.provider import CodeRefused, IdentityProvider, ProviderFailed
-from alma_leads.actor import Actor, stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor, stranger
+from alma_leads.common.extensions import settings
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import settings
 
 log = structlog.get_logger(__name__)
 # Clocks differ.

@@ -7,12 +7,12 @@ from alma_leads.accounts.core.emails import Notice
 from alma_leads.accounts.core.errors import LinkExpired, UserExists
 from alma_leads.accounts.core.models import LinkPurpose
 from alma_leads.accounts.core.users import check_name, lock_user
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.email_address import normalise_email
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.email_address import normalise_email
 
 
 def set_preferences(user_id: int, *, time_zone: str, theme: str, single_key_shortcuts: bool) -> None:

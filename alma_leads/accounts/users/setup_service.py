@@ -14,13 +14,13 @@ from alma_leads.accounts.core.errors import LinkExpired
 from alma_leads.accounts.core.links import SetupLink
 from alma_leads.accounts.core.models import LinkPurpose, Role
 from alma_leads.accounts.core.passwords import check_password, hash_password
-from alma_leads.actor import OPERATOR, stranger
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import OPERATOR, stranger
+from alma_leads.common.email_address import normalise_email
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.email_address import normalise_email
-from alma_leads.extensions import db, settings
 
 log = structlog.get_logger(__name__)
 

@@ -19,14 +19,14 @@ from alma_leads.accounts.core.errors import (
 )
 from alma_leads.accounts.core.models import LinkPurpose, OneTimeLink, Role, User
 from alma_leads.accounts.core.users import HAS_APP, HAS_PASSKEY, HAS_WORK_ACCOUNT, lock_user
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.email_address import normalise_email
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.email_address import normalise_email
-from alma_leads.extensions import db
 
 _STATE = case(
     (User.is_activated & User.active, "active"),

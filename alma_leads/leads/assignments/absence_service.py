@@ -8,11 +8,11 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from alma_leads.accounts.core.models import User
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.assignments import absences
 from alma_leads.leads.assignments.models import Absence
 from alma_leads.leads.core.errors import BadAbsence

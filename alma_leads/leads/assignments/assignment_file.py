@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from alma_leads.email_address import BadEmailAddress, normalise_email
+from alma_leads.common.email_address import BadEmailAddress, normalise_email
 
 COLUMNS = ("email", "attorney")
 _FORMULA_STARTS = ("=", "+", "-", "@")

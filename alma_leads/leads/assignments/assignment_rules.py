@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Sequence, and_, bindparam, exists, func, or_, select, true, update
 
 from alma_leads.accounts.core.models import Role, User
-from alma_leads.actor import SYSTEM
+from alma_leads.common.actor import SYSTEM
 from alma_leads.database.base import from_stamp
 from alma_leads.leads.assignments.absences import IS_AWAY
 from alma_leads.leads.assignments.models import AssignmentRules, DomainRule, RotationMember

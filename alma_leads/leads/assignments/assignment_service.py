@@ -11,12 +11,12 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import User
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.email_address import normalise_email
+from alma_leads.common.extensions import db
 from alma_leads.database.session import transaction
-from alma_leads.email_address import normalise_email
-from alma_leads.extensions import db
 from alma_leads.leads.assignments.absences import AWAY_UNTIL, get_today
 from alma_leads.leads.assignments.assignment_file import BadLine, Line, read_lines
 from alma_leads.leads.assignments.assignments import (

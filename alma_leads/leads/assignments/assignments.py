@@ -14,7 +14,7 @@ from sqlalchemy import BindParameter, Row, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import User
-from alma_leads.actor import SYSTEM, Actor
+from alma_leads.common.actor import SYSTEM, Actor
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.upsert import insert
 from alma_leads.leads.core import emails

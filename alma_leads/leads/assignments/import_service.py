@@ -17,13 +17,13 @@ from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select, up
 from sqlalchemy.orm import Session, aliased, undefer
 
 from alma_leads.accounts.core.models import User
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.email_address import BadEmailAddress, normalise_email
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.email_address import BadEmailAddress, normalise_email
-from alma_leads.extensions import db
 from alma_leads.leads.assignments.assignment_file import BadLine, Line, read_lines
 from alma_leads.leads.assignments.assignment_service import active_attorneys
 from alma_leads.leads.assignments.assignments import (

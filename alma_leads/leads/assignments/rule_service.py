@@ -9,13 +9,13 @@ from typing import NamedTuple
 from sqlalchemy import Row, select
 
 from alma_leads.accounts.core.models import Role, User
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.email_address import BadEmailAddress, normalise_email
+from alma_leads.common.extensions import db
 from alma_leads.database.session import transaction
 from alma_leads.database.upsert import insert
-from alma_leads.email_address import BadEmailAddress, normalise_email
-from alma_leads.extensions import db
 from alma_leads.leads.assignments.absences import AWAY_UNTIL, get_today
 from alma_leads.leads.assignments.assignment_rules import TAKES_PART
 from alma_leads.leads.assignments.models import AssignmentRules, DomainRule, RotationMember

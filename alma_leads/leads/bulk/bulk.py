@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.orm import aliased
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.leads.bulk.models import BulkAction, Kind
 from alma_leads.leads.core.models import IS_PENDING, Lead
 from alma_leads.leads.core.state import LeadStatus

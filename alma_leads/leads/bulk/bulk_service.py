@@ -14,14 +14,14 @@ from datetime import timedelta
 from sqlalchemy import BigInteger, bindparam, cast, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.functions import json_rows
 from alma_leads.database.session import transaction
 from alma_leads.database.transactions import reading
-from alma_leads.extensions import db
 from alma_leads.leads.assignments.assignments import LOCK, assign_prospects, notify_attorney
 from alma_leads.leads.bulk import bulk
 from alma_leads.leads.bulk.bulk import Choice, Plan

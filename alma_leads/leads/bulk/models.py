@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from alma_leads.accounts.core.models import Role, User
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
 from alma_leads.database.base import Base, Id, UtcDateTime
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.session import transaction
 from alma_leads.leads.core.errors import LeadNotFound, VerdictChanged

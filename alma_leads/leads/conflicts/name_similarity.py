@@ -16,7 +16,7 @@ from itertools import combinations
 from anyascii import anyascii
 from jellyfish import jaro_winkler_similarity, metaphone
 
-from alma_leads.folding import fold
+from alma_leads.common.folding import fold
 
 MAX_LENGTH = 200
 # What stands in a name for grammar, descent or courtesy. Left out, unless the name is made of it, as "Le Van Do" is.

@@ -10,7 +10,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import Role, User
-from alma_leads.email_address import BadEmailAddress, normalise_email
+from alma_leads.common.email_address import BadEmailAddress, normalise_email
 from alma_leads.leads.core.errors import NotAnActiveAttorney
 
 # A user who no longer is one keeps their prospects; the helpdesk is notified about these.

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select
 
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
 from alma_leads.database.base import from_stamp
 from alma_leads.leads.core.models import Lead, LeadEvent
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, String, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import User
+from alma_leads.common.extensions import db
 from alma_leads.database.base import as_stamp
-from alma_leads.extensions import db
 from alma_leads.leads.core.models import Lead, LeadEvent, Prospect
 from alma_leads.outbox.queries import worst_delivery
 

@@ -10,10 +10,10 @@ from sqlalchemy import String, and_, bindparam, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import User
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db, settings
 from alma_leads.leads.core import emails
 from alma_leads.leads.core.attorneys import IS_ACTIVE_ATTORNEY
 from alma_leads.leads.core.emails import CONFIRMATION, NOTIFICATION, correlation

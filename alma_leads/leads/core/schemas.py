@@ -8,11 +8,11 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from alma_leads.email_address import BadEmailAddress, normalise_email, tidy_email
+from alma_leads.common.email_address import BadEmailAddress, normalise_email, tidy_email
+from alma_leads.common.text import BLANK, EXPANSION, MAX_MARKS, TextTooLong, TooManyMarks, normalise
 from alma_leads.leads.core.links import MAX_LENGTH as MAX_URL_LENGTH
 from alma_leads.leads.core.links import BadLink, read_link
 from alma_leads.leads.core.state import LeadStatus
-from alma_leads.text import BLANK, EXPANSION, MAX_MARKS, TextTooLong, TooManyMarks, normalise
 
 MAX_NAME_LENGTH = 100
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from alma_leads.accounts.core.models import User
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.session import transaction
 from alma_leads.database.transactions import reading_through
-from alma_leads.extensions import db, settings
 from alma_leads.file_formats.formats import Format
 from alma_leads.leads.core.errors import TooManyForWorkbook
 from alma_leads.leads.export.export import count_leads, stream_leads

@@ -6,9 +6,9 @@ import time
 
 from sqlalchemy import bindparam, select
 
+from alma_leads.common.extensions import db
 from alma_leads.database.session import transaction
 from alma_leads.database.transactions import reading
-from alma_leads.extensions import db
 from alma_leads.leads.core.models import Lead
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.first_contact.models import FirstContactClock

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, literal, select, update
 
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.core.models import Lead
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.first_contact import first_contact

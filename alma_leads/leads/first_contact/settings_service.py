@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from alma_leads.actor import Actor
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.first_contact import first_contact
 from alma_leads.leads.first_contact.first_contact import FirstContact
 from alma_leads.leads.first_contact.models import FirstContactClock

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db
 from alma_leads.database.base import from_stamp, to_stamp, utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.core.errors import LeadChanged, LeadNotFound, TransitionRefused
 from alma_leads.leads.core.events import EventKind, record
 from alma_leads.leads.core.models import NO_MORE_REMINDERS, Lead, Prospect

@@ -13,11 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, Exists, bindparam, delete, insert, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from alma_leads.client_address import WIDE_TIMES, network_of, wide_network_of
+from alma_leads.common.client_address import WIDE_TIMES, network_of, wide_network_of
+from alma_leads.common.secret_key import keyed_hash
 from alma_leads.database.functions import has_one_writer, lock_name
 from alma_leads.leads.conflicts.blocking_keys import mailbox
 from alma_leads.leads.intake.models import Confirmation
-from alma_leads.secret_key import keyed_hash
 
 WINDOW = timedelta(days=1)
 PER_MAILBOX = 5

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import User
-from alma_leads.actor import PROSPECT, Actor
+from alma_leads.common.actor import PROSPECT, Actor
+from alma_leads.common.extensions import settings
+from alma_leads.common.folding import fold, search_text
 from alma_leads.database.base import to_stamp
 from alma_leads.database.functions import advisory_lock
 from alma_leads.database.upsert import insert
-from alma_leads.extensions import settings
-from alma_leads.folding import fold, search_text
 from alma_leads.leads.assignments.assignment_rules import ARE_ANY, assign_new_prospect, choose
 from alma_leads.leads.conflicts.blocking_keys import store_blocking_keys
 from alma_leads.leads.core import emails

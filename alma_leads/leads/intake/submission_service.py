@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.core.errors import IdempotencyConflict
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.intake import confirmations, idempotency

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import orjson
 
+from alma_leads.common.folding import fold
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.folding import fold
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.core.verdict import Verdict
 from alma_leads.resumes.sandbox.words import words_of

@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 
 from alma_leads.accounts.core.models import Role, User
+from alma_leads.common.extensions import db
 from alma_leads.database.base import as_stamp
-from alma_leads.extensions import db
 from alma_leads.leads.core.lookup import FULL_COLUMNS, FULL_LEAD, ROW_COLUMNS, LeadRow, protected_address
 from alma_leads.leads.core.models import Lead, Prospect
 from alma_leads.leads.core.state import LeadStatus

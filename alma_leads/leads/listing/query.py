@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, SQLColumnExpression, and_, bindparam, case, func, literal, select, tuple_
 
 from alma_leads.accounts.core.models import User
-from alma_leads.extensions import db
-from alma_leads.folding import fold
+from alma_leads.common.extensions import db
+from alma_leads.common.folding import fold
 from alma_leads.leads.core.models import Lead, Prospect
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.core.verdict import Verdict

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import joinedload
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.leads.core.errors import ViewNotFound
 from alma_leads.leads.listing.models import SavedView
 

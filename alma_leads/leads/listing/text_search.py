@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, cast, column, exists, func, select, table
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.leads.core.models import Lead
 from alma_leads.leads.resume_text.models import ResumeText
 

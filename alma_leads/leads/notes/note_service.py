@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.core.errors import LeadNotFound, NoteChanged, NoteNotFound, NotYourNote
 from alma_leads.leads.core.events import EventKind, record
 from alma_leads.leads.core.lookup import events_of

@@ -8,9 +8,9 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import User
+from alma_leads.common.extensions import db
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.assignments.absences import IS_AWAY
 from alma_leads.leads.core import emails
 from alma_leads.leads.core.attorneys import IS_ACTIVE_ATTORNEY

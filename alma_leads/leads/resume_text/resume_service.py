@@ -14,9 +14,9 @@ from tempfile import TemporaryFile
 import structlog
 from obstore.exceptions import BaseError as StorageError
 
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db, settings
 from alma_leads.leads.resume_text.resume_texts import store_text
 from alma_leads.resumes import storage
 from alma_leads.resumes.models import Resume

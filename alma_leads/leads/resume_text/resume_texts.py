@@ -7,8 +7,8 @@ from itertools import groupby
 
 from sqlalchemy import Connection, delete, func
 
+from alma_leads.common.extensions import db
 from alma_leads.database.upsert import insert
-from alma_leads.extensions import db
 from alma_leads.leads.resume_text.models import ResumeText
 from alma_leads.resumes.sandbox.words import is_of_a_word, words_of
 

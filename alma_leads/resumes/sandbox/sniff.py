@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO
 
+from alma_leads.common.text import EXPANSION, UnfitText, normalise
 from alma_leads.resumes.sandbox.errors import FileTooLarge, Reason, RefusedFile
 from alma_leads.resumes.sandbox.sandbox_process import Kind, check_in_sandbox
-from alma_leads.text import EXPANSION, UnfitText, normalise
 
 CHUNK_BYTES = 65_536
 MAX_NAME_BYTES = 255  # what file systems take, so that whoever downloads it can keep the name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from itertools import accumulate, takewhile
 
-from alma_leads.folding import fold
+from alma_leads.common.folding import fold
 
 MAX_WORD_LENGTH = 64
 # PostgreSQL stores less than a megabyte of words of a document, and what it needs beside them.

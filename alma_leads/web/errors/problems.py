@@ -19,8 +19,8 @@ from alma_leads.accounts.core.errors import (
     PasswordsOff,
     TooManyAttempts,
 )
-from alma_leads.email_address import BadEmailAddress
-from alma_leads.extensions import settings
+from alma_leads.common.email_address import BadEmailAddress
+from alma_leads.common.extensions import settings
 from alma_leads.leads.core.errors import (
     AssignmentNotFound,
     EmailNotFound,

@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 
 from alma_leads.accounts.core.access_refusal_service import EVERY, Why, record_refused_access
-from alma_leads.actor import Actor, stranger
+from alma_leads.common.actor import Actor, stranger
 from alma_leads.database.base import utc_now
 
 log = structlog.get_logger(__name__)

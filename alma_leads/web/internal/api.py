@@ -10,9 +10,9 @@ import orjson
 from flask import Response, make_response, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.common.email_address import BadEmailAddress, normalise_email
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import to_stamp
-from alma_leads.email_address import BadEmailAddress, normalise_email
-from alma_leads.extensions import db, settings
 from alma_leads.file_formats.formats import Format
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments import assignment_service

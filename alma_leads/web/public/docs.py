@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from flask import Response, render_template
 
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.openapi.document import document
 from alma_leads.web.public.blueprint import public

@@ -15,7 +15,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from alma_leads.accounts.core.access_refusal_service import Why
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.leads.core.errors import ResumeGone
 from alma_leads.leads.core.source import Source
 from alma_leads.resumes.models import Resume

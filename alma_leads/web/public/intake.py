@@ -11,7 +11,8 @@ from flask import request
 from limits import RateLimitItem, RateLimitItemPerDay, parse
 from werkzeug.datastructures import FileStorage
 
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
+from alma_leads.common.secret_key import keyed_hash
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.core.source import Source
@@ -21,7 +22,6 @@ from alma_leads.leads.intake.submission_service import SubmissionResult, submit_
 from alma_leads.resumes.models import Resume
 from alma_leads.resumes.sandbox.errors import FileTooLarge, UploadQuotaSpent
 from alma_leads.resumes.service import discard, keep_file
-from alma_leads.secret_key import keyed_hash
 from alma_leads.web.auth import actor, by_key
 from alma_leads.web.errors.server_refusals import is_cut_off
 from alma_leads.web.errors.unavailable import is_unavailable

@@ -16,7 +16,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property
 
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.leads.core.schemas import field_messages
 from alma_leads.web.errors.problems import InputRefused, UnreadableBody
 from alma_leads.web.requests.form_parser import CHUNK_BYTES, MAX_BODY_BYTES, StrictParser, pairs, refuse_nul, too_large

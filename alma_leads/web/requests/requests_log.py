@@ -14,7 +14,7 @@ from typing import cast
 import structlog
 from flask import Flask, Response, g, has_request_context, request
 
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from alma_leads.accounts.core.errors import LinkExpired, UserExists
 from alma_leads.accounts.core.models import LinkPurpose, SessionStage
 from alma_leads.accounts.sign_in.password_service import get_link
 from alma_leads.accounts.users.profile_service import change_email
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
 from alma_leads.jobs.tasks import wake
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sessions import auth_session, client_info, session_token

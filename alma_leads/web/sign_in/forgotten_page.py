@@ -7,8 +7,8 @@ from werkzeug.exceptions import NotFound
 
 from alma_leads.accounts.core.password_rule import passwords_are_on
 from alma_leads.accounts.sign_in.reset_service import request_reset
-from alma_leads.email_address import MAX_LENGTH, BadEmailAddress
-from alma_leads.extensions import settings
+from alma_leads.common.email_address import MAX_LENGTH, BadEmailAddress
+from alma_leads.common.extensions import settings
 from alma_leads.jobs.tasks import wake
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sign_in.blueprint import sign_in

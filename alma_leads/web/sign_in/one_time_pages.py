@@ -12,7 +12,7 @@ from alma_leads.accounts.core.users import MAX_NAME_LENGTH
 from alma_leads.accounts.sign_in.password_service import choose_password, get_link
 from alma_leads.accounts.sign_in.sign_in_service import open_session
 from alma_leads.accounts.users.setup_service import check_setup_link, set_up
-from alma_leads.email_address import BadEmailAddress
+from alma_leads.common.email_address import BadEmailAddress
 from alma_leads.jobs.tasks import wake
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sessions import client_info, session_token

@@ -9,7 +9,7 @@ from alma_leads.accounts.core.password_rule import passwords_are_on
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.accounts.core.session_service import sign_out
 from alma_leads.accounts.sign_in.sign_in_service import sign_in_with_password
-from alma_leads.email_address import MAX_LENGTH
+from alma_leads.common.email_address import MAX_LENGTH
 from alma_leads.web.auth import PUBLIC, access, actor, needs
 from alma_leads.web.sessions import auth_session, client_info, forget_browser, session_token
 from alma_leads.web.sign_in.blueprint import sign_in

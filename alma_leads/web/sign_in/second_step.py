@@ -10,7 +10,7 @@ from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.sessions import AuthSession
 from alma_leads.accounts.second_factor.passkey_service import has_passkey
 from alma_leads.accounts.second_factor.second_factor_service import own_factors, sign_in_with_code
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.web.auth import PUBLIC, access
 from alma_leads.web.sessions import auth_session, begin_browser_session, client_info, session_token
 from alma_leads.web.sign_in.blueprint import sign_in

@@ -17,8 +17,8 @@ from alma_leads.accounts.core.models import ApiKey, Role
 from alma_leads.audit.audit_log import LogFilter, events_query
 from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action
+from alma_leads.common.extensions import db
 from alma_leads.database.base import from_stamp
-from alma_leads.extensions import db
 from alma_leads.web.internal.settings.audit_words import WORDS
 from tests.conftest import API_KEY
 from tests.support.desk import HTML, Page, add_person, get, run, sign_in, value

@@ -7,10 +7,10 @@ from flask import Flask
 from sqlalchemy import delete
 from sqlalchemy.exc import DatabaseError
 
-from alma_leads.actor import OPERATOR
 from alma_leads.audit import trail
 from alma_leads.audit.trail import Action
-from alma_leads.extensions import db
+from alma_leads.common.actor import OPERATOR
+from alma_leads.common.extensions import db
 from alma_leads.leads.core.models import Lead, LeadEvent
 from tests.support.desk import add_lead, count, run, value
 

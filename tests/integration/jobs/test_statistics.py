@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.jobs import statistics_service
 from alma_leads.jobs.statistics_service import collect_statistics
 from config import Settings

@@ -14,10 +14,10 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.transactions import reading, transaction_on
-from alma_leads.extensions import db
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.delivery import DeliveryRun, new_delivery_run
 from alma_leads.outbox.models import MailPause, OutboxMessage

@@ -23,7 +23,7 @@ from flask import Flask
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.transactions import reading
 from alma_leads.outbox import queries, queue

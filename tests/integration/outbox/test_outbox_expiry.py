@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from alma_leads.accounts.core.models import Role
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
 from alma_leads.database.transactions import transaction_on

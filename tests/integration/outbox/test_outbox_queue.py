@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import Engine, Select, literal, select, text
 from sqlalchemy.orm import Session
 
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
 from alma_leads.database.transactions import reading, transaction_on
 from alma_leads.outbox import queries, queue
 from alma_leads.outbox.models import OutboxMessage

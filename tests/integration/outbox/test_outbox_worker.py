@@ -15,8 +15,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from alma_leads.common.extensions import db
 from alma_leads.database.transactions import reading
-from alma_leads.extensions import db
 from alma_leads.jobs.tasks import wake
 from alma_leads.outbox import queries
 from config import Settings

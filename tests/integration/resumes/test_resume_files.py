@@ -15,21 +15,13 @@ from flask import Flask
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from alma_leads.common.extensions import db
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.core.models import Lead
 from alma_leads.resumes import storage
 from alma_leads.resumes.models import Resume
 from alma_leads.resumes.sandbox.errors import FileTooLarge, RefusedFile
-from alma_leads.resumes.service import (
-    attach,
-    discard,
-    find_resume,
-    find_unattached,
-    keep_file,
-    purge_unattached,
-    read,
-)
+from alma_leads.resumes.service import attach, discard, find_resume, find_unattached, keep_file, purge_unattached, read
 from config import ROOT, Settings
 from tests.support.desk import add_lead, count, run
 from tests.support.factories import docx_bytes, large_pdf, pdf_bytes

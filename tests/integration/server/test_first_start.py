@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from alma_leads.starting import prepare_server, unreachable
+from alma_leads.server.starting import prepare_server, unreachable
 from config import ROOT, Settings
 from tests.conftest import MakeSettings
 from tests.support.databases import migrate

@@ -7,7 +7,7 @@ from flask import Response, make_response, render_template, request
 from alma_leads.accounts.core.errors import BadName, UserExists
 from alma_leads.accounts.core.permissions import Permission
 from alma_leads.accounts.users.profile_service import change_name, request_email_change
-from alma_leads.email_address import BadEmailAddress
+from alma_leads.common.email_address import BadEmailAddress
 from alma_leads.jobs.tasks import wake
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.internal.account.account import account_page, back_to_account

@@ -19,7 +19,7 @@ from alma_leads.accounts.second_factor.second_factor_service import (
     remove_app,
     replace_recovery_codes,
 )
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.jobs.tasks import wake
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.errors.problems import problem

@@ -11,9 +11,9 @@ from markupsafe import Markup
 from sqlalchemy import Row
 
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.base import to_stamp
 from alma_leads.database.transactions import reading
-from alma_leads.extensions import db, settings
 from alma_leads.leads.core.attorneys import Attorney
 from alma_leads.leads.first_contact.first_contact import firm_zone
 from alma_leads.leads.listing import queries

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from flask import Response, request, stream_with_context
 
+from alma_leads.common.text import without_marks
 from alma_leads.file_formats.formats import CONTENT_TYPES, Format
-from alma_leads.text import without_marks
 
 
 def download(

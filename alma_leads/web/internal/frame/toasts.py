@@ -8,7 +8,7 @@ import orjson
 from cryptography.fernet import InvalidToken
 from flask import flash, get_flashed_messages
 
-from alma_leads.secret_key import fernet
+from alma_leads.common.secret_key import fernet
 
 _CATEGORY = "toast"
 _KEY_IS_FOR = b"alma-leads toasts"

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from flask import Response, make_response, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import db
 from alma_leads.insights.periods import MAX_COLUMNS, Bucket, DateRange, TooManyColumns, columns, fitting_bucket
 from alma_leads.insights.report import first_day, make_report
 from alma_leads.leads.first_contact.first_contact import FirstContact

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from flask import Response, make_response, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.leads.conflicts import conflict_service
 from alma_leads.leads.conflicts.similar import similar_leads
 from alma_leads.leads.core import lookup

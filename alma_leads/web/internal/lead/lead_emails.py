@@ -7,7 +7,7 @@ from typing import NamedTuple
 from flask import Response
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.core import resend_service
 from alma_leads.leads.core.emails import CONFIRMATION

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from flask import Response, make_response, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.extensions import db, settings
+from alma_leads.common.extensions import db, settings
 from alma_leads.leads.assignments.assignment_service import active_attorneys
 from alma_leads.leads.core import lookup
 from alma_leads.leads.core.emails import correlation

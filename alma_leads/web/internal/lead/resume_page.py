@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.leads.core import lookup
 from alma_leads.leads.core.errors import LeadNotFound
 from alma_leads.resumes.service import find_resume, read_picture

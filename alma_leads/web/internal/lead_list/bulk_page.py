@@ -10,8 +10,8 @@ from flask import Response, abort, make_response, redirect, render_template, req
 
 from alma_leads.accounts.core.models import User
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.common.extensions import db
 from alma_leads.database.transactions import reading
-from alma_leads.extensions import db
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments.assignment_service import get_attorney
 from alma_leads.leads.bulk import bulk, bulk_service

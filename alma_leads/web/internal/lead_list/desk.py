@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.leads.assignments.assignment_service import active_attorneys
 from alma_leads.leads.bulk import bulk
 from alma_leads.leads.core.attorneys import Attorney

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from alma_leads.email_address import BadEmailAddress, normalise_email
+from alma_leads.common.email_address import BadEmailAddress, normalise_email
 from alma_leads.leads.listing import queries
 from alma_leads.web.internal.frame.desk_frame import reader_clock
 from alma_leads.web.internal.lead_list import list_filter

@@ -11,8 +11,8 @@ from flask import Response, make_response, render_template, request
 from sqlalchemy import Connection
 
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.common.extensions import db, settings
 from alma_leads.database.transactions import reading
-from alma_leads.extensions import db, settings
 from alma_leads.jobs.tasks import wake
 from alma_leads.outbox import queries as outbox
 from alma_leads.outbox import queue

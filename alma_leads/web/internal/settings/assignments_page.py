@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from flask import Response, make_response, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.common.email_address import BadEmailAddress
+from alma_leads.common.extensions import settings
 from alma_leads.database.base import to_stamp
-from alma_leads.email_address import BadEmailAddress
-from alma_leads.extensions import settings
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments import assignment_service
 from alma_leads.leads.assignments.assignment_service import Assignment

@@ -14,8 +14,8 @@ from alma_leads.audit import audit_log
 from alma_leads.audit.audit_log import LogFilter, LogPosition
 from alma_leads.audit.audit_service import export_log
 from alma_leads.audit.trail import Action
+from alma_leads.common.extensions import db
 from alma_leads.database.base import from_stamp, to_stamp
-from alma_leads.extensions import db
 from alma_leads.file_formats.formats import TextFormat
 from alma_leads.web.auth import access, actor, needs
 from alma_leads.web.errors.problems import InputRefused

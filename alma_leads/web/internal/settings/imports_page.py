@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Response, make_response, redirect, render_template, request
 
 from alma_leads.accounts.core.permissions import Permission
+from alma_leads.common.extensions import settings
 from alma_leads.database.base import to_stamp
-from alma_leads.extensions import settings
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments import import_service
 from alma_leads.leads.assignments.assignment_file import BadFile, to_csv

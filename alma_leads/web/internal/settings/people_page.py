@@ -15,8 +15,8 @@ from alma_leads.accounts.core.permissions import Permission
 from alma_leads.accounts.core.users import check_name
 from alma_leads.accounts.second_factor.second_factor_service import firm_rule
 from alma_leads.accounts.users import user_service
+from alma_leads.common.email_address import BadEmailAddress, normalise_email
 from alma_leads.database.base import to_stamp
-from alma_leads.email_address import BadEmailAddress, normalise_email
 from alma_leads.jobs.tasks import wake
 from alma_leads.leads.assignments.absence_service import find_away_until
 from alma_leads.web.auth import access, actor, needs

@@ -10,7 +10,7 @@ from flask import Response, make_response, redirect, render_template, request
 from sqlalchemy import Row
 
 from alma_leads.accounts.core.permissions import Permission
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 from alma_leads.leads.assignments.assignment_service import active_attorneys
 from alma_leads.leads.assignments.rule_service import get_rules, remove_domain, set_domain, set_rotation
 from alma_leads.leads.core.errors import BadDomain, NotAnActiveAttorney

@@ -18,10 +18,10 @@ from alma_leads.accounts.api_keys import key_service, keys
 from alma_leads.accounts.core.errors import KeyRefused
 from alma_leads.accounts.core.models import ApiKey
 from alma_leads.accounts.core.permissions import Scope
-from alma_leads.actor import OPERATOR
 from alma_leads.audit.models import AuditEvent
+from alma_leads.common.actor import OPERATOR
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import db
 from config import Settings
 from tests.support.desk import count, run, value
 from tests.support.keys import new_key

@@ -29,11 +29,11 @@ from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.second_factor.passkey_service import remove_passkey
 from alma_leads.accounts.second_factor.passkey_sign_in_service import sign_in_with_passkey
 from alma_leads.accounts.sign_in.throttle import PER_ADDRESS
-from alma_leads.actor import Actor
 from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action
+from alma_leads.common.actor import Actor
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import db
 from alma_leads.jobs.upkeep_service import purge_expired
 from config import Settings
 from tests.support.authenticator import Device, decode, encode

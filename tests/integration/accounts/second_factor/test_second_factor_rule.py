@@ -15,8 +15,8 @@ from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.second_factor.second_factor_service import require_second_factor, reset_second_factor
 from alma_leads.accounts.sign_in.sign_in_service import open_session
-from alma_leads.actor import OPERATOR
 from alma_leads.audit.models import AuditEvent
+from alma_leads.common.actor import OPERATOR
 from alma_leads.database.base import utc_now
 from tests.support.desk import HTML, PASSWORD, add_person, count, get, post, run, sign_in, token, value
 from tests.support.pages import StrictClient

@@ -15,7 +15,7 @@ from alma_leads.accounts.core.models import Role
 from alma_leads.accounts.core.permissions import Scope
 from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT
 from alma_leads.audit.models import AuditEvent
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from config import Settings
 from tests.conftest import MakeSettings, TestClock
 from tests.support.desk import HTML, add_person, sign_in, token

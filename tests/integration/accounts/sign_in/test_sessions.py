@@ -15,9 +15,9 @@ from alma_leads.accounts.core.proofs import Proof
 from alma_leads.accounts.core.sessions import ClientInfo
 from alma_leads.accounts.sign_in.sign_in_service import open_session
 from alma_leads.accounts.users.user_service import activate, deactivate, invite
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import db
 from alma_leads.jobs.upkeep_service import purge_expired
 from config import Settings
 from tests.conftest import MakeSettings, TestClock

@@ -22,10 +22,10 @@ from alma_leads.accounts.core.models import SignInAttempt, User
 from alma_leads.accounts.sign_in import throttle
 from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
 from alma_leads.accounts.sign_in.throttle import PER_ACCOUNT, PER_ADDRESS, WINDOW
-from alma_leads.client_address import WIDE_TIMES
+from alma_leads.common.client_address import WIDE_TIMES
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from config import ROOT, Settings
 from tests.support.desk import HTML, PASSWORD, add_person, count, run, token
 
@@ -60,7 +60,7 @@ sys.path.insert(0, {root!r})
 from alma_leads.app import create_app
 from alma_leads.accounts.core.errors import TooManyAttempts
 from alma_leads.accounts.sign_in.sign_in_service import begin_attempt
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from config import Settings
 app = create_app(Settings(_env_file=None, **{settings!r}))
 print("ready", flush=True)

@@ -24,8 +24,8 @@ from alma_leads.accounts.core.models import (
     UserSession,
 )
 from alma_leads.accounts.sign_in.throttle import PER_ADDRESS
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import db
 from alma_leads.jobs.upkeep_service import purge_expired
 from alma_leads.outbox.models import OutboxMessage
 from config import Settings

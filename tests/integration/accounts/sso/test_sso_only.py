@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, update
 from alma_leads.accounts.core.models import Role, User, UserSession
 from alma_leads.accounts.users.setup_service import prepare_first_administrator
 from alma_leads.accounts.users.user_service import invite
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
 from alma_leads.database.base import utc_now
 from config import Settings
 from tests.conftest import MakeSettings

@@ -22,8 +22,8 @@ from alma_leads.accounts.users import setup_service
 from alma_leads.accounts.users.setup_service import prepare_first_administrator
 from alma_leads.accounts.users.setup_service import set_up as set_up_first
 from alma_leads.accounts.users.user_service import change_role, deactivate
-from alma_leads.actor import OPERATOR
 from alma_leads.audit.models import AuditEvent
+from alma_leads.common.actor import OPERATOR
 from alma_leads.database.base import utc_now
 from alma_leads.jobs.upkeep_service import purge_expired
 from config import Settings

@@ -12,8 +12,8 @@ from sqlalchemy import insert, select, update
 
 from alma_leads.accounts.core.models import Authenticator, OneTimeLink, Role, User, UserSession
 from alma_leads.audit.models import AuditEvent
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import db
 from tests.support.desk import HTML, PASSWORD, add_lead, add_person, count, get, post, run, sign_in, token, value
 from tests.support.outbox import enqueued
 

@@ -15,8 +15,8 @@ from alma_leads.accounts.core import links
 from alma_leads.accounts.core.errors import UserExists
 from alma_leads.accounts.core.models import LinkPurpose, OneTimeLink, User, UserSession
 from alma_leads.accounts.users.profile_service import change_email
-from alma_leads.actor import Actor
 from alma_leads.audit.models import AuditEvent
+from alma_leads.common.actor import Actor
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
 from tests.integration.accounts.users.test_people_page import mailed

@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from alma_leads.accounts.core.models import Role
-from alma_leads.actor import OPERATOR, Actor
-from alma_leads.extensions import db
+from alma_leads.common.actor import OPERATOR, Actor
+from alma_leads.common.extensions import db
 from alma_leads.leads.assignments import assignments
 from alma_leads.leads.assignments.assignment_service import assign, import_assignments, unassign
 from alma_leads.leads.core.emails import ASSIGNED

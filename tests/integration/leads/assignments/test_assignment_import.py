@@ -11,9 +11,9 @@ from sqlalchemy import select, update
 
 from alma_leads.accounts.core.models import Role, User
 from alma_leads.audit.models import AuditEvent
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.assignments import import_service
 from alma_leads.leads.assignments.assignment_service import assign
 from alma_leads.leads.assignments.import_service import (

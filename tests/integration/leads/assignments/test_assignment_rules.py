@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from alma_leads.accounts.core.models import Role, User
 from alma_leads.audit.models import AuditEvent
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.leads.assignments.absence_service import add_absence
 from alma_leads.leads.assignments.assignment_service import assign, unassign
 from alma_leads.leads.assignments.rule_service import get_rules, remove_domain, set_domain, set_rotation

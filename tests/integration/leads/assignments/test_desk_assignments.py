@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from alma_leads.accounts.core.models import Role, User
-from alma_leads.actor import SYSTEM
+from alma_leads.common.actor import SYSTEM
 from alma_leads.leads.assignments.assignment_service import assign
 from alma_leads.leads.core.models import Prospect
 from tests.support.desk import HTML, add_lead, add_person, get, post, sign_in, value

@@ -19,8 +19,8 @@ from werkzeug.test import TestResponse
 from alma_leads.accounts.core.models import Role, User
 from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import db
 from alma_leads.leads.bulk import bulk_service
 from alma_leads.leads.bulk.models import BulkAction, BulkActionItem, Kind
 from alma_leads.leads.core import emails

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
 from alma_leads.leads.conflicts.conflict_service import record_verdict
 from alma_leads.leads.core import lookup
 from alma_leads.leads.core.errors import LeadNotFound, VerdictChanged

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, inspect, select
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.leads.conflicts.blocking_keys import mailbox
 from alma_leads.leads.conflicts.models import BlockingKey
 from alma_leads.leads.conflicts.similar import SHOWN, Similar, Why, similar_leads

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from tests.support.factories import lead_body
 
 FULL = [

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from alma_leads.accounts.core.models import Role
-from alma_leads.actor import OPERATOR
-from alma_leads.extensions import db
+from alma_leads.common.actor import OPERATOR
+from alma_leads.common.extensions import db
 from alma_leads.leads.core.resend_service import Sending, send_again
 from tests.support.desk import HTML, add_lead, add_person, get, post, run, sign_in, value
 

@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from alma_leads.accounts.api_keys.key_refusal_service import MOST_IN_AN_HOUR
 from alma_leads.accounts.api_keys.key_service import create_key, revoke_key
-from alma_leads.actor import OPERATOR
+from alma_leads.common.actor import OPERATOR
+from alma_leads.common.extensions import db
 from alma_leads.database.base import to_stamp, utc_now
-from alma_leads.extensions import db
 from tests.conftest import API_KEY
 from tests.support.desk import HTML, add_lead, add_person, post, run, sign_in, token, value
 

@@ -19,9 +19,9 @@ from openpyxl.utils.escape import unescape
 from sqlalchemy import Engine
 
 from alma_leads.accounts.core.models import Role
+from alma_leads.common.extensions import db
 from alma_leads.database.base import to_stamp, utc_now
 from alma_leads.database.transactions import reading, reading_through
-from alma_leads.extensions import db
 from alma_leads.file_formats import records
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.export import export, export_service

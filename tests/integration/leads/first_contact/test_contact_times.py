@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.leads.core.models import Lead
 from alma_leads.leads.first_contact import contact_time_service
 from alma_leads.leads.first_contact.contact_time_service import measure_contact_times

@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import Select, literal_column, select, update
 
 from alma_leads.audit.models import AuditEvent
+from alma_leads.common.extensions import db
 from alma_leads.database.base import from_stamp, to_stamp
-from alma_leads.extensions import db
 from alma_leads.leads.core.models import Lead
 from alma_leads.leads.first_contact import recalculation_service
 from alma_leads.leads.first_contact.models import FirstContactClock

@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from alma_leads.accounts.core.permissions import Scope
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
-from alma_leads.extensions import db
 from alma_leads.leads.core import emails
 from alma_leads.leads.core.events import EventKind
 from alma_leads.leads.core.models import LeadEvent

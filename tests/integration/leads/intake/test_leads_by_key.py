@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from alma_leads.accounts.core.permissions import Scope
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.leads.core.events import EventKind
 from alma_leads.leads.core.models import Lead, LeadEvent
 from config import Settings

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from flask import Flask
 
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.leads.resume_text.resume_service import read_next_resume
 from alma_leads.resumes import turns
 from alma_leads.resumes.models import Resume

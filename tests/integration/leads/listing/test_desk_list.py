@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alma_leads.accounts.core.models import Role
-from alma_leads.actor import SYSTEM
+from alma_leads.common.actor import SYSTEM
 from alma_leads.leads.assignments.assignment_service import assign
 from alma_leads.web.internal.lead_list import list_filter
 from tests.support.desk import HTML, Page, add_lead, add_person, get, run, sign_in, value

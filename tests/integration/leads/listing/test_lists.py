@@ -14,9 +14,9 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from alma_leads.accounts.core.models import Role
+from alma_leads.common.extensions import db
+from alma_leads.common.folding import fold, search_text
 from alma_leads.database.base import from_stamp, to_stamp, utc_now
-from alma_leads.extensions import db
-from alma_leads.folding import fold, search_text
 from alma_leads.leads.core.models import Lead, Prospect
 from alma_leads.leads.core.state import LeadStatus
 from alma_leads.leads.core.verdict import Verdict

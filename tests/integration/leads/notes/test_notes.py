@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from alma_leads.accounts.core.models import Role, User
-from alma_leads.actor import Actor
+from alma_leads.common.actor import Actor
 from alma_leads.leads.core.errors import NoteChanged
 from alma_leads.leads.core.models import Lead, LeadEvent
 from alma_leads.leads.notes.note_service import edit_note

@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from alma_leads.accounts.core.models import Role, User
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 from alma_leads.jobs.tasks import Background
 from alma_leads.leads.assignments.assignment_service import assign, unassign
 from alma_leads.leads.core.emails import REMINDER

@@ -19,9 +19,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import column, delete, func, select, table, update
 
+from alma_leads.common.extensions import db
 from alma_leads.database.base import utc_now
 from alma_leads.database.session import transaction
-from alma_leads.extensions import db
 from alma_leads.leads.core.models import Lead
 from alma_leads.leads.core.schemas import LeadIn
 from alma_leads.leads.intake.submission import Submission

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from alma_leads.audit.models import AuditEvent
 from alma_leads.audit.trail import Action
+from alma_leads.common.extensions import db
 from alma_leads.database.transactions import transaction_on
-from alma_leads.extensions import db
 from alma_leads.leads.resume_text.resume_texts import store_text
 from alma_leads.resumes.sandbox.words import words_of
 from config import Settings

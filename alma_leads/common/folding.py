@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alma_leads.text import without_marks
+from alma_leads.common.text import without_marks
 
 
 def fold(text: str) -> str:

@@ -18,7 +18,7 @@ from redis.retry import Retry
 from alma_leads.accounts.core.errors import WeakPassword
 from alma_leads.accounts.sso.provider import ProviderFailed, identity_provider
 from alma_leads.accounts.users.setup_service import prepare_start
-from alma_leads.extensions import db
+from alma_leads.common.extensions import db
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -7,7 +7,7 @@ from functools import lru_cache
 import email_validator
 from email_validator import EmailNotValidError, validate_email
 
-from alma_leads.text import strip_invisible
+from alma_leads.common.text import strip_invisible
 
 MAX_LENGTH = 254
 MAX_LOCAL_LENGTH = 64

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from alma_leads.extensions import settings
+from alma_leads.common.extensions import settings
 
 
 def keyed_hash(purpose: str, value: str) -> str:

@@ -16,8 +16,8 @@ from sqlalchemy import Engine, inspect, text
 
 from alma_leads.database.deadlines import Limits
 from alma_leads.database.engine import keep_private
+from alma_leads.database.session import db
 from alma_leads.database.transactions import reading
-from alma_leads.extensions import db
 
 
 class NewerDatabase(Exception):
