@@ -198,7 +198,9 @@ def test_filters_of_lists(one_stage: Flask) -> None:
     for path in ("/internal/leads", "/internal/leads.csv", "/internal/audit", "/internal/outbox"):
         for name in ("q", "resume", "assigned_to", "cursor", "sort", "limit", "status", "created_from"):
             answer = answered(client, path, query_string={name: SHORT}, headers=HTML)
-            assert answer.status_code in (404, 422), (path, name)
+            # The page of leads has no size to choose any more: an old address gets the page and a notice.
+            expected = (200,) if (path, name) == ("/internal/leads", "limit") else (404, 422)
+            assert answer.status_code in expected, (path, name)
 
 
 def test_a_field_of_a_lead(client: FlaskClient) -> None:
