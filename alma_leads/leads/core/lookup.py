@@ -98,25 +98,33 @@ def protected_address(public_url: str) -> str:
 
 def find_lead(lead_id: int, *, public_url: str = "") -> LeadRow | None:
     """Return a lead, or None if there is none."""
-    return db.session.execute(_ONE, {"id": lead_id, "files": protected_address(public_url)}).one_or_none()
+    return db.session.connection().execute(_ONE, {"id": lead_id, "files": protected_address(public_url)}).one_or_none()
 
 
 def list_leads_by_id(lead_ids: Sequence[int]) -> list[LeadRow]:
     """Return the leads with these ids, in this order, without those that do not exist."""
-    rows = db.session.execute(_SEVERAL, {"ids": lead_ids, "files": protected_address("")})
+    rows = db.session.connection().execute(_SEVERAL, {"ids": lead_ids, "files": protected_address("")})
     found = {row.id: row for row in rows}
     return [found[lead_id] for lead_id in lead_ids if lead_id in found]
 
 
 def find_full_lead(lead_id: int, *, public_url: str) -> dict[str, Any] | None:
     """Return a lead as programs see it, or None if there is none."""
-    row = db.session.execute(_ONE_FULL, {"id": lead_id, "files": protected_address(public_url)}).one_or_none()
+    row = (
+        db.session.connection()
+        .execute(_ONE_FULL, {"id": lead_id, "files": protected_address(public_url)})
+        .one_or_none()
+    )
     return None if row is None else row._asdict()
 
 
 def list_leads_of_prospect(prospect_id: int) -> Sequence[LeadRow]:
     """Return the leads of a prospect, newest first, at most 100."""
-    return db.session.execute(_OF_PROSPECT, {"prospect_id": prospect_id, "files": protected_address("")}).all()
+    return (
+        db.session.connection()
+        .execute(_OF_PROSPECT, {"prospect_id": prospect_id, "files": protected_address("")})
+        .all()
+    )
 
 
 def list_events(lead_id: int) -> list[EventRow]:
